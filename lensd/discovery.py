@@ -1,0 +1,236 @@
+"""Which files are there, and which workload each belongs to.
+
+One walk of the roots serves all adapters of a scan. Nothing is opened: names and `stat` decide. The rules are
+in docs/architecture.md, "Which files belong to which workload"; every claim says in words why it was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lensd.model import Input, Restarts
+
+#: Folders that hold workloads but name none.
+CONTAINERS = frozenset(
+    "wandb runs logs log outputs tb_logs lightning_logs tensorboard mlruns".split()
+)  # fmt: skip
+
+#: Folders that add nothing to a metric's name when event files lie in them.
+NAMELESS = frozenset(
+    "tensorboard tb tb_logs tf_logs logs log runs summaries events lightning_logs tensorboard_logs".split()
+)
+_VERSION = re.compile(r"version_\d+\Z")
+
+#: wandb SDK 0.12 to 0.31: `run-20261120_201310-6dhablz8`, `offline-run-...`.
+WANDB_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>[\w-]+)\Z")
+_WANDB_FILE = re.compile(r"run-(?P<id>[\w-]+)\.wandb\Z")
+
+_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "lost+found"})
+_MAX_DEPTH = 16
+_MAX_FILES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file that the walk found. `parts` are the folders between the root and the file."""
+
+    path: str
+    root: str
+    parts: tuple[str, ...]
+    name: str
+    size: int
+    mtime_ns: int
+    chosen: bool = False  # the user named this very file as a root
+
+    @property
+    def folder(self) -> str:
+        return os.path.dirname(self.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The workload a file belongs to, the folder that makes the claim, and why. `inner` are the folders
+    between that folder and the file."""
+
+    workload: str
+    folder: str
+    why: str
+    inner: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Roots:
+    """The paths lensd was pointed at, and one walk over them."""
+
+    paths: Sequence[str]
+    workload: str | None = None
+    problems: dict[str, str] = field(default_factory=dict)  # path -> a sentence for the user
+    _files: list[File] | None = None
+    _siblings: dict[str, set[str]] = field(default_factory=dict)
+
+    def files(self, wanted: Callable[[str], bool] | None = None) -> Iterator[File]:
+        """Every regular file below the roots whose name is wanted, in a stable order; walked once."""
+        if self._files is None:
+            self._files = list(self._walk())
+        for file in self._files:
+            if wanted is None or file.chosen or wanted(file.name):
+                yield file
+
+    def siblings(self, folder: str) -> set[str]:
+        """The names of the files in a folder that the walk has seen."""
+        if self._files is None:
+            self._files = list(self._walk())
+        return self._siblings.get(folder, set())
+
+    def claim(self, file: File) -> Claim:
+        """The workload that `file` belongs to."""
+        if self.workload:
+            return Claim(self.workload, "", "the workload was given by the user", file.parts)
+        for depth in range(len(file.parts), -1, -1):
+            folder = os.path.join(file.root, *file.parts[:depth])
+            if self._is_runicorn_run(folder):
+                inner = file.parts[depth:]
+                return Claim(os.path.basename(folder), folder, "a Runicorn run folder", inner)
+        for depth, part in enumerate(file.parts):
+            if part.lower() in CONTAINERS:
+                continue
+            folder = os.path.join(file.root, *file.parts[: depth + 1])
+            inner = file.parts[depth + 1 :]
+            wandb = WANDB_FOLDER.match(part)
+            if wandb:
+                return Claim(wandb["id"], folder, f"W&B run folder {part}", inner)
+            return Claim(part, folder, f"first folder below {os.path.basename(file.root) or '/'}", inner)
+        wandb = _WANDB_FILE.match(file.name)
+        if wandb:
+            return Claim(wandb["id"], file.path, "W&B file by its run id", file.parts)
+        name = os.path.basename(file.root) or "root"
+        return Claim(name, file.root, f"lies directly in {name}", file.parts)
+
+    def input(
+        self,
+        file: File,
+        *,
+        adapter: str,
+        data_source: str,
+        structured: bool = False,
+        prefix: str = "",
+        restarts: Restarts = Restarts.INPUT,
+        companions: Iterable[str] = (),
+    ) -> Input:
+        """An input made of a file: its id comes from the adapter's name and the path alone."""
+        claim = self.claim(file)
+        digest = hashlib.blake2s(f"{adapter}\0{file.path}".encode("utf-8", "surrogateescape"), digest_size=5)
+        return Input(
+            id=digest.hexdigest(),
+            workload=claim.workload,
+            data_source=data_source,
+            adapter=adapter,
+            path=file.path,
+            name="/".join((*file.parts, file.name)),
+            folder=claim.folder,
+            why=claim.why,
+            structured=structured,
+            prefix=prefix,
+            restarts=restarts,
+            companions=tuple(companions),
+        )
+
+    def _is_runicorn_run(self, folder: str) -> bool:
+        names = self.siblings(folder)
+        return "events.jsonl" in names or {"meta.json", "status.json"} <= names
+
+    def _walk(self) -> Iterator[File]:
+        seen_folders: set[tuple[int, int]] = set()
+        seen_files: set[tuple[int, int]] = set()
+        count = 0
+        for given in self.paths:
+            path = os.path.abspath(given)
+            try:
+                status = os.stat(path)
+            except OSError as error:
+                self.problems[given] = _sentence(given, error)
+                continue
+            if not stat.S_ISDIR(status.st_mode):
+                root, name = os.path.split(path)
+                self._siblings.setdefault(root, set()).add(name)
+                yield File(path, root, (), name, status.st_size, status.st_mtime_ns, chosen=True)
+                continue
+            for file, identity, linked in self._walk_folder(path, path, (), seen_folders):
+                # A link is another name for a file that is usually found under its own name too.
+                if linked and identity in seen_files:
+                    continue
+                seen_files.add(identity)
+                count += 1
+                if count > _MAX_FILES:
+                    self.problems[given] = f"{given}: more than {_MAX_FILES} files, the rest is not looked at"
+                    return
+                yield file
+
+    def _walk_folder(
+        self, folder: str, root: str, parts: tuple[str, ...], seen: set[tuple[int, int]]
+    ) -> Iterator[tuple[File, tuple[int, int], bool]]:
+        try:
+            status = os.stat(folder)
+            if (status.st_dev, status.st_ino) in seen:
+                return
+            seen.add((status.st_dev, status.st_ino))
+            with os.scandir(folder) as entries:
+                # Real entries before links, so that `latest-run -> run-x` never takes the place of run-x.
+                listing = sorted(entries, key=lambda e: (e.is_symlink(), e.name))
+        except OSError as error:
+            self.problems[folder] = _sentence(folder, error)
+            return
+        in_wandb_run = any(WANDB_FOLDER.match(part) for part in parts)
+        folders: list[str] = []
+        for entry in listing:
+            try:
+                if entry.is_dir():
+                    if _enters(entry.name) and len(parts) < _MAX_DEPTH:
+                        folders.append(entry.name)
+                    continue
+                status = entry.stat()
+            except OSError:  # a dangling link, or a file that vanished between scandir and stat
+                continue
+            if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for its writer
+                continue
+            self._siblings.setdefault(folder, set()).add(entry.name)
+            if in_wandb_run and not entry.name.endswith(".wandb"):
+                continue
+            if parts and parts[-1] == "wandb" and entry.name.startswith("debug"):
+                continue
+            file = File(
+                os.path.join(folder, entry.name), root, parts, entry.name, status.st_size, status.st_mtime_ns
+            )
+            yield file, (status.st_dev, status.st_ino), entry.is_symlink()
+        for name in folders:
+            yield from self._walk_folder(os.path.join(folder, name), root, (*parts, name), seen)
+
+
+def metric_prefix(inner: Iterable[str]) -> str:
+    """The prefix of metric names for event files in these subfolders of a workload: `("logs", "train")` is
+    `train/`, containers add nothing."""
+    kept = [part for part in inner if part.lower() not in NAMELESS and not _VERSION.match(part)]
+    return "".join(part + "/" for part in kept)
+
+
+def default_workload(path: str) -> str:
+    """The name a root gives to what lies directly in it."""
+    return Path(os.path.abspath(path)).name or "root"
+
+
+def _enters(name: str) -> bool:
+    return not name.startswith(".") and name not in _SKIPPED_FOLDERS
+
+
+def _sentence(path: str, error: OSError) -> str:
+    reason = {
+        "FileNotFoundError": "no such file or directory",
+        "PermissionError": "not readable by this user",
+    }.get(type(error).__name__, error.strerror or str(error))
+    return f"{path}: {reason}"

@@ -1,0 +1,201 @@
+"""The words of lensd as types: inputs, points, batches.
+
+This module owns no behaviour beyond checking and joining columns, and imports nothing of lensd.
+Units: `ts_ms` is UTC milliseconds since the epoch as float64, exact to the microsecond (some writers emit
+several records per millisecond); the API prints it floored to whole milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+#: Data sources that lensd's own adapters report under, best first where two hold a metric of one name.
+DATA_SOURCES = ("wandb", "tensorflow", "log")
+
+Fact = str | int | float | bool | None
+
+
+class Restarts(StrEnum):
+    """What it means when the steps of an input go back."""
+
+    INPUT = "input"  #: the whole input begins a new attempt there (text logs, JSON lines, CSV)
+    SERIES = "series"  #: only that series does (event files: tags are written independently)
+    NEVER = "never"  #: nothing begins, the step is written again (Runicorn's events.jsonl, pushes)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One file (or URL) that an adapter reads, and the workload it belongs to.
+
+    `id` is stable across restarts of the daemon. `companions` are files whose change also calls for a read
+    (`status.json` beside `events.jsonl`). `structured` inputs supply a metric name before text ones do.
+    """
+
+    id: str
+    workload: str
+    data_source: str
+    adapter: str
+    path: str
+    name: str  # the path as a person would say it: relative to its root
+    folder: str  # the folder that claims the workload's uid; "" where the uid was given by the user
+    why: str  # why it belongs to this workload, a clause that `lensd sources` prints
+    structured: bool = False
+    prefix: str = ""  # put before every metric name, as `train/`
+    restarts: Restarts = Restarts.INPUT
+    companions: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Points:
+    """Points of one series as columns of equal length, in the order they were written.
+
+    `row` is the ordinal of the record in its batch: it orders points across the series of a batch, which is
+    how the store tells at which record an attempt began.
+    """
+
+    iteration: Ints
+    ts_ms: Floats
+    value: Floats
+    row: Ints
+
+    def __len__(self) -> int:
+        return len(self.iteration)
+
+    @classmethod
+    def of(
+        cls,
+        iteration: Iterable[int],
+        ts_ms: Iterable[float],
+        value: Iterable[float],
+        row: Iterable[int] | None = None,
+    ) -> Points:
+        """Points from plain sequences; rows are counted from 0 where none are given."""
+        steps = np.asarray(list(iteration), np.int64)
+        rows = np.arange(len(steps)) if row is None else np.asarray(list(row), np.int64)
+        return cls(
+            steps,
+            np.asarray(list(ts_ms), np.float64),
+            np.asarray(list(value), np.float64),
+            rows.astype(np.int64),
+        )
+
+
+@dataclass(slots=True)
+class Series:
+    """What a batch holds for one metric name.
+
+    Exactly one of numbers and text is kept: a label series (`stage`) has `texts`, as many as points, and its
+    `points.value` is ignored. `iterates` is false for tags whose axis is not the training iteration
+    (Megatron's `loss vs samples`): they stay metrics and add no iterations.
+    """
+
+    points: Points
+    texts: list[str] | None = None
+    iterates: bool = True
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LineMark:
+    """A place in a log from which its lines can be read: line number `line` (0-based, over the whole stream
+    of rotated pieces) begins at byte `offset` of the piece whose head has the fingerprint `piece`."""
+
+    line: int
+    piece: str
+    offset: int
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened to the records of a batch. A bad record is counted, never raised."""
+
+    records: int = 0  # lines or records seen
+    matched: int = 0  # those that gave points
+    unparsed: int = 0  # those that look like metrics and gave none
+    skipped: int = 0  # corrupt records stepped over
+    bytes: int = 0  # bytes of input that the cursor moved over
+
+
+@dataclass(slots=True)
+class Batch:
+    """The result of one read: everything that is committed together with the new cursor.
+
+    series: metric name (with the input's prefix) to columns; the order is the order of first appearance.
+    targets: iterations (with time) whose record told the target iteration, in `value`.
+    facts: about the workload (`framework`, `status`, `target_iteration`, `summary.*`, ...), JSON scalars.
+    cursor: opaque to everyone but the adapter that made it.
+    more: there is more to read at once (the budget ended this read, not the input).
+    restart: the input was replaced or truncated; what follows is a new attempt whatever its steps are.
+    """
+
+    cursor: bytes
+    series: dict[str, Series] = field(default_factory=dict)
+    targets: Points | None = None
+    facts: dict[str, Fact] = field(default_factory=dict)
+    marks: list[LineMark] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    more: bool = False
+    restart: bool = False
+    lag_bytes: int = 0
+    dialect: str | None = None  # what the content was recognised as, for `lensd sources`
+    note: str | None = None  # one sentence for the user, e.g. "0 of 1200 lines matched"
+    time_inferred: bool = False  # some times are reckoned, not read
+
+    @property
+    def point_count(self) -> int:
+        return sum(len(s.points) for s in self.series.values())
+
+
+class SeriesBuilder:
+    """Collects points row by row into the columns of a batch: the convenient way for line-wise readers."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, tuple[list[int], list[float], list[float], list[int]]] = {}
+        self._texts: dict[str, list[str]] = {}
+        self._not_iterating: set[str] = set()
+        self._units: dict[str, str] = {}
+        self._row = 0
+        self.points = 0
+
+    def next_row(self) -> int:
+        """Begin the next record. Points added from here on belong to it."""
+        self._row += 1
+        return self._row
+
+    def add(self, name: str, iteration: int, ts_ms: float, value: float, *, unit: str | None = None) -> None:
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = ([], [], [], [])
+            if unit:
+                self._units[name] = unit
+        column[0].append(iteration)
+        column[1].append(ts_ms)
+        column[2].append(value)
+        column[3].append(self._row)
+        self.points += 1
+
+    def add_text(self, name: str, iteration: int, ts_ms: float, text: str) -> None:
+        self.add(name, iteration, ts_ms, float("nan"))
+        self._texts.setdefault(name, []).append(text)
+
+    def not_iterating(self, name: str) -> None:
+        self._not_iterating.add(name)
+
+    def build(self, prefix: str = "") -> dict[str, Series]:
+        return {
+            prefix + name: Series(
+                Points.of(*column),
+                texts=self._texts.get(name),
+                iterates=name not in self._not_iterating,
+                unit=self._units.get(name),
+            )
+            for name, column in self._columns.items()
+        }
