@@ -1,0 +1,145 @@
+"""Columns of sealed points as blobs, and back.
+
+Every blob begins with one byte that names its encoding, so that encodings can be added and old files stay
+readable. Integers are kept as differences in the smallest width that holds them, floats as float32 where that
+is exact. Bytes of one significance are then laid together (planes): those that hold one value take one byte,
+those that compress are compressed together, and noise (the low bits of a mantissa) is stored as it is, for
+zlib would only spend time on it.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from lensd.model import Floats, Ints
+
+#: Points in a full chunk.
+CHUNK = 4096
+
+_EVEN = b"e"  # integers in even strides: first, stride
+_DELTAS = b"d"  # first, width, planes of the differences
+_SAME = b"s"  # one float for all
+_SINGLE = b"f"  # planes of float32
+_DOUBLE = b"g"  # planes of float64
+
+_CONSTANT, _RAW, _ZIPPED = 0, 1, 2
+_Bytes = npt.NDArray[np.uint8]
+
+
+class ChunkError(Exception):
+    """A blob that is no column: the database file is damaged or from another program."""
+
+
+def encode_ints(column: Ints) -> bytes:
+    """A column of int64, any length from 1."""
+    first = int(column[0])
+    if len(column) == 1:
+        return _EVEN + struct.pack("<qq", first, 0)
+    deltas = np.diff(column)  # wraps around where a difference overflows, and so does cumsum on the way back
+    low, high = int(deltas.min()), int(deltas.max())
+    if low == high:
+        return _EVEN + struct.pack("<qq", first, low)
+    for width in (1, 2, 4, 8):
+        limit = 1 << (8 * width - 1)
+        if -limit <= low and high < limit:
+            break
+    narrow = deltas.astype(f"<i{width}")
+    return _DELTAS + struct.pack("<qB", first, width) + _pack_planes(narrow.view(np.uint8), width)
+
+
+def decode_ints(blob: bytes, count: int) -> Ints:
+    """The column of `count` int64 that `encode_ints` made. Raises ChunkError."""
+    try:
+        if blob[:1] == _EVEN:
+            first, stride = struct.unpack_from("<qq", blob, 1)
+            return np.int64(first) + np.arange(count, dtype=np.int64) * np.int64(stride)
+        if blob[:1] == _DELTAS:
+            first, width = struct.unpack_from("<qB", blob, 1)
+            deltas = _unpack_planes(blob, 10, count - 1, width).view(f"<i{width}")
+            column = np.empty(count, np.int64)
+            column[0] = first
+            column[1:] = deltas
+            return np.cumsum(column, out=column)
+    except (struct.error, ValueError, zlib.error) as error:
+        raise ChunkError(f"damaged column of integers: {error}") from error
+    raise ChunkError("a column of integers in an unknown encoding")
+
+
+def encode_floats(column: Floats) -> bytes:
+    """A column of float64, any length from 1; NaN keeps its place (not its payload bits)."""
+    first = column[0]
+    if (column == first).all() or np.isnan(column).all():
+        if not (first == 0 and np.signbit(column).any()):  # -0.0 equals 0.0 and is not the same
+            return _SAME + struct.pack("<d", first)
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = column.astype("<f4")
+        exact = (single.astype(np.float64) == column) | np.isnan(column)
+    if exact.all():
+        return _SINGLE + _pack_planes(single.view(np.uint8), 4)
+    return _DOUBLE + _pack_planes(column.astype("<f8").view(np.uint8), 8)
+
+
+def decode_floats(blob: bytes, count: int) -> Floats:
+    """The column of `count` float64 that `encode_floats` made. Raises ChunkError."""
+    try:
+        if blob[:1] == _SAME:
+            return np.full(count, struct.unpack_from("<d", blob, 1)[0])
+        if blob[:1] == _SINGLE:
+            return _unpack_planes(blob, 1, count, 4).view("<f4").astype(np.float64)
+        if blob[:1] == _DOUBLE:
+            return _unpack_planes(blob, 1, count, 8).view("<f8").astype(np.float64, copy=False)
+    except (struct.error, ValueError, zlib.error) as error:
+        raise ChunkError(f"damaged column of floats: {error}") from error
+    raise ChunkError("a column of floats in an unknown encoding")
+
+
+def _pack_planes(flat: _Bytes, width: int) -> bytes:
+    planes = np.ascontiguousarray(flat.reshape(-1, width).T)
+    kinds = bytearray()
+    constants = bytearray()
+    raw: list[bytes] = []
+    zipped: list[bytes] = []
+    for plane in planes:
+        counts = np.bincount(plane, minlength=256)
+        if counts.max() == len(plane):
+            kinds.append(_CONSTANT)
+            constants.append(int(plane[0]))
+        elif len(plane) >= 64 and _is_noise(counts, len(plane)):
+            kinds.append(_RAW)
+            raw.append(plane.tobytes())
+        else:
+            kinds.append(_ZIPPED)
+            zipped.append(plane.tobytes())
+    packed = zlib.compress(b"".join(zipped), 1) if zipped else b""
+    return bytes(kinds) + bytes(constants) + b"".join(raw) + packed
+
+
+def _is_noise(counts: npt.NDArray[np.intp], total: int) -> bool:
+    """Whether a plane has more than 7 of 8 bits of entropy: deflate would gain next to nothing."""
+    share = counts[counts > 0] / total
+    return float(-(share * np.log2(share)).sum()) > 7.0
+
+
+def _unpack_planes(blob: bytes, at: int, count: int, width: int) -> _Bytes:
+    kinds = blob[at : at + width]
+    if len(kinds) != width:
+        raise ChunkError("a column ends before its planes")
+    at += width
+    planes = np.empty((width, count), np.uint8)
+    for index, kind in enumerate(kinds):
+        if kind == _CONSTANT:
+            planes[index] = blob[at]
+            at += 1
+    for index, kind in enumerate(kinds):
+        if kind == _RAW:
+            planes[index] = np.frombuffer(blob, np.uint8, count, at)
+            at += count
+    places = [index for index, kind in enumerate(kinds) if kind == _ZIPPED]
+    if places:
+        flat = np.frombuffer(zlib.decompress(blob[at:]), np.uint8)
+        planes[places] = flat.reshape(len(places), count)
+    return np.ascontiguousarray(planes.T).reshape(-1)

@@ -1,0 +1,178 @@
+"""The tables of a lensd database, and opening one.
+
+A database is an ordinary SQLite file that people may open; docs/database.md describes it. Tables change by
+migrations only, and a file written by a newer lensd is refused rather than misread.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from sqlite_utils import Database
+from sqlite_utils.migrations import Migrations
+
+from lensd.store.errors import StoreError
+
+_MIGRATIONS = Migrations("lensd")
+
+_FIRST = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+INSERT INTO meta VALUES ('version', 0);
+
+CREATE TABLE workload (
+  id INTEGER PRIMARY KEY, uid TEXT NOT NULL UNIQUE, folder TEXT NOT NULL,
+  created_ms REAL, updated_ms REAL, version INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE input (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, workload_id INTEGER NOT NULL REFERENCES workload(id),
+  data_source TEXT NOT NULL, adapter TEXT NOT NULL, path TEXT NOT NULL, name TEXT NOT NULL, why TEXT NOT NULL,
+  structured INTEGER NOT NULL, prefix TEXT NOT NULL, restarts TEXT NOT NULL,
+  cursor BLOB, attempt INTEGER NOT NULL DEFAULT 1, min_ts REAL, max_ts REAL,
+  dialect TEXT, state TEXT NOT NULL DEFAULT 'new', error TEXT, note TEXT,
+  time_inferred INTEGER NOT NULL DEFAULT 0, lag_bytes INTEGER NOT NULL DEFAULT 0, last_ok_ms REAL,
+  records INTEGER NOT NULL DEFAULT 0, matched INTEGER NOT NULL DEFAULT 0,
+  unparsed INTEGER NOT NULL DEFAULT 0, skipped INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0, points INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX input_workload ON input(workload_id);
+CREATE TABLE fact (
+  input_id INTEGER NOT NULL REFERENCES input(id), name TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (input_id, name)
+) WITHOUT ROWID;
+
+-- kind: 'metric', 'label' (values are codes of label_text), 'iteration' (steps seen; value: target iteration)
+CREATE TABLE series (
+  id INTEGER PRIMARY KEY, input_id INTEGER NOT NULL REFERENCES input(id), name TEXT NOT NULL,
+  kind TEXT NOT NULL, iterates INTEGER NOT NULL DEFAULT 1, unit TEXT,
+  attempt INTEGER NOT NULL DEFAULT 1, head INTEGER NOT NULL DEFAULT 0, UNIQUE (input_id, kind, name)
+);
+-- what a series holds of one attempt
+CREATE TABLE span (
+  series_id INTEGER NOT NULL REFERENCES series(id), attempt INTEGER NOT NULL, points INTEGER NOT NULL,
+  last_step INTEGER NOT NULL, min_step INTEGER NOT NULL, max_step INTEGER NOT NULL,
+  min_ts REAL NOT NULL, max_ts REAL NOT NULL, PRIMARY KEY (series_id, attempt)
+) WITHOUT ROWID;
+-- where an input as a whole began again
+CREATE TABLE attempt (
+  input_id INTEGER NOT NULL REFERENCES input(id), attempt INTEGER NOT NULL, first_step INTEGER NOT NULL,
+  PRIMARY KEY (input_id, attempt)
+) WITHOUT ROWID;
+
+CREATE TABLE head (
+  id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, attempt INTEGER NOT NULL, step INTEGER NOT NULL,
+  ts_ms REAL NOT NULL, value REAL, version INTEGER NOT NULL
+);
+CREATE INDEX head_series ON head(series_id, attempt, id);
+-- sealed points in the order written; ascending: steps strictly increase, so nothing replaces anything
+CREATE TABLE chunk (
+  id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, attempt INTEGER NOT NULL, points INTEGER NOT NULL,
+  finite INTEGER NOT NULL, ascending INTEGER NOT NULL, min_step INTEGER NOT NULL, max_step INTEGER NOT NULL,
+  min_ts REAL NOT NULL, max_ts REAL NOT NULL, version INTEGER NOT NULL,
+  low_step INTEGER, low_ts REAL, low REAL, high_step INTEGER, high_ts REAL, high REAL,
+  steps BLOB NOT NULL, times BLOB NOT NULL, "values" BLOB NOT NULL, versions BLOB NOT NULL
+);
+CREATE INDEX chunk_series ON chunk(series_id, attempt, id);
+CREATE TABLE label_text (code INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+
+-- what a workload shows under one source and name; name '' counts the iterations of the source
+CREATE TABLE view (
+  workload_id INTEGER NOT NULL REFERENCES workload(id), data_source TEXT NOT NULL, kind TEXT NOT NULL,
+  name TEXT NOT NULL, points INTEGER NOT NULL, max_step INTEGER,
+  PRIMARY KEY (workload_id, data_source, kind, name)
+) WITHOUT ROWID;
+CREATE TABLE line_mark (
+  input_id INTEGER NOT NULL REFERENCES input(id), line INTEGER NOT NULL, piece TEXT NOT NULL,
+  byte_offset INTEGER NOT NULL, PRIMARY KEY (input_id, line)
+) WITHOUT ROWID;
+"""
+
+
+@_MIGRATIONS()
+def first_edition(db: Database) -> None:
+    for statement in _FIRST.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split())
+
+
+def connect(path: str, *, write: bool) -> sqlite3.Connection:
+    """A connection with the settings that every user of the file must share. Raises StoreError."""
+    if write:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    else:
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+        db.execute("PRAGMA query_only = 1")
+    db.execute("PRAGMA busy_timeout = 5000")
+    db.execute("PRAGMA cache_size = -4096")
+    db.execute("PRAGMA mmap_size = 0")
+    return db
+
+
+def prepare(path: str) -> sqlite3.Connection:
+    """Open for writing, create what is missing, refuse what cannot be trusted. Raises StoreError."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot create the folder of the database {path}: {error.strerror}") from error
+    try:
+        db = connect(path, write=True)
+        _refuse_newer(path, db)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        _MIGRATIONS.apply(Database(db))
+    except sqlite3.Error as error:
+        raise StoreError.of(path, error) from error
+    return db
+
+
+def check(path: str, db: sqlite3.Connection) -> None:
+    """Refuse a file that is no lensd database, or one of a newer lensd. Raises StoreError."""
+    try:
+        tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+        _refuse_newer(path, db)
+    except sqlite3.Error as error:
+        raise StoreError.of(path, error) from error
+    if "workload" not in tables:
+        raise StoreError(f"{path} is a SQLite database but not one of lensd")
+
+
+def _refuse_newer(path: str, db: sqlite3.Connection) -> None:
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if Migrations.migrations_table not in tables:
+        if tables:
+            raise StoreError(f"{path} is a SQLite database of another program; name a new file with --db")
+        return
+    rows = db.execute(
+        f"SELECT name FROM {Migrations.migrations_table} WHERE migration_set = 'lensd'"
+    ).fetchall()
+    ours = {migration.name for migration in _MIGRATIONS._migrations}
+    newer = sorted({row[0] for row in rows} - ours)
+    if newer:
+        raise StoreError(
+            f"{path} was written by a newer lensd (it has the migration {newer[0]!r}); "
+            "upgrade lensd or name another file with --db"
+        )
+
+
+def network_file_system(path: str) -> str | None:
+    """The type of the network file system that `path` lies on, else None (Linux; elsewhere always None)."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    best, kind = "", None
+    for line in mounts:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        mount = fields[1].encode().decode("unicode_escape")
+        inside = folder == mount or folder.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(best):
+            best, kind = mount, fields[2]
+    return kind if kind in _NETWORK else None
