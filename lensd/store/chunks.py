@@ -72,9 +72,9 @@ def decode_ints(blob: bytes, count: int) -> Ints:
 def encode_floats(column: Floats) -> bytes:
     """A column of float64, any length from 1; NaN keeps its place (not its payload bits)."""
     first = column[0]
-    if (column == first).all() or np.isnan(column).all():
-        if not (first == 0 and np.signbit(column).any()):  # -0.0 equals 0.0 and is not the same
-            return _SAME + struct.pack("<d", first)
+    same = (column == first).all() or np.isnan(column).all()
+    if same and not (first == 0 and np.signbit(column).any()):  # -0.0 equals 0.0 and is not the same
+        return _SAME + struct.pack("<d", first)
     with np.errstate(over="ignore", invalid="ignore"):
         single = column.astype("<f4")
         exact = (single.astype(np.float64) == column) | np.isnan(column)

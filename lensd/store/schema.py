@@ -99,12 +99,12 @@ def first_edition(db: Database) -> None:
 _NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split())
 
 
-def connect(path: str, *, write: bool) -> sqlite3.Connection:
+def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that every user of the file must share. Raises StoreError."""
     if write:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     else:
-        uri = f"{Path(path).absolute().as_uri()}?mode=ro"
+        uri = f"{Path(path).absolute().as_uri()}?mode=ro" + ("&immutable=1" if immutable else "")
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
         db.execute("PRAGMA query_only = 1")
     db.execute("PRAGMA busy_timeout = 5000")

@@ -1,0 +1,76 @@
+"""Columns of points as the reader hands them out, and how repeats of a step are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from lensd.model import Floats, Ints
+
+
+@dataclass(slots=True)
+class Columns:
+    """Points of one series: `step` int64, `ts_ms` float64 UTC milliseconds, `value` float64, and the store
+    `version` at which each was stored."""
+
+    step: Ints
+    ts_ms: Floats
+    value: Floats
+    version: Ints
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def take(self, index: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Columns:
+        return Columns(self.step[index], self.ts_ms[index], self.value[index], self.version[index])
+
+    def between(self, lo: int, hi: int) -> Columns:
+        """Those with lo <= step < hi."""
+        keep = (self.step >= lo) & (self.step < hi)
+        return self if keep.all() else self.take(keep)
+
+
+def empty() -> Columns:
+    return Columns(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int64))
+
+
+def joined(pieces: Sequence[Columns]) -> Columns:
+    """The pieces one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    if not pieces:
+        return empty()
+    return Columns(
+        np.concatenate([p.step for p in pieces]),
+        np.concatenate([p.ts_ms for p in pieces]),
+        np.concatenate([p.value for p in pieces]),
+        np.concatenate([p.version for p in pieces]),
+    )
+
+
+def is_ascending(step: Ints) -> bool:
+    """Whether no step occurs twice and none goes back."""
+    return bool((step[1:] > step[:-1]).all())
+
+
+def newest(points: Columns) -> Columns:
+    """One point a step, ascending: the one written last, with its own time."""
+    if is_ascending(points.step):
+        return points
+    order = np.argsort(points.step, kind="stable")
+    sorted_step = points.step[order]
+    last = np.append(sorted_step[1:] != sorted_step[:-1], True)
+    return points.take(order[last])
+
+
+def earliest(points: Columns) -> Columns:
+    """One point a step, ascending: the one with the earliest time."""
+    if is_ascending(points.step):
+        return points
+    order = np.lexsort((points.ts_ms, points.step))
+    sorted_step = points.step[order]
+    first = np.append(True, sorted_step[1:] != sorted_step[:-1])
+    return points.take(order[first])

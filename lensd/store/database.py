@@ -1,0 +1,264 @@
+"""The store as the rest of lensd sees it: one file, one writer at a time, a small pool of readers."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from lensd.model import Batch, Input
+from lensd.store import schema
+from lensd.store.errors import ReadTimeout, StoreError
+from lensd.store.reader import Reader
+from lensd.store.writer import Writer
+
+_POOL = 16  # readers at once; a client that takes its answer slowly holds one
+_KEPT = 4
+_PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
+
+
+class Store:
+    """A lensd database. Writing methods are synchronous, thread-safe, and belong in a worker thread."""
+
+    def __init__(self, path: str, db: sqlite3.Connection | None, lock: IO[bytes] | None) -> None:
+        self.path = path
+        self.warnings: list[str] = []
+        self._db = db
+        self._writer = Writer(db, path) if db else None
+        self._lock_file = lock
+        self._lock = threading.Lock()
+        self._idle: list[sqlite3.Connection] = []
+        self._pool = threading.BoundedSemaphore(_POOL)
+        self._immutable = False
+        self._closed = False
+
+    @classmethod
+    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
+        """Open or create a database. Raises StoreError with one sentence where that cannot be."""
+        name = os.fspath(path)
+        if os.path.isdir(name):
+            raise StoreError(f"{name} is a folder; --db names a file")
+        if read_only:
+            return cls._open_read_only(name)
+        lock = _take_lock(name)
+        try:
+            store = cls(name, schema.prepare(name), lock)
+        except BaseException:
+            if lock:
+                lock.close()
+            raise
+        kind = schema.network_file_system(name)
+        if kind:
+            store.warnings.append(
+                f"{name} lies on a network file system ({kind}), where SQLite's locks cannot be trusted;"
+                " put the database on a local disk with --db"
+            )
+        return store
+
+    @classmethod
+    def _open_read_only(cls, name: str) -> Store:
+        if not os.path.exists(name):
+            raise StoreError(f"{name}: no such database")
+        store = cls(name, None, None)
+        # A WAL database in a folder that cannot be written to opens only as immutable.
+        store._immutable = not os.access(os.path.dirname(os.path.abspath(name)), os.W_OK)
+        try:
+            with store._connection() as db:
+                schema.check(name, db)
+        except sqlite3.Error as error:
+            raise StoreError.of(name, error) from error
+        return store
+
+    def register(self, inputs: Iterable[Input]) -> list[Input]:
+        """Make inputs known; the same ones in the same order, with the workload they really belong to.
+
+        Two folders that claim one uid: the second becomes `uid-` and four hex digits of its path.
+        """
+        with self._transaction() as db:
+            return [_register(db, each) for each in inputs]
+
+    def cursor(self, input_id: str) -> bytes | None:
+        """Where reading of an input goes on; None at its beginning."""
+        with self._lock:
+            row = self._writing().execute("SELECT cursor FROM input WHERE key = ?", (input_id,)).fetchone()
+        return bytes(row[0]) if row and row[0] is not None else None
+
+    def apply(self, input: Input, batch: Batch, *, at_ms: float | None = None) -> int:
+        """Commit a batch and its cursor; returns how many points were new. Raises StoreError, and then
+        nothing of the batch is stored."""
+        now = time.time() * 1000.0 if at_ms is None else at_ms
+        try:
+            with self._transaction():
+                assert self._writer is not None
+                return self._writer.apply(input, batch, now)
+        except BaseException:
+            if self._writer:
+                self._writer.forget(input.id)
+            raise
+
+    def note_failure(self, input: Input, state: str, error: str, at_ms: float | None = None) -> None:
+        """Keep what went wrong with an input (`waiting`, `gone` or `dead`); its points and cursor stay."""
+        with self._transaction() as db:
+            db.execute("UPDATE input SET state = ?, error = ? WHERE key = ?", (state, error, input.id))
+
+    @contextmanager
+    def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:
+        """A reader of one moment of the database, for one thread at a time. Raises ReadTimeout from any of
+        its calls once `seconds` are over."""
+        with self._connection() as db:
+            deadline = time.monotonic() + seconds
+            db.set_progress_handler(lambda: int(time.monotonic() > deadline), _PROGRESS_STEPS)
+            try:
+                db.execute("BEGIN")
+                yield Reader(db, self.path)
+            except sqlite3.OperationalError as error:
+                if "interrupted" in str(error):
+                    raise ReadTimeout(f"the answer took longer than {seconds:g} s to read") from error
+                raise StoreError.of(self.path, error) from error
+            except sqlite3.Error as error:
+                raise StoreError.of(self.path, error) from error
+            finally:
+                db.set_progress_handler(None, 0)
+                with suppress(sqlite3.Error):
+                    db.execute("COMMIT")
+
+    def version(self) -> int:
+        """Rises with every batch."""
+        with self.read() as reader:
+            return reader.version()
+
+    def size_bytes(self) -> int:
+        """Bytes on disk, write-ahead log included."""
+        total = 0
+        for suffix in ("", "-wal"):
+            with suppress(OSError):
+                total += os.path.getsize(self.path + suffix)
+        return total
+
+    def close(self) -> None:
+        """Close all connections; what was committed is safe even without this."""
+        self._closed = True
+        with self._lock:
+            for db in self._idle:
+                db.close()
+            self._idle.clear()
+            if self._db:
+                with suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                self._db.close()
+                self._db = None
+            if self._lock_file:
+                self._lock_file.close()
+                self._lock_file = None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            db = self._writing()
+            try:
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield db
+                except BaseException:
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                    raise
+                try:
+                    db.execute("COMMIT")
+                except sqlite3.Error:
+                    with suppress(sqlite3.Error):
+                        db.execute("ROLLBACK")
+                    raise
+            except sqlite3.Error as error:
+                raise StoreError.of(self.path, error) from error
+
+    def _writing(self) -> sqlite3.Connection:
+        if self._db is None:
+            raise StoreError(f"{self.path} is {'closed' if self._closed else 'open for reading only'}")
+        return self._db
+
+    @contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        if not self._pool.acquire(timeout=30.0):
+            raise ReadTimeout("all readers of the database have been busy for 30 s")
+        try:
+            with self._lock:
+                db = self._idle.pop() if self._idle else None
+            if db is None:
+                db = schema.connect(self.path, write=False, immutable=self._immutable)
+            try:
+                yield db
+            finally:
+                with self._lock:
+                    if self._closed or len(self._idle) >= _KEPT:
+                        db.close()
+                    else:
+                        self._idle.append(db)
+        except sqlite3.Error as error:
+            raise StoreError.of(self.path, error) from error
+        finally:
+            self._pool.release()
+
+
+def _take_lock(path: str) -> IO[bytes] | None:
+    """One daemon a database: a lock on a file beside it, which the kernel drops however the process ends."""
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path + ".lock", "ab")  # noqa: SIM115 - held as long as the store
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be written to: {error.strerror} ({error.filename or path + '.lock'})"
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StoreError(
+            f"{path} is in use by another lensd; stop it, or name another database with --db"
+        ) from error
+    except OSError:  # a file system without locks
+        return lock
+    return lock
+
+
+def _register(db: sqlite3.Connection, given: Input) -> Input:
+    workload_id, uid = _claim(db, given)
+    values = (
+        workload_id, given.data_source, given.adapter, given.path, given.name, given.why,
+        given.structured, given.prefix, given.restarts.value,
+    )  # fmt: skip
+    row = db.execute("SELECT workload_id FROM input WHERE key = ?", (given.id,)).fetchone()
+    if row is None:
+        db.execute(
+            "INSERT INTO input (workload_id, data_source, adapter, path, name, why, structured, prefix,"
+            " restarts, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*values, given.id),
+        )
+    else:
+        # An input keeps the workload its points were stored under, whatever is claimed for it later.
+        uid = db.execute("SELECT uid FROM workload WHERE id = ?", row).fetchone()[0]
+        db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (given.why, given.name, given.id))
+    return given if uid == given.workload else replace(given, workload=uid)
+
+
+def _claim(db: sqlite3.Connection, given: Input) -> tuple[int, str]:
+    for uid in (given.workload, f"{given.workload}-{_hex(given.folder)}"):
+        row = db.execute("SELECT id, folder FROM workload WHERE uid = ?", (uid,)).fetchone()
+        if row is None:
+            cursor = db.execute("INSERT INTO workload (uid, folder) VALUES (?, ?)", (uid, given.folder))
+            return int(cursor.lastrowid or 0), uid
+        if row[1] == given.folder or not given.folder:
+            return int(row[0]), uid
+    raise StoreError(f"{given.folder} and another folder claim the workload {given.workload}")
+
+
+def _hex(folder: str) -> str:
+    return hashlib.blake2s(folder.encode("utf-8", "surrogateescape"), digest_size=2).hexdigest()

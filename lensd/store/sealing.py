@@ -1,0 +1,126 @@
+"""Writes points: plain rows first, sealed into chunks as soon as a chunk is full."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from lensd.model import Points
+from lensd.store.chunks import CHUNK, encode_floats, encode_ints
+from lensd.store.columns import Columns, is_ascending, joined
+from lensd.store.reader import Reader
+from lensd.store.view import Part
+
+_INSERT_HEAD = "INSERT INTO head (series_id, attempt, step, ts_ms, value, version) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_CHUNK = """
+INSERT INTO chunk (series_id, attempt, points, finite, ascending, min_step, max_step, min_ts, max_ts, version,
+  low_step, low_ts, low, high_step, high_ts, high, steps, times, "values", versions)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+
+
+def append(
+    db: sqlite3.Connection, reader: Reader, series: int, attempt: int, head: int, points: Columns
+) -> int:
+    """Add points to a series; `head` is how many plain rows it has in this attempt. Returns how many it has
+    afterwards."""
+    if head + len(points) < CHUNK:
+        _insert_rows(db, series, attempt, points)
+        return head + len(points)
+    if head:
+        points = joined([reader.written_head(Part(series, attempt)), points])
+        db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
+    full = len(points) - len(points) % CHUNK
+    db.executemany(
+        _INSERT_CHUNK,
+        (_chunk_row(series, attempt, points.take(slice(at, at + CHUNK))) for at in range(0, full, CHUNK)),
+    )
+    _insert_rows(db, series, attempt, points.take(slice(full, None)))
+    return len(points) - full
+
+
+def _insert_rows(db: sqlite3.Connection, series: int, attempt: int, points: Columns) -> None:
+    columns = (points.step.tolist(), points.ts_ms.tolist(), points.value.tolist(), points.version.tolist())
+    db.executemany(_INSERT_HEAD, ((series, attempt, *row) for row in zip(*columns, strict=True)))
+
+
+def _chunk_row(series: int, attempt: int, points: Columns) -> tuple[object, ...]:
+    finite = np.isfinite(points.value)
+    count = int(finite.sum())
+    low: tuple[object, ...] = (None, None, None)
+    high = low
+    if count:
+        inside = points if count == len(points) else points.take(finite)
+        low, high = _at(inside, int(inside.value.argmin())), _at(inside, int(inside.value.argmax()))
+    return (
+        series, attempt, len(points), count, is_ascending(points.step),
+        int(points.step.min()), int(points.step.max()),
+        float(points.ts_ms.min()), float(points.ts_ms.max()), int(points.version.max()),
+        *low, *high,
+        encode_ints(points.step),
+        encode_ints(np.rint(points.ts_ms * 1000.0).astype(np.int64)),
+        encode_floats(points.value),
+        encode_ints(points.version),
+    )  # fmt: skip
+
+
+def _at(points: Columns, index: int) -> tuple[object, ...]:
+    return int(points.step[index]), float(points.ts_ms[index]), float(points.value[index])
+
+
+def iterations(series: Mapping[str, Points], targets: Points | None) -> Points:
+    """The distinct steps that the metrics of a batch report, each at its earliest time, with the target
+    iteration as value where one was told (else NaN), and the row at which the step was first reported.
+
+    A step that comes again after steps have gone back is a new one: it belongs to another attempt.
+    """
+    pieces: list[Points] = []
+    for points in series.values():
+        _merge_into(pieces, Points(points.iteration, points.ts_ms, np.full(len(points), np.nan), points.row))
+    if targets is not None:
+        _merge_into(pieces, targets)
+    if not pieces:
+        return Points.of((), (), ())
+    every = Points(
+        np.concatenate([p.iteration for p in pieces]),
+        np.concatenate([p.ts_ms for p in pieces]),
+        np.concatenate([p.value for p in pieces]),
+        np.concatenate([p.row for p in pieces]),
+    )
+    order = np.argsort(every.row, kind="stable")
+    return _distinct(Points(every.iteration[order], every.ts_ms[order], every.value[order], every.row[order]))
+
+
+def _merge_into(pieces: list[Points], points: Points) -> None:
+    """Metrics are mostly reported at the same steps: columns of equal steps become one at once."""
+    for index, seen in enumerate(pieces):
+        if len(seen) == len(points) and np.array_equal(seen.iteration, points.iteration):
+            pieces[index] = Points(
+                seen.iteration,
+                np.minimum(seen.ts_ms, points.ts_ms),
+                np.fmax(seen.value, points.value),
+                np.minimum(seen.row, points.row),
+            )
+            return
+    pieces.append(points)
+
+
+def _distinct(points: Points) -> Points:
+    """One point for each run of equal steps: earliest time, first row, the target if any record told it."""
+    if len(points) == 0:
+        return points
+    first = np.append(True, points.iteration[1:] != points.iteration[:-1])
+    starts = np.flatnonzero(first)
+    target = np.fmax.reduceat(points.value, starts)
+    return Points(
+        points.iteration[starts], np.minimum.reduceat(points.ts_ms, starts), target, points.row[starts]
+    )
+
+
+def runs(points: Columns, places: list[int]) -> Iterator[tuple[int, Columns]]:
+    """(how many attempts later, points) for the stretches between the places."""
+    edges = [0, *places, len(points)]
+    for rise in range(len(edges) - 1):
+        if edges[rise] < edges[rise + 1]:
+            yield rise, points.take(slice(edges[rise], edges[rise + 1]))

@@ -1,0 +1,163 @@
+"""Which points a workload shows where several series, attempts or inputs hold one metric name.
+
+Pure planning over a few numbers per series; nothing here reads points. A view is a list of parts, each a step
+range of one attempt of one series. The ranges of a plan ascend and do not meet, so a view is read by reading
+its parts in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from lensd.model import Restarts
+
+#: Bounds of a part that is not cut.
+LOWEST, BEYOND = -(1 << 63), (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What one series holds of one attempt."""
+
+    attempt: int
+    points: int
+    last_step: int
+    min_step: int
+    max_step: int
+    min_ts: float
+    max_ts: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputRow:
+    """What planning must know of an input. `begins` maps its later attempts to their first step."""
+
+    id: int
+    key: str
+    data_source: str
+    path: str
+    structured: bool
+    restarts: Restarts
+    min_ts: float
+    max_ts: float
+    begins: dict[int, int]
+
+
+@dataclass(slots=True)
+class Member:
+    """One series that holds a name, with the input it came from."""
+
+    series: int
+    name: str
+    kind: str
+    iterates: bool
+    input: InputRow
+    spans: list[Span] = field(default_factory=list)
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Steps `lo <= step < hi` of one attempt of one series; `number` counts the attempts of the workload."""
+
+    series: int
+    attempt: int
+    lo: int = LOWEST
+    hi: int = BEYOND
+    number: int = 1
+
+
+def shown(members: Sequence[Member]) -> list[Member]:
+    """The members that supply the name, in order of time; the others are hidden by them.
+
+    Structured inputs come before text. Of inputs that overlap in time the first by path supplies the name
+    (W&B: the first to start); inputs that follow one another all do.
+    """
+    holding = [member for member in members if member.spans]
+    best = [member for member in holding if member.input.structured] or holding
+    result: list[Member] = []
+    group: list[Member] = []
+    ends = 0.0
+    for member in sorted(best, key=lambda m: (m.input.min_ts, m.input.path)):
+        if group and member.input.min_ts >= ends:
+            result.append(_first(group))
+            group = []
+            ends = member.input.max_ts
+        group.append(member)
+        ends = max(ends, member.input.max_ts) if len(group) > 1 else member.input.max_ts
+    if group:
+        result.append(_first(group))
+    return result
+
+
+def _first(group: list[Member]) -> Member:
+    if group[0].input.data_source == "wandb":
+        return group[0]
+    return min(group, key=lambda m: m.input.path)
+
+
+def plan(members: Sequence[Member]) -> list[Part]:
+    """The preempted view: each attempt counts up to the first step of the next."""
+    parts: list[Part] = []
+    cut = BEYOND
+    numbered = _attempts(shown(members))
+    for number, member, attempt, span in reversed(numbered):
+        if span is not None:
+            if span.min_step < cut:
+                parts.append(Part(member.series, attempt, LOWEST, cut, number))
+            cut = min(cut, span.min_step)
+        # An input-wide attempt also cuts series that have not reported in it yet.
+        cut = min(cut, member.input.begins.get(attempt, BEYOND))
+    parts.reverse()
+    return parts
+
+
+def plan_all(members: Sequence[Member], number: int | None = None) -> list[Part]:
+    """Every attempt uncut, or only the one with the number."""
+    return [
+        Part(member.series, attempt, number=n)
+        for n, member, attempt, span in _attempts(shown(members))
+        if span is not None and number in (None, n)
+    ]
+
+
+def _attempts(members: Iterable[Member]) -> list[tuple[int, Member, int, Span | None]]:
+    """(number, member, attempt, span) of all attempts, oldest first; span is None where the series has no
+    points in an attempt of its input."""
+    result: list[tuple[int, Member, int, Span | None]] = []
+    number = 0
+    for member in members:
+        spans = {span.attempt: span for span in member.spans}
+        attempts = sorted({1, *spans, *member.input.begins})
+        for attempt in attempts:
+            number += 1
+            result.append((number, member, attempt, spans.get(attempt)))
+    return result
+
+
+def plan_iterations(metrics: Sequence[Member], iterations: Sequence[Member]) -> list[Part]:
+    """The parts whose steps, taken together, are the iterations that a data source shows.
+
+    An input counts as far as any of its metrics is shown: hidden inputs add no iterations, and an attempt
+    adds none beyond the point where the next one took over. Ranges of different inputs may meet.
+    """
+    reach: dict[tuple[int, int | None], int] = {}
+    by_series = {member.series: member for member in metrics}
+    by_name: dict[str, list[Member]] = {}
+    for member in metrics:
+        if member.iterates:
+            by_name.setdefault(member.name, []).append(member)
+    for named in by_name.values():
+        for part in plan(named):
+            source = by_series[part.series].input
+            key = (source.id, part.attempt if source.restarts is Restarts.INPUT else None)
+            reach[key] = max(reach.get(key, LOWEST), part.hi)
+    parts: list[Part] = []
+    for member in iterations:
+        for span in member.spans:
+            whole = member.input.restarts is Restarts.INPUT
+            hi = reach.get((member.input.id, span.attempt if whole else None))
+            if hi is not None and span.min_step < hi:
+                parts.append(Part(member.series, span.attempt, LOWEST, hi, span.attempt))
+    return parts
