@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -28,8 +28,15 @@ _PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock
 class Store:
     """A lensd database. Writing methods are synchronous, thread-safe, and belong in a worker thread."""
 
-    def __init__(self, path: str, db: sqlite3.Connection | None, lock: IO[bytes] | None) -> None:
+    def __init__(
+        self,
+        path: str,
+        db: sqlite3.Connection | None,
+        lock: IO[bytes] | None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.path = path
+        self._clock = clock
         self.warnings: list[str] = []
         self._db = db
         self._writer = Writer(db, path) if db else None
@@ -41,16 +48,21 @@ class Store:
         self._closed = False
 
     @classmethod
-    def open(cls, path: str | Path, *, read_only: bool = False) -> Store:
-        """Open or create a database. Raises StoreError with one sentence where that cannot be."""
+    def open(
+        cls, path: str | Path, *, read_only: bool = False, clock: Callable[[], float] = time.time
+    ) -> Store:
+        """Open or create a database. Raises StoreError with one sentence where that cannot be.
+
+        clock: wall time in seconds, by which runs count as running.
+        """
         name = os.fspath(path)
         if os.path.isdir(name):
             raise StoreError(f"{name} is a folder; --db names a file")
         if read_only:
-            return cls._open_read_only(name)
+            return cls._open_read_only(name, clock)
         lock = _take_lock(name)
         try:
-            store = cls(name, schema.prepare(name), lock)
+            store = cls(name, schema.prepare(name), lock, clock)
         except BaseException:
             if lock:
                 lock.close()
@@ -64,10 +76,10 @@ class Store:
         return store
 
     @classmethod
-    def _open_read_only(cls, name: str) -> Store:
+    def _open_read_only(cls, name: str, clock: Callable[[], float]) -> Store:
         if not os.path.exists(name):
             raise StoreError(f"{name}: no such database")
-        store = cls(name, None, None)
+        store = cls(name, None, None, clock)
         # A WAL database in a folder that cannot be written to opens only as immutable.
         store._immutable = not os.access(os.path.dirname(os.path.abspath(name)), os.W_OK)
         try:
@@ -94,7 +106,7 @@ class Store:
     def apply(self, input: Input, batch: Batch, *, at_ms: float | None = None) -> int:
         """Commit a batch and its cursor; returns how many points were new. Raises StoreError, and then
         nothing of the batch is stored."""
-        now = time.time() * 1000.0 if at_ms is None else at_ms
+        now = self._clock() * 1000.0 if at_ms is None else at_ms
         try:
             with self._transaction():
                 assert self._writer is not None
@@ -118,7 +130,7 @@ class Store:
             db.set_progress_handler(lambda: int(time.monotonic() > deadline), _PROGRESS_STEPS)
             try:
                 db.execute("BEGIN")
-                yield Reader(db, self.path)
+                yield Reader(db, self.path, self._clock() * 1000.0)
             except sqlite3.OperationalError as error:
                 if "interrupted" in str(error):
                     raise ReadTimeout(f"the answer took longer than {seconds:g} s to read") from error

@@ -69,11 +69,12 @@ class Window:
 
 
 class Reader:
-    """One connection for one thread at a time. Everything read between `begin` and `end` is of one moment."""
+    """Reads through one connection, on one thread at a time; all that one reader sees is of one moment."""
 
-    def __init__(self, db: sqlite3.Connection, path: str) -> None:
+    def __init__(self, db: sqlite3.Connection, path: str, now_ms: float = 0.0) -> None:
         self._db = db
         self._path = path
+        self.now_ms = now_ms  # the wall clock when the read began, UTC milliseconds
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> list[tuple[object, ...]]:
         return self._db.execute(sql, tuple(parameters)).fetchall()
@@ -224,6 +225,17 @@ class Reader:
         pieces.append(self._head(inner))
         return joined(pieces).between(inner.lo, inner.hi)
 
+    def newer(self, part: Part, version: int) -> Columns:
+        """The points of a part that were stored after `version`, as they were written."""
+        sql = (
+            f"SELECT {_SUMMARY} FROM chunk WHERE series_id = ? AND attempt = ?"
+            " AND max_step >= ? AND min_step < ? AND version > ? ORDER BY id"
+        )
+        bounds = (part.series, part.attempt, part.lo, part.hi, version)
+        pieces = [self._decode(Block(*row)) for row in self._db.execute(sql, bounds).fetchall()]
+        points = joined([*pieces, self._head(part, version)]).between(part.lo, part.hi)
+        return points.take(points.version > version)
+
     def written_head(self, part: Part) -> Columns:
         """The points of a part that are not sealed yet, as they were written."""
         return self._head(part)
@@ -248,29 +260,29 @@ class Reader:
         """The steps of several iteration parts as one ascending sequence, each at its earliest time, in
         pieces of bounded size."""
         inner = [Part(p.series, p.attempt, max(lo, p.lo), min(hi, p.hi), p.number) for p in parts]
-        edges = self._edges(inner)
-        for begin, end in itertools.pairwise(edges):
+        for begin, end in self.ranges(inner):
             points = joined([self.read(part, begin, end, kind="iteration") for part in inner])
             if len(points):
                 yield earliest(points)
 
-    def _edges(self, parts: Sequence[Part], limit: int = 1 << 16) -> list[int]:
-        """Steps that cut the parts into ranges of about `limit` points together."""
-        starts = sorted((window.min_step, window.points) for part in parts for window in self.windows(part))
+    def ranges(self, parts: Sequence[Part], limit: int = 1 << 16) -> list[tuple[int, int]]:
+        """Step ranges `lo <= step < hi` that together cover the parts, about `limit` points in each."""
+        starts = sorted((w.min_step, w.points) for part in parts for w in self.windows(part))
         edges, held = [LOWEST], 0
         for step, points in starts:
             if held >= limit and step > edges[-1]:
                 edges.append(step)
                 held = 0
             held += points
-        return [*edges, BEYOND]
+        return list(itertools.pairwise([*edges, BEYOND]))
 
-    def _head(self, part: Part) -> Columns:
+    def _head(self, part: Part, after: int = -1) -> Columns:
         sql = (
             "SELECT step, ts_ms, value, version FROM head WHERE series_id = ? AND attempt = ?"
-            " AND step >= ? AND step < ? ORDER BY id"
+            " AND step >= ? AND step < ? AND version > ? ORDER BY id"
         )
-        rows = self._db.execute(sql, (part.series, part.attempt, part.lo, part.hi)).fetchall()
+        bounds = (part.series, part.attempt, part.lo, part.hi, after)
+        rows = self._db.execute(sql, bounds).fetchall()
         if not rows:
             return empty()
         step, ts_ms, value, version = zip(*rows, strict=True)
@@ -295,19 +307,11 @@ class Reader:
             raise StoreError(f"{self._path}: chunk {block.id}: {error}") from error
 
 
-def merge_windows(windows: list[Window], *, by_time: bool = False) -> list[Window]:
-    """Windows in ascending order, those that overlap merged into one (blocks stay in the order written).
-
-    by_time: windows whose times run into one another are merged as well, so that points sorted by time
-    within each window are sorted over all of them.
-    """
-    ordered = sorted(windows, key=lambda w: w.min_step)
+def merge_windows(windows: list[Window]) -> list[Window]:
+    """Windows in ascending order, those that overlap merged into one (blocks stay in the order written)."""
     result: list[Window] = []
-    for window in ordered:
-        while result and (
-            window.min_step <= result[-1].max_step
-            or (by_time and window.min_ts < np.floor(result[-1].max_ts))
-        ):
+    for window in sorted(windows, key=lambda w: w.min_step):
+        if result and window.min_step <= result[-1].max_step:
             window = _merged(result.pop(), window)
         result.append(window)
     return result

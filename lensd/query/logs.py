@@ -1,0 +1,48 @@
+"""Which file holds the log lines of a workload."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from lensd.model import LineMark
+from lensd.store.reader import Reader
+
+
+@dataclass(slots=True)
+class LogSource:
+    """Where the log stream of a run reads. `path` is None while the run has no log."""
+
+    path: str | None = None
+    input_id: str | None = None
+    finished: bool = False
+    marks: list[LineMark] = field(default_factory=list)
+
+
+def log_path(reader: Reader, run_id: str, input: str | None) -> LogSource | None:
+    """The log of a run: the input asked for, else its `logs.txt`, else the text log written last. None for a
+    run (or an input) never seen."""
+    workload = reader.workload(run_id)
+    if workload is None:
+        return None
+    sql = "SELECT key, path, structured FROM input WHERE workload_id = ? AND adapter = 'log' ORDER BY path"
+    rows = [(str(key), str(path), bool(s)) for key, path, s in reader.rows(sql, (workload.id,))]
+    finished = reader.facts(workload.id).get("status") in ("finished", "failed", "interrupted", "crashed")
+    if input is not None:
+        chosen = [(key, path) for key, path, _ in rows if key == input]
+        if not chosen:
+            return None
+    else:
+        chosen = [(key, path) for key, path, structured in rows if not structured]
+        chosen.sort(key=lambda each: (os.path.basename(each[1]) == "logs.txt", _written(each[1])))
+    if not chosen:
+        return LogSource(finished=finished)
+    key, path = chosen[-1]
+    return LogSource(path, key, finished, reader.line_marks(key))
+
+
+def _written(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return 0.0
