@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from lensd.model import Points
 from lensd.store.chunks import CHUNK, encode_floats, encode_ints
@@ -69,17 +70,19 @@ def _at(points: Columns, index: int) -> tuple[object, ...]:
     return int(points.step[index]), float(points.ts_ms[index]), float(points.value[index])
 
 
-def iterations(series: Mapping[str, Points], targets: Points | None) -> Points:
+def iterations(series: Mapping[str, Points], targets: Points | None, begins: Sequence[int]) -> Points:
     """The distinct steps that the metrics of a batch report, each at its earliest time, with the target
     iteration as value where one was told (else NaN), and the row at which the step was first reported.
 
-    A step that comes again after steps have gone back is a new one: it belongs to another attempt.
+    begins: rows at which attempts begin; a step that comes again in the next attempt is another one there.
     """
     pieces: list[Points] = []
     for points in series.values():
-        _merge_into(pieces, Points(points.iteration, points.ts_ms, np.full(len(points), np.nan), points.row))
-    if targets is not None:
-        _merge_into(pieces, targets)
+        untold = Points(points.iteration, points.ts_ms, np.full(len(points), np.nan), points.row)
+        if begins or not _merged_into(pieces, untold):
+            pieces.append(untold)
+    if targets is not None and (begins or not _merged_into(pieces, targets)):
+        pieces.append(targets)
     if not pieces:
         return Points.of((), (), ())
     every = Points(
@@ -89,10 +92,11 @@ def iterations(series: Mapping[str, Points], targets: Points | None) -> Points:
         np.concatenate([p.row for p in pieces]),
     )
     order = np.argsort(every.row, kind="stable")
-    return _distinct(Points(every.iteration[order], every.ts_ms[order], every.value[order], every.row[order]))
+    ordered = Points(every.iteration[order], every.ts_ms[order], every.value[order], every.row[order])
+    return _distinct(ordered, np.searchsorted(np.asarray(begins, np.int64), ordered.row, "right"))
 
 
-def _merge_into(pieces: list[Points], points: Points) -> None:
+def _merged_into(pieces: list[Points], points: Points) -> bool:
     """Metrics are mostly reported at the same steps: columns of equal steps become one at once."""
     for index, seen in enumerate(pieces):
         if len(seen) == len(points) and np.array_equal(seen.iteration, points.iteration):
@@ -102,15 +106,16 @@ def _merge_into(pieces: list[Points], points: Points) -> None:
                 np.fmax(seen.value, points.value),
                 np.minimum(seen.row, points.row),
             )
-            return
-    pieces.append(points)
+            return True
+    return False
 
 
-def _distinct(points: Points) -> Points:
+def _distinct(points: Points, attempt: npt.NDArray[np.intp]) -> Points:
     """One point for each run of equal steps: earliest time, first row, the target if any record told it."""
     if len(points) == 0:
         return points
-    first = np.append(True, points.iteration[1:] != points.iteration[:-1])
+    first = np.ones(len(points), np.bool_)
+    first[1:] = (points.iteration[1:] != points.iteration[:-1]) | (attempt[1:] != attempt[:-1])
     starts = np.flatnonzero(first)
     target = np.fmax.reduceat(points.value, starts)
     return Points(

@@ -102,7 +102,7 @@ class Writer:
             else:
                 columns["label", name] = (self._coded(each), each)
         iterating = {name: points for name, points in metrics.items() if series[name].iterates}
-        steps = sealing.iterations(iterating, batch.targets)
+        steps = sealing.iterations(iterating, batch.targets, cut.rows)
         if len(steps):
             columns["iteration", ""] = (steps, None)
         begun = self._begin_attempts(input, known, cut, columns)
@@ -303,6 +303,8 @@ def _unrepeated(points: Columns, stored: Columns | None) -> Columns:
 
 def _earlier(points: Columns, stored: Columns) -> Columns:
     """Those iterations that are not stored yet, or only with a later time."""
+    if len(stored) == 0:
+        return points
     at = np.minimum(np.searchsorted(stored.step, points.step), len(stored) - 1)
     known = (stored.step[at] == points.step) & (stored.ts_ms[at] <= points.ts_ms)
     return points.take(~known)

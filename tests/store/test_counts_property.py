@@ -1,0 +1,79 @@
+"""Whatever is written in whatever order, the counts kept at write time are those of what is shown, and what
+is shown is what the rules in docs/architecture.md say."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lensd.model import Batch, Input, Points, Restarts, Series
+from lensd.query.answers import Selection
+from lensd.query.lens import available, iteration_times, points, sources
+from lensd.store import Store, sealing
+
+NAMES = ("loss", "val", "lr")
+VALUES = st.sampled_from([0.5, 1.0, -2.25, math.nan, math.inf, 1e300])
+RECORD = st.tuples(st.integers(0, 12), st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=3))
+BATCH = st.tuples(st.integers(0, 2), st.lists(RECORD, max_size=12), st.booleans())
+
+
+def an_input(number: int, restarts: Restarts, structured: bool) -> Input:
+    return Input(
+        id=f"in{number}", workload="w", data_source="log", adapter="log", path=f"/x/{number}.log",
+        name=f"{number}.log", folder="/x", why="test", restarts=restarts, structured=structured,
+    )  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    batches=st.lists(BATCH, max_size=8),
+    restarts=st.sampled_from(list(Restarts)),
+    structured=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    gap=st.sampled_from([0.0, 500.0, 1e6]),
+)
+def test_counts_are_those_of_what_is_shown(
+    batches: list[tuple[int, list[tuple[int, list[tuple[str, float]]]], bool]],
+    restarts: Restarts,
+    structured: tuple[bool, bool, bool],
+    gap: float,
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, patch.object(sealing, "CHUNK", 4):
+        store = Store.open(Path(folder) / "x.db")
+        inputs = store.register([an_input(i, restarts, s) for i, s in enumerate(structured)])
+        clock = 0.0
+        for which, records, restart in batches:
+            columns: dict[str, tuple[list[int], list[float], list[float], list[int]]] = {}
+            for row, (step, values) in enumerate(records):
+                clock += 1.0
+                for name, value in dict(values).items():
+                    column = columns.setdefault(name, ([], [], [], []))
+                    for target, item in zip(column, (step, clock, value, row), strict=True):
+                        target.append(item)  # type: ignore[arg-type]  # columns of two types
+            clock += gap
+            series = {name: Series(Points.of(*column)) for name, column in columns.items()}
+            store.apply(inputs[which], Batch(b"c", series, restart=restart))
+            check(store)
+        store.close()
+
+
+def check(store: Store) -> None:
+    with store.read() as reader:
+        _, stream = points(reader, "w", Selection())
+        slices = list(stream)
+        counted = {metric.name: metric.count for metric in available(reader, "w", None)}
+        for name in NAMES:
+            steps = np.concatenate([s.iteration for s in slices if s.metric_name == name] or [[]])
+            assert len(steps) == len(set(steps.tolist())), "a step is shown once"
+            assert counted.get(name, 0) == len(steps)
+        _, iterations = iteration_times(reader, "w", Selection())
+        shown = [int(step) for each in iterations for step in each.iteration]
+        assert shown == sorted(set(shown))
+        assert sum(s.count for s in sources(reader, "w")) == len(shown)
+        # Nothing is ever lost: every step that a metric shows is an iteration of its source.
+        assert {int(step) for s in slices for step in s.iteration} <= set(shown)
