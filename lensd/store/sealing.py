@@ -14,6 +14,10 @@ from lensd.store.columns import Columns, is_ascending, joined
 from lensd.store.reader import Reader
 from lensd.store.view import Part
 
+#: So many points at once are a backlog being read: they are sealed as a shorter chunk rather than kept as
+#: rows that the next batch would only have to take out again.
+BULK = 512
+
 _INSERT_HEAD = "INSERT INTO head (series_id, attempt, step, ts_ms, value, version) VALUES (?, ?, ?, ?, ?, ?)"
 _INSERT_CHUNK = """
 INSERT INTO chunk (series_id, attempt, points, finite, ascending, min_step, max_step, min_ts, max_ts, version,
@@ -26,19 +30,23 @@ def append(
 ) -> int:
     """Add points to a series; `head` is how many plain rows it has in this attempt. Returns how many it has
     afterwards."""
-    if head + len(points) < CHUNK:
+    if head + len(points) < CHUNK and len(points) < BULK:
         _insert_rows(db, series, attempt, points)
         return head + len(points)
     if head:
         points = joined([reader.written_head(Part(series, attempt)), points])
         db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
-    full = len(points) - len(points) % CHUNK
+    rest = len(points) % CHUNK
+    sealed = len(points) - rest if rest < BULK else len(points)
     db.executemany(
         _INSERT_CHUNK,
-        (_chunk_row(series, attempt, points.take(slice(at, at + CHUNK))) for at in range(0, full, CHUNK)),
+        (
+            _chunk_row(series, attempt, points.take(slice(at, min(at + CHUNK, sealed))))
+            for at in range(0, sealed, CHUNK)
+        ),
     )
-    _insert_rows(db, series, attempt, points.take(slice(full, None)))
-    return len(points) - full
+    _insert_rows(db, series, attempt, points.take(slice(sealed, None)))
+    return len(points) - sealed
 
 
 def _insert_rows(db: sqlite3.Connection, series: int, attempt: int, points: Columns) -> None:
