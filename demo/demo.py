@@ -1,0 +1,77 @@
+"""`make demo`: serves the sample runs of the repository, plus one that a small training loop writes meanwhile.
+
+Copies the samples to `.demo/runs`, starts the loop and the daemon, and prints requests worth trying. Ctrl-C
+ends all of it. Extra arguments go to `lensd serve` (`make demo` uses port 8080, or any free one).
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "tests" / "data" / "runs"
+PLACE = ROOT / ".demo"
+
+REQUESTS = """
+Try, in another terminal:
+
+  curl {base}/api/v1/workloads
+  curl {base}/api/v1/workloads/torch-mlp-1/metrics/available
+  curl -g '{base}/api/v1/workloads/torch-mlp-1/metrics/data?metrics={{loss,val_loss}}&data_source=log'
+  curl '{base}/api/v1/workloads/live-1/metrics/data?metrics=loss&data_source=log'
+  curl '{base}/api/runs/hf-gpt2-1/metrics_step?downsample=100'
+
+The page is at {base}/ and Ctrl-C ends the demo.
+"""
+
+
+def main() -> int:
+    runs = PLACE / "runs"
+    shutil.rmtree(PLACE, ignore_errors=True)
+    shutil.copytree(SAMPLES, runs)
+    (runs / "live-1").mkdir()
+    training = subprocess.Popen(
+        [sys.executable, str(ROOT / "demo" / "training.py"), str(runs / "live-1" / "train.log")]
+    )
+    daemon = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "lensd", "serve", str(runs)),
+            *("--db", str(PLACE / "lensd.db"), "--port", str(_port(8080)), *sys.argv[1:]),
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert daemon.stdout is not None
+        for line in daemon.stdout:
+            print(line, end="", flush=True)
+            if "listening on" in line:
+                print(REQUESTS.format(base=line.split()[-1].rstrip("/")), flush=True)
+        return daemon.wait()
+    except KeyboardInterrupt:
+        return daemon.wait()
+    finally:
+        training.terminate()
+        if daemon.poll() is None:
+            daemon.terminate()
+        training.wait()
+        daemon.wait()
+
+
+def _port(wanted: int) -> int:
+    """The port if it is free, else 0, which lets the daemon pick one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
+
+
+if __name__ == "__main__":
+    sys.exit(main())
