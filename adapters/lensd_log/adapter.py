@@ -1,0 +1,119 @@
+"""The log adapter: which text files are inputs, and which reader each of them gets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from lensd.adapter import Budget, InputGone
+from lensd.discovery import File, Roots
+from lensd.model import Batch, Input, Restarts
+from lensd.tail import base_name
+from lensd_log import runicorn
+from lensd_log.cursor import Cursor
+from lensd_log.reader import LineReader
+
+_TEXT = (".log", ".out", ".txt")
+_STRUCTURED = (".jsonl", ".csv", ".log.json")
+_EVENTS = "events.jsonl"
+# Text that other tools put beside a run and that no training writes its progress to.
+_NEVER = re.compile(
+    r"(?:requirements|readme|licen[cs]e|copying|changelog|cmakelists|vocab|merges|constraints|conda|pip|packages|environment)"
+    r"[\w.-]*\.(?:txt|csv)\Z",
+    re.IGNORECASE,
+)
+_FOREIGN = ("tfevents", ".wandb", ".db", ".sqlite")
+
+
+class LogAdapter:
+    """Reads text logs, JSON lines and CSV. `options`: `timezone`, the zone of times that are printed
+    without one (a name of the IANA database; UTC by default). Raises ValueError for an unknown zone or
+    option."""
+
+    name = "log"
+    data_source = "log"
+
+    def __init__(self, options: Mapping[str, object] | None = None) -> None:
+        given = dict(options or {})
+        self._zone = _zone(given.pop("timezone", None))
+        if given:
+            raise ValueError(f"the log adapter has no option {min(given)!r}; there is: timezone")
+
+    def discover(self, roots: Roots) -> Iterator[Input]:
+        """One input for each stream: rotated and packed pieces belong to the file they were rotated from."""
+        seen: set[str] = set()
+        for file in roots.files(_wanted):
+            stream = _stream(file, roots)
+            if stream is None or stream.path in seen:
+                continue
+            seen.add(stream.path)
+            yield self._input(roots, stream)
+
+    def _input(self, roots: Roots, file: File) -> Input:
+        if file.name == _EVENTS:
+            return roots.input(
+                file,
+                adapter=self.name,
+                data_source=self.data_source,
+                structured=True,
+                restarts=Restarts.NEVER,
+                companions=[os.path.join(file.folder, name) for name in runicorn.COMPANIONS],
+            )
+        structured = file.name.endswith(_STRUCTURED) or file.name == "trainer_state.json"
+        return roots.input(file, adapter=self.name, data_source=self.data_source, structured=structured)
+
+    def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
+        """The next batch. Raises RetryAfter, InputGone, InputDead."""
+        state = Cursor.decode(cursor)
+        if os.path.basename(input.path) != _EVENTS:
+            return LineReader(input, state, budget, self._zone).read()
+        found = runicorn.facts(os.path.dirname(input.path))
+        try:
+            batch = LineReader(input, state, budget, self._zone, binary_allowed=True).read()
+        except InputGone:
+            if not found:
+                raise
+            batch = Batch(cursor=b"")
+        batch.facts.update({name: value for name, value in found.items() if state.told.get(name) != value})
+        state.told.update(found)
+        batch.cursor = state.encode()
+        return batch
+
+    def close(self) -> None:
+        """Nothing is held between reads."""
+
+
+def _wanted(name: str) -> bool:
+    base = base_name(name)
+    if base in ("status.json", "trainer_state.json"):
+        return True
+    return base.endswith((*_TEXT, *_STRUCTURED)) and not _NEVER.match(base)
+
+
+def _stream(file: File, roots: Roots) -> File | None:
+    """The file as its stream: a rotated piece becomes the file it was rotated from, the status of a
+    Runicorn run without events becomes the events that may come. None for what is no input."""
+    if file.name == "status.json":
+        names = roots.siblings(file.folder)
+        if "meta.json" not in names or _EVENTS in names:
+            return None
+        return replace(file, name=_EVENTS, path=os.path.join(file.folder, _EVENTS))
+    if not _wanted(file.name):  # a file that the user named
+        return None if any(part in file.name for part in _FOREIGN) else file
+    base = base_name(file.name)
+    return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
+
+
+def _zone(given: object) -> tzinfo | None:
+    if given is None:
+        return None
+    if not isinstance(given, str):
+        raise ValueError(f"timezone must be a name as 'Europe/Berlin', not {given!r}")
+    try:
+        return ZoneInfo(given)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"timezone {given!r} is not known; use a name as 'Europe/Berlin'") from None

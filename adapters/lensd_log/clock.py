@@ -1,0 +1,143 @@
+"""Which time a line gets: its own, its container's, or a reckoned one.
+
+Owns the parts of the cursor that this takes (`State`); all of it is JSON. Never asks the system clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from lensd_log.record import Record, State
+from lensd_log.stamps import Stamp, utc_ms
+
+_DAY_MS = 86_400_000.0
+
+
+@dataclass(slots=True)
+class Survey:
+    """What a look over the whole input tells for reckoning times: how often its clock passed midnight, and
+    what its last record says."""
+
+    midnights: int = 0
+    last_day_ms: float = 0.0
+    last_step: int | None = None
+    step_ms: float | None = None
+    elapsed_s: float | None = None
+
+
+class Clock:
+    """Turns what lines print into UTC milliseconds.
+
+    state: what is remembered from line to line, kept in the cursor. mtime_ms: when the file was last written;
+    live: the read before this one had reached the end, so that whatever is new was written just now.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        zone: tzinfo | None,
+        mtime_ms: float,
+        now_ms: float,
+        live: bool,
+        survey: Callable[[], Survey],
+    ) -> None:
+        self._state = state
+        self._zone = zone
+        self._live = live
+        self._survey = survey
+        self._end = min(mtime_ms, now_ms) if now_ms > 0 else mtime_ms
+        self.inferred = False
+
+    def stamp(self, stamp: Stamp | None, container_ms: float | None) -> float | None:
+        """The time of a line that prints one, else its container's, else None."""
+        if stamp is None:
+            return container_ms
+        if stamp.ms is not None:
+            ms: float | None = stamp.ms
+        elif stamp.month:
+            ms = self._with_year(stamp, container_ms)
+        else:
+            ms = self._with_date(stamp, container_ms)
+        if ms is None:
+            return container_ms
+        self._state["own"] = ms
+        return ms
+
+    def infer(self, record: Record) -> float:
+        """The time of a record whose line has none."""
+        if self._live:
+            self._state.pop("at", None)
+            return self._end
+        self.inferred = True
+        if record.elapsed_s is not None:
+            return self._from_start(record.elapsed_s)
+        if record.step is not None and record.step_ms is not None:
+            return self._from_steps(record.step, record.step_ms)
+        at = self._state.get("at")
+        return float(at) if at is not None else self._end
+
+    def _from_start(self, elapsed_s: float) -> float:
+        """Seconds since training began; it began as long before the file was last written as its last
+        record says."""
+        if "began" not in self._state:
+            last = self._survey().elapsed_s
+            self._state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
+        return min(float(self._state["began"]) + elapsed_s * 1000, self._end)
+
+    def _from_steps(self, step: int, step_ms: float) -> float:
+        """Forward from a printed time where there is one, else back from the last record by what steps
+        took."""
+        state = self._state
+        if "at" not in state or step < state["step"]:
+            if state.get("own") is not None and "at" not in state:
+                state["at"] = state["own"]
+            elif "at" not in state:
+                last = self._survey()
+                ahead = max(0, (last.last_step or step) - step)
+                state["at"] = self._end - ahead * (last.step_ms or step_ms)
+        else:
+            state["at"] = min(state["at"] + (step - state["step"]) * max(0.0, step_ms), self._end)
+        state["step"] = step
+        return float(state["at"])
+
+    def _with_year(self, stamp: Stamp, container_ms: float | None) -> float | None:
+        """The year that puts the stamp closest behind what is known: the time before it, else the file's
+        own."""
+        known = container_ms or self._state.get("own")
+        near = self._end if known is None else float(known)
+        year = datetime.fromtimestamp(near / 1000, UTC).year
+        best: float | None = None
+        for candidate in (year - 1, year, year + 1):
+            ms = utc_ms(candidate, stamp.month, stamp.day, stamp.day_ms, self._zone)
+            if ms is None or (known is None and ms > near + 1.5 * _DAY_MS):
+                continue
+            if best is None or abs(ms - near) < abs(best - near):
+                best = ms
+        return best
+
+    def _with_date(self, stamp: Stamp, container_ms: float | None) -> float | None:
+        """The day of the time before it, or the next one when the clock has passed midnight."""
+        known = container_ms or self._state.get("own")
+        if known is None:
+            return self._first_day(stamp)
+        ms = self._on_day_of(float(known), stamp.day_ms)
+        if ms < known - _DAY_MS / 2:
+            ms += _DAY_MS
+        elif container_ms and ms > known + _DAY_MS / 2:
+            ms -= _DAY_MS
+        return ms
+
+    def _first_day(self, stamp: Stamp) -> float:
+        """Counted back from when the file was last written, by how often its clock passes midnight."""
+        last = self._survey()
+        ms = self._on_day_of(self._end, last.last_day_ms)
+        if ms > self._end + 600_000:
+            ms -= _DAY_MS
+        return ms - last.last_day_ms + stamp.day_ms - last.midnights * _DAY_MS
+
+    def _on_day_of(self, ms: float, day_ms: float) -> float:
+        at = datetime.fromtimestamp(ms / 1000, self._zone or UTC)
+        found = utc_ms(at.year, at.month, at.day, day_ms, self._zone)
+        return ms if found is None else found

@@ -1,0 +1,59 @@
+"""Where reading goes on, and everything that has to be remembered for it: one JSON object.
+
+Nothing that a later line depends on lives anywhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lensd.tail import Position
+from lensd_log.record import State
+
+_VERSION = 1
+
+
+@dataclass(slots=True)
+class Cursor:
+    """position: in the stream of lines. dialect: the one that matched last; specific: some specific one
+    has matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not
+    come. ranks: which rank a metric follows, with its last step and the distance to the one before. ended:
+    the last read had reached the end. mark_*: where the last line mark was made. told: facts as they were
+    told.
+    """
+
+    position: Position = field(default_factory=Position)
+    dialect: str | None = None
+    specific: bool = False
+    states: dict[str, State] = field(default_factory=dict)
+    clock: State = field(default_factory=dict)
+    partial: dict[str, str] = field(default_factory=dict)
+    ranks: dict[str, list[int]] = field(default_factory=dict)
+    last_step: int | None = None
+    ordinal: int = 0
+    ended: bool = False
+    lines: int = 0
+    matched: int = 0
+    unparsed: int = 0
+    mark_line: int = -1
+    mark_offset: int = -1
+    told: dict[str, Any] = field(default_factory=dict)
+
+    def encode(self) -> bytes:
+        return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, data: bytes | None) -> Cursor:
+        """A fresh cursor for None, and for one that a different version wrote."""
+        if not data:
+            return cls()
+        try:
+            value = json.loads(data)
+            if value.pop("v") != _VERSION:
+                return cls()
+            value["position"] = Position.from_json(value["position"])
+            return cls(**value)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls()

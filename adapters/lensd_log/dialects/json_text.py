@@ -1,0 +1,23 @@
+"""JSON as training code writes it: Python's `NaN` and `Infinity` are accepted. Never raises."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+
+_strict = msgspec.json.Decoder()
+
+
+def decode(text: str) -> object:
+    """The value of a line of JSON; None where it is none (or is `null`)."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value: object = _strict.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return None
+    return value

@@ -1,0 +1,101 @@
+"""`key=value` and `key: value` lines of home-made training loops, logfmt, and what sounds like them.
+
+    step 10/600 | loss: 0.215909 | grad_norm: 0.4753 | lr: 1.000e-02
+    eval at step 100: val_loss=0.145555
+    Epoch 3/10, loss=1.9667, acc=0.1248
+
+Generic: a line counts only when it tells its step (or begins as an evaluation) and one of its names sounds
+like a metric; what looks like source code never does. `epoch e, batch i/n` is `(e-1)*n + i`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lensd_log.dialects.names import COUNTERS, sounds_like_metric
+from lensd_log.numbers import NUMBER, quantity
+from lensd_log.record import Dialect, Entry, Parsed, Record, State
+
+_LONGEST = 2000
+_CODE = re.compile(r"[{}\"'`;\\]|==|\+=|->|\b(?:def|return|lambda|import|self|print)\b")
+_STEP = re.compile(
+    r"(?<![\w.])(?:global[_ ]?steps?|steps?|iterations?|iters?|num_updates)\b[ :=#\[(]{0,4}(\d{1,15})(?!\w|\.\d)"
+    r"(?: ?(?:/|of) ?(\d{1,15}))?",
+    re.IGNORECASE,
+)
+_BATCH = re.compile(r"(?<![\w.])batch\b[ :=#\[(]{0,4}(\d{1,12}) ?/ ?(\d{1,12})(?![\w.])", re.IGNORECASE)
+_EPOCH = re.compile(
+    r"(?<![\w.])epoch\b[ :=#\[(]{0,4}(\d{1,9})(?!\w|\.\d)(?: ?(?:/|of) ?(\d{1,9}))?", re.IGNORECASE
+)
+_EVAL = re.compile(r"\W{0,4}(?:eval|evaluation|valid|validation|val|test|dev)(?:[\s_:=]|\b)", re.IGNORECASE)
+# Between pairs. A comma inside 1,234 divides nothing.
+_FIELDS = re.compile(r"[|;\t]|,(?!\d{3}(?!\d))| - |\s{2,}")
+_FIELD = re.compile(
+    r"\s*([A-Za-z_@][\w./@()%-]{0,63}(?: [\w./@()%-]{1,40}){0,3})"
+    r"\s?[:=] {0,16}(\S{1,40}(?: \S{1,12})?)\s*\Z"
+)
+_PAIR = re.compile(
+    r"(?<![^\s,(\[:])([A-Za-z_@][\w./@%-]{0,63}) ?[:=] {0,16}"
+    rf"({NUMBER}(?:[A-Za-zµ%/]{{1,12}})?)(?=[\s,)\]]|\Z)"
+)
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    text = entry.text
+    if (
+        not entry.complete
+        or len(text) > _LONGEST
+        or ("=" not in text and ":" not in text)
+        or _CODE.search(text)
+    ):
+        return None
+    step = _STEP.search(text)
+    epoch = _EPOCH.search(text)
+    evaluation = _EVAL.match(text) is not None
+    if step is None and epoch is None and not evaluation:
+        return None
+    values = _pairs(text)
+    if not any(sounds_like_metric(name) for name, _ in values):
+        return None
+    target = None
+    at: int | None = None
+    if step:
+        at = int(step[1])
+        target = int(step[2]) if step[2] and not evaluation else None
+    elif epoch:
+        at = int(epoch[1])
+        batch = _BATCH.search(text)
+        if batch:
+            at = max(0, at - 1) * int(batch[2]) + int(batch[1])
+            target = int(epoch[2]) * int(batch[2]) if epoch[2] else None
+        elif epoch[2] and not evaluation:
+            target = int(epoch[2])
+    if at is None and not state.get("trained"):
+        return None
+    if not evaluation:
+        state["trained"] = True
+    return (Record(values, at, evaluation=evaluation, target=target),)
+
+
+def _pairs(text: str) -> list[tuple[str, float]]:
+    found: dict[str, float] = {}
+    for part in _FIELDS.split(text):
+        whole = _FIELD.match(part)
+        if whole and not _is_counter(whole[1]):
+            value = quantity(whole[2])
+            if value is not None and not _STEP.search(whole[1]):
+                found.setdefault(whole[1], value)
+                continue
+        for pair in _PAIR.finditer(part):
+            if not _is_counter(pair[1]):
+                value = quantity(pair[2])
+                if value is not None:
+                    found.setdefault(pair[1], value)
+    return list(found.items())
+
+
+def _is_counter(name: str) -> bool:
+    return name.lower() in COUNTERS or name.lower().startswith(("step ", "epoch ", "iter", "batch", "eta"))
+
+
+KEY_VALUE = Dialect("key-value", _parse, generic=True)

@@ -1,0 +1,64 @@
+"""Megatron-LM and what prints like it: Megatron-DeepSpeed, Primus with either back end.
+
+    iteration       20/    1000 | consumed samples:      320 | elapsed time per iteration (ms): 820.7 | ...
+    validation loss at iteration 100 | lm loss value: 7.48E+00 | lm loss PPL: 1.78E+03 |
+
+Source: NVIDIA/Megatron-LM megatron/training/training.py `training_log`, `evaluate_and_print_results`;
+Megatron-DeepSpeed megatron/training.py (adds `samples per second`, `TFLOPs`; forks print seconds);
+AMD-AGI/Primus print_rank_last_patches.py (`current/average` pairs: the first number counts).
+"""
+
+from __future__ import annotations
+
+import re
+
+from lensd_log.numbers import leading
+from lensd_log.record import Dialect, Entry, Parsed, Record, State
+
+_TRAIN = re.compile(r"\biteration\s{1,20}(\d{1,15})\s{0,20}/\s{0,20}(\d{1,15}) ?\|")
+_EVAL = re.compile(r"\b(?:validation|test) loss at (?:iteration (\d{1,15})|[^|]{1,120}?) ?\|")
+
+
+def _fields(text: str) -> list[tuple[str, float]]:
+    values = []
+    for part in text.split("|"):
+        name, colon, printed = part.partition(":")
+        name = name.strip()
+        if colon and name and (value := leading(printed)) is not None:
+            values.append((name, value))
+    return values
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    text = entry.text
+    train = _TRAIN.search(text)
+    if train is None:
+        found = _EVAL.search(text)
+        if found is None:
+            return None
+        if not entry.complete:
+            return ()
+        step = int(found[1]) if found[1] else None
+        return (Record(_fields(text[found.end() :]), step, evaluation=True),)
+    if not entry.complete:
+        return ()
+    values = _fields(text[train.end() :])
+    if not values:
+        return None
+    step_ms = None
+    for name, value in values:
+        if name.startswith("elapsed time per iteration"):
+            step_ms = value * 1000 if name.endswith("(s)") else value
+    primus = "hip mem" in text or "rocm mem" in text or "tokens/s/GPU" in text
+    return (
+        Record(
+            values,
+            int(train[1]),
+            step_ms=step_ms,
+            target=int(train[2]),
+            framework="primus" if primus else None,
+        ),
+    )
+
+
+MEGATRON = Dialect("megatron", _parse, needles=("iteration", " loss at "), framework="megatron")

@@ -1,0 +1,75 @@
+"""What a dialect is given and what it gives back. Nothing here reads files or keeps anything between
+lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+#: What a dialect remembers from line to line: JSON values only, kept in the cursor. Starts empty.
+State = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Entry:
+    """One line with its wrappers (container, rank, colours, logging prefix) taken off.
+
+    text: the final state of the line. states: every state a redrawn line went through, oldest first, prefixes
+    left on; just the line where it was not redrawn. complete: false for what was cut off in the middle.
+    """
+
+    text: str
+    states: Sequence[str]
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Record:
+    """What one line says at one step.
+
+    values: names as printed, numbers as printed. step: None where the line does not tell it; then an
+    `evaluation` takes the last training step before it, anything else its ordinal in the file.
+    ts_ms: UTC ms where the record itself carries a time. step_ms: what one step took; elapsed_s: seconds
+    since training began; both help to reckon the time of a line that has none. target: the last iteration
+    to come. labels: text columns. framework: what printed it, where the line tells more than the dialect's
+    name.
+    """
+
+    values: Sequence[tuple[str, float]]
+    step: int | None = None
+    evaluation: bool = False
+    ts_ms: float | None = None
+    step_ms: float | None = None
+    elapsed_s: float | None = None
+    target: int | None = None
+    labels: Sequence[tuple[str, str]] = ()
+    framework: str | None = None
+
+
+#: Records of a line; empty for a line that the dialect knows and that gives nothing (a header, a bar);
+#: None for a line that is not the dialect's.
+Parsed = Sequence[Record] | None
+
+#: A line that is the dialect's and ought to have given a point, but cannot: counted as unparsed.
+UNREADABLE: Parsed = (Record(()),)
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """One way of printing metrics.
+
+    needles: a line that contains none of these is never given to `parse` (none: every line is).
+    framework: the fact told when it first gives points. generic: only asked while no other dialect has
+    matched in the file. peek: may look at a line whose newline has not come, to complete what is open.
+    """
+
+    name: str
+    parse: Callable[[Entry, State], Parsed]
+    needles: tuple[str, ...] = ()
+    framework: str | None = None
+    generic: bool = False
+    peek: Callable[[Entry, State], Sequence[Record]] | None = None
+
+    def wants(self, text: str) -> bool:
+        return not self.needles or any(needle in text for needle in self.needles)

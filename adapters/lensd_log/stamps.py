@@ -1,0 +1,128 @@
+"""Timestamps at the beginning of a line, as logging libraries print them.
+
+Only reads what is printed; which year or day a partial stamp belongs to is decided elsewhere (`clock`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+from functools import lru_cache
+
+_DAY_MS = 86_400_000
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+_TIME = r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
+
+# A stamp never runs on into a word or a number, save for what closes it.
+_END = r"\]?(?=[\s\]|:,>-]|\Z)"
+
+# `2025-04-13 23:41:20`, `20251121 12:10:29`, `2023/01/02 03:07:48`, `2024-01-01T00:00:00.123456Z`
+_FULL = re.compile(
+    rf"\[?(\d{{4}})([-/.]?)(\d\d)\2(\d\d)[T_ ]\s?{_TIME}(?:\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)(?!\w))?{_END}"
+)
+# `07/18/2023 18:02:26` and, without a year, `11/18 18:14:12` (detectron2, mmengine)
+_SLASH = re.compile(rf"\[?(\d\d)/(\d\d)(?:/(\d{{4}}))? {_TIME}{_END}")
+# glog and absl: `I0706 16:50:26.230209`
+_GLOG = re.compile(rf"[IWEF](\d\d)(\d\d) {_TIME}{_END}")
+# syslog: `Jul  6 16:50:26`
+_SYSLOG = re.compile(rf"({'|'.join(_MONTHS)}) ([ \d]\d) {_TIME}{_END}")
+# `20:42:03 |` (Runicorn), `[16:50:26]` (XGBoost)
+_CLOCK = re.compile(rf"\[?{_TIME}{_END}")
+# `1704067200.123`
+_EPOCH = re.compile(r"\[?(1\d{9})(?:\.(\d{1,9}))?(?=\]?[\s|:])\]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """A printed time: milliseconds of the day, with as much of the date as is printed.
+
+    `ms` is UTC milliseconds where everything is printed (a missing zone taken as the configured one).
+    """
+
+    day_ms: float = 0.0
+    month: int = 0
+    day: int = 0
+    ms: float | None = None
+
+
+def stamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Stamp, int] | None:
+    """The stamp that begins at `at`, and where it ends. `zone` None means UTC."""
+    first = text[at : at + 1]
+    if first == "[":
+        first = text[at + 1 : at + 2]
+    if first.isdigit():
+        found = _FULL.match(text, at)
+        if found:
+            y, _, mo, d, h, mi, s, f, z = found.groups()
+            return _full(int(y), int(mo), int(d), _of_day(h, mi, s, f), z, zone), found.end()
+        found = _SLASH.match(text, at)
+        if found:
+            mo, d, y, h, mi, s, f = found.groups()
+            if y:
+                return _full(int(y), int(mo), int(d), _of_day(h, mi, s, f), None, zone), found.end()
+            return Stamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
+        found = _CLOCK.match(text, at)
+        if found:
+            return Stamp(_of_day(*found.groups())), found.end()
+        found = _EPOCH.match(text, at)
+        if found:
+            return Stamp(ms=int(found[1]) * 1000.0 + _fraction(found[2])), found.end()
+    elif first in "IWEF":
+        found = _GLOG.match(text, at)
+        if found:
+            mo, d, h, mi, s, f = found.groups()
+            return Stamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
+    if first.isupper():
+        found = _SYSLOG.match(text, at)
+        if found:
+            mon, d, h, mi, s, f = found.groups()
+            return Stamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), found.end()
+    return None
+
+
+def utc_ms(year: int, month: int, day: int, day_ms: float, zone: tzinfo | None) -> float | None:
+    """UTC milliseconds of a local time; None for a date that does not exist."""
+    try:
+        start = _day_start(year, month, day)
+    except ValueError:
+        return None
+    if zone is None:
+        return start + day_ms
+    return start + day_ms - _offset_ms(zone, year, month, day, int(day_ms // 3_600_000) % 24)
+
+
+def parse_iso(text: str, zone: tzinfo | None) -> float | None:
+    """A whole string as a time: ISO 8601 and its relatives, or epoch seconds."""
+    found = stamp_at(text, 0, zone)
+    return found[0].ms if found and found[1] == len(text) else None
+
+
+def _full(y: int, mo: int, d: int, day_ms: float, z: str | None, zone: tzinfo | None) -> Stamp:
+    if z is None:
+        return Stamp(day_ms, mo, d, utc_ms(y, mo, d, day_ms, zone))
+    ms = utc_ms(y, mo, d, day_ms, None)
+    if ms is not None and z[0] in "+-":
+        digits = z[1:].replace(":", "")
+        away = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000
+        ms += away if z[0] == "-" else -away
+    return Stamp(day_ms, mo, d, ms)
+
+
+def _of_day(h: str, mi: str, s: str, f: str | None) -> float:
+    return (int(h) * 3600 + int(mi) * 60 + int(s)) * 1000.0 + _fraction(f)
+
+
+def _fraction(digits: str | None) -> float:
+    return round(int(digits) / 10 ** len(digits) * 1000, 3) if digits else 0.0
+
+
+@lru_cache(maxsize=1024)
+def _day_start(year: int, month: int, day: int) -> float:
+    return float((date(year, month, day).toordinal() - 719_163) * _DAY_MS)
+
+
+@lru_cache(maxsize=4096)
+def _offset_ms(zone: tzinfo, year: int, month: int, day: int, hour: int) -> float:
+    offset = datetime(year, month, day, hour, tzinfo=zone).utcoffset()
+    return offset.total_seconds() * 1000 if offset else 0.0

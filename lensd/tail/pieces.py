@@ -1,0 +1,214 @@
+"""The pieces of a rotated log: which files they are, in what order, and how each is told from the others.
+
+A piece is told by a hash of its first bytes, of what gzip unpacks where it is packed, so that it keeps its
+identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they change with
+gzip, copytruncate and restored backups.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import threading
+import zlib
+from collections import OrderedDict
+from dataclasses import dataclass
+
+HEAD = 1024  #: bytes that a fingerprint covers at most
+TRACE = 256  #: bytes before a position that are hashed with it
+_BLOCK = 1 << 18
+_WINDOW = (1 << 20) + (1 << 16)
+
+# logrotate: `.1`, `.2.gz`, or with dateext `-20240131`, `-20240131.gz`; Python's TimedRotatingFileHandler:
+# `.2024-01-31`, `.2024-01-31_13`.
+_SUFFIX = re.compile(
+    r"(?:\.(?P<n>\d{1,4})|[.-](?P<date>\d{4}-?\d\d-?\d\d(?:[-_T.]?\d{1,6}(?:-\d\d){0,2})?))?(?P<gz>\.gz)?\Z"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A file that holds a part of the stream. `size` is None where it can only be had by unpacking."""
+
+    path: str
+    packed: bool
+    stored_size: int
+    mtime_ms: float
+    identity: str  # device and inode
+
+    def size_estimate(self) -> int:
+        """Bytes of text in it; for a packed piece what its last four bytes claim (modulo 4 GiB)."""
+        if not self.packed:
+            return self.stored_size
+        try:
+            with open(self.path, "rb") as file:
+                file.seek(-4, os.SEEK_END)
+                return int.from_bytes(file.read(4), "little")
+        except OSError:
+            return self.stored_size
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes of text from `offset`; fewer only at the end. Raises OSError."""
+        if self.packed:
+            return _unpack(self, offset, count)
+        with open(self.path, "rb", buffering=0) as file:
+            file.seek(offset)
+            parts = []
+            while count > 0 and (part := file.read(count)):
+                parts.append(part)
+                count -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def fingerprint(self, length: int = HEAD) -> str:
+        """`LENGTH:HASH` of the first `length` bytes, or of what there is. `""` for an empty piece."""
+        return fingerprint(self.read(0, length))
+
+    def has(self, print_: str) -> bool:
+        """Does the piece begin as the one that `print_` was taken of?"""
+        count, _, _ = print_.partition(":")
+        return bool(print_) and count.isdigit() and self.fingerprint(int(count)) == print_
+
+
+def fingerprint(head: bytes) -> str:
+    return f"{len(head)}:{digest(head)}" if head else ""
+
+
+def digest(data: bytes) -> str:
+    return hashlib.blake2s(data, digest_size=8).hexdigest()
+
+
+def base_name(name: str) -> str:
+    """The name of the stream that a file name belongs to: `x.log.2.gz` and `x.log-20240131` are `x.log`'s."""
+    found = _SUFFIX.search(name)
+    return name[: found.start()] if found else name
+
+
+def pieces(path: str) -> list[Piece]:
+    """The pieces of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
+
+    A plain file goes before its packed twin (gzip is at work), `x.log` before `x.log.gz` (a copy of it).
+    """
+    folder, base = os.path.split(path)
+    found: dict[tuple[int, int, str], Piece] = {}
+    with os.scandir(folder or ".") as entries:
+        for entry in entries:
+            name = entry.name
+            if not name.startswith(base):
+                continue
+            match = _SUFFIX.match(name, len(base))
+            if match is None:
+                continue
+            try:
+                status = entry.stat()
+            except OSError:
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue
+            packed = match["gz"] is not None or base.endswith(".gz")
+            key = _age(match)
+            if packed and key in found and not found[key].packed:
+                continue
+            found[key] = Piece(
+                os.path.join(folder, name),
+                packed,
+                status.st_size,
+                status.st_mtime_ns / 1e6,
+                f"{status.st_dev}.{status.st_ino}",
+            )
+    if not found:
+        raise FileNotFoundError(path)
+    return [found[key] for key in sorted(found)]
+
+
+def _age(match: re.Match[str]) -> tuple[int, int, str]:
+    """Sorts older pieces first: numbers falling, then dates rising, then the file itself."""
+    if match["n"]:
+        return (0, -int(match["n"]), "")
+    if match["date"]:
+        return (1, 0, match["date"])
+    return (2, 0, "")
+
+
+class _Unpacker:
+    """Reads a gzip file forward, member after member; a torn or corrupt end is simply the end."""
+
+    def __init__(self, piece: Piece) -> None:
+        self._path = piece.path
+        self._at = 0  # in the packed file
+        self.offset = 0  # in the text
+        self._inflate = zlib.decompressobj(wbits=31)
+        self._window = bytearray()  # the text before `offset`, so that a reader may step back a line
+        self._ready = b""
+        self._rest = b""
+        self._ended = False
+
+    def reaches(self, offset: int) -> bool:
+        return offset >= self.offset - len(self._window)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Up to `count` bytes from `offset`, which must not lie before the window of what was read last."""
+        while self.offset < offset and self._take(min(offset - self.offset, _BLOCK)):
+            pass
+        while self.offset < offset + count and self._take(min(offset + count - self.offset, _BLOCK)):
+            pass
+        start = offset - (self.offset - len(self._window))
+        data = bytes(self._window[start : start + count]) if start >= 0 else b""
+        del self._window[: max(0, len(self._window) - _WINDOW)]
+        return data
+
+    def _take(self, count: int) -> bool:
+        if not self._ready and not self._fill():
+            return False
+        part, self._ready = self._ready[:count], self._ready[count:]
+        self._window += part
+        self.offset += len(part)
+        return True
+
+    def _fill(self) -> bool:
+        while not self._ended:
+            if self._inflate.eof:
+                self._rest = self._inflate.unused_data
+                self._inflate = zlib.decompressobj(wbits=31)
+            if not self._rest:
+                with open(self._path, "rb", buffering=0) as file:
+                    file.seek(self._at)
+                    self._rest = file.read(1 << 16)
+                self._at += len(self._rest)
+                if not self._rest:
+                    self._ended = True
+                    break
+            try:
+                # max_length keeps a bomb from unfolding at once.
+                self._ready = self._inflate.decompress(self._rest, _BLOCK)
+            except zlib.error:
+                self._ended = True
+                break
+            self._rest = self._inflate.unconsumed_tail
+            if self._ready:
+                return True
+        return False
+
+
+# Unpackers where a reader left them: a packed piece can only be read forward, and reads come in turns.
+# Only a cache: without it a read begins anew at the head of the piece.
+_Key = tuple[str, str, int]
+_kept: OrderedDict[_Key, _Unpacker] = OrderedDict()
+_lock = threading.Lock()
+
+
+def _unpack(piece: Piece, offset: int, count: int) -> bytes:
+    if offset + count <= 4 * HEAD:  # fingerprints: not worth losing the place of a reader for
+        unpacker = _Unpacker(piece)
+        return unpacker.read(offset, count)
+    key = (piece.path, piece.identity, piece.stored_size)
+    with _lock:
+        kept = _kept.pop(key, None)
+    unpacker = kept if kept is not None and kept.reaches(offset) else _Unpacker(piece)
+    data = unpacker.read(offset, count)
+    with _lock:
+        _kept[key] = unpacker
+        while len(_kept) > 4:
+            _kept.popitem(last=False)
+    return data

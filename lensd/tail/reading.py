@@ -1,0 +1,291 @@
+"""One pathname is one perpetual stream of lines over the pieces that rotation cut it into.
+
+Owns positions and the reading of complete lines from one; never remembers anything between calls: a read is
+right from (path, position) alone. What happens to the file between two reads, and what then follows:
+
+    grew                    the new complete lines; half a line at the end is waited for
+    renamed to .1, gzipped  the rest of the old piece is found by its fingerprint, then the new piece is read
+    copied and truncated    the same, the copy being the old piece
+    shrunk, replaced        `restarted`; reading goes on after the piece that was read before, else at the
+    oldest vanished                FileNotFoundError
+
+Half a line at the end of a piece that has a successor will never be completed: it is given with `complete`
+false. Line numbers count on through all of it.
+"""
+
+from __future__ import annotations
+
+import codecs
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from lensd.tail.pieces import TRACE, Piece, digest, pieces
+
+LINE_LIMIT = 1 << 20  #: bytes; a longer line is passed over, or cut at a carriage return where it has one
+_SCAN = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two lines of the stream.
+
+    piece: fingerprint of the piece; `""` before the first byte of all. offset: bytes into its text. line:
+    number of the line that begins here. trace: hash of the bytes just before. after: fingerprint of the
+    piece before this one. identity: device and inode, a mere tie-breaker. inside: the line that begins
+    here was cut or is being passed over, what comes up to the next newline is its rest.
+    """
+
+    piece: str = ""
+    offset: int = 0
+    line: int = 0
+    trace: str = ""
+    after: str = ""
+    identity: str = ""
+    inside: str = ""  # "", "cut" or "over"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Position:
+        """Raises TypeError for unknown fields."""
+        return cls(**value)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line without its newline. `start` is the byte where it begins in its piece. `complete` is false
+    for what was cut off: a redrawn line over the limit, or half a line that its writer left at the end of
+    a piece."""
+
+    number: int
+    text: bytes
+    start: int
+    complete: bool = True
+
+
+@dataclass(slots=True)
+class Chunk:
+    """The result of one read: lines of one piece, and where to go on.
+
+    more: there is more to read at once. lag_bytes: what is left unread, half lines included (packed pieces by
+    estimate). mtime_ms: of the piece that was read. skipped_lines, skipped_bytes: lines over the limit.
+    torn: bytes of a line at the end whose newline has not come.
+    """
+
+    lines: list[Line]
+    position: Position
+    restarted: bool = False
+    more: bool = False
+    lag_bytes: int = 0
+    mtime_ms: float = 0.0
+    skipped_lines: int = 0
+    skipped_bytes: int = 0
+    torn: bytes = b""
+    read_bytes: int = 0
+    _data: bytes = field(default=b"", repr=False)
+    _base: int = 0
+
+    def position_at(self, index: int) -> Position:
+        """The place where `lines[index]` begins: for a reader that stops before the end of the chunk."""
+        line = self.lines[index]
+        end = line.start - self._base
+        return replace(
+            self.position,
+            offset=line.start,
+            line=line.number,
+            trace=digest(self._data[max(0, end - TRACE) : end]),
+            inside="cut" if index and not self.lines[index - 1].complete else "",
+        )
+
+
+def read_lines(path: str, position: Position | None, max_bytes: int) -> Chunk:
+    """The complete lines from `position` (`None`: the beginning), about `max_bytes` of them but at least one.
+
+    Raises FileNotFoundError when the stream has no piece, OSError when one cannot be read.
+    """
+    parts = pieces(path)
+    here = position or Position()
+    index, here, restarted = _locate(parts, here)
+    # A piece that is read to its end hands over to the next one that has anything in it.
+    while True:
+        piece = parts[index]
+        chunk = _read_piece(piece, here, max_bytes)
+        later = _next_with_text(parts, index)
+        if chunk.lines or chunk.skipped_bytes or chunk.more or later is None:
+            break
+        if chunk.torn:
+            _give_torn(chunk)
+            break
+        index = later
+        line = chunk.position.line + (1 if chunk.position.inside else 0)
+        here = replace(_enter(parts[index], Position(line=line)), after=here.piece or piece.fingerprint())
+    chunk.restarted = restarted
+    chunk.more = chunk.more or later is not None
+    behind = piece.size_estimate() - chunk.position.offset
+    chunk.lag_bytes = max(0, behind) + sum(p.size_estimate() for p in parts[index + 1 :])
+    chunk.mtime_ms = piece.mtime_ms
+    return chunk
+
+
+def matches(piece: Piece, position: Position) -> bool:
+    """Is `position` a place in this very piece?"""
+    if not piece.packed and piece.stored_size < position.offset:
+        return False
+    if not piece.has(position.piece):
+        return False
+    start = max(0, position.offset - TRACE)
+    before = piece.read(start, position.offset - start)
+    return len(before) == position.offset - start and (not position.trace or digest(before) == position.trace)
+
+
+def find_piece(parts: list[Piece], position: Position) -> int | None:
+    """The piece that a position lies in: the newest of those that match, one with the same inode first."""
+    found = None
+    for index in range(len(parts) - 1, -1, -1):
+        if matches(parts[index], position):
+            if parts[index].identity == position.identity:
+                return index
+            found = index if found is None else found
+    return found
+
+
+def _locate(parts: list[Piece], position: Position) -> tuple[int, Position, bool]:
+    if not position.piece:
+        return 0, replace(_enter(parts[0], position), after=position.after), False
+    index = find_piece(parts, position)
+    if index is not None:
+        piece = parts[index]
+        # The head may have grown since the fingerprint was taken; a longer one tells more.
+        return index, replace(position, piece=piece.fingerprint(), identity=piece.identity), False
+    first = 0
+    if position.after:
+        for older in range(len(parts) - 1, -1, -1):
+            if parts[older].has(position.after):
+                first = min(older + 1, len(parts) - 1)
+                break
+    return first, replace(_enter(parts[first], position), after=position.after if first else ""), True
+
+
+def _enter(piece: Piece, position: Position) -> Position:
+    return Position(piece=piece.fingerprint(), line=position.line, identity=piece.identity)
+
+
+def _next_with_text(parts: list[Piece], index: int) -> int | None:
+    for later in range(index + 1, len(parts)):
+        if parts[later].stored_size and (not parts[later].packed or parts[later].read(0, 1)):
+            return later
+    return None
+
+
+def _read_piece(piece: Piece, here: Position, max_bytes: int) -> Chunk:
+    base = max(0, here.offset - TRACE)
+    lead = here.offset - base
+    want = max(max_bytes, 1)
+    head = piece.read(0, 4) if here.offset else b""
+    data = piece.read(base, lead + want)
+    wide = _wide(head or data[:4])
+    newline = b"\n\0" if wide == "utf-16-le" else b"\0\n" if wide else b"\n"
+    end = _last_newline(data, lead, newline)
+    # At least one line, however small the budget: read on until its newline comes or it is over the limit.
+    while end < 0 and len(data) - lead < LINE_LIMIT:
+        step = min(max(want, _SCAN), LINE_LIMIT - (len(data) - lead))
+        part = piece.read(base + len(data), step)
+        if not part:
+            break
+        data += part
+        end = _last_newline(data, lead, newline)
+    if wide and (len(data) - lead) % 2:
+        data = data[:-1]
+    chunk = Chunk([], here, _data=data, _base=base)
+    number, start, inside = here.line, lead, here.inside
+    if end >= 0:
+        body = data[lead:end]
+        for text in _split(body, newline) if wide else body.split(b"\n"):
+            if inside == "over" or len(text) > LINE_LIMIT:
+                chunk.skipped_bytes += len(text) + len(newline)
+                chunk.skipped_lines += inside != "over"
+            else:
+                chunk.lines.append(Line(number, _plain(text, wide, base + start), base + start))
+            inside = ""
+            number += 1
+            start += len(text) + len(newline)
+        chunk.more = len(data) - lead >= want
+    elif len(data) - lead >= LINE_LIMIT or inside == "over":
+        start, inside = _pass_over(chunk, data, start, number, inside, not wide)
+        chunk.more = True
+    chunk.torn = data[start:] if inside != "over" else b""
+    if inside == "over" and not piece.read(base + len(data), 1):
+        chunk.more = False
+    chunk.read_bytes = start - lead
+    chunk.position = replace(
+        here,
+        offset=base + start,
+        line=number,
+        trace=digest(data[max(0, start - TRACE) : start]),
+        inside=inside,
+    )
+    return chunk
+
+
+def _pass_over(
+    chunk: Chunk, data: bytes, start: int, number: int, inside: str, may_cut: bool
+) -> tuple[int, str]:
+    """A line over the limit that has not ended yet: given up to its last redraw, else passed over."""
+    limit = start + LINE_LIMIT
+    redraw = data.rfind(b"\r", start + 1, limit) if may_cut and inside != "over" else -1
+    if redraw > 0:
+        chunk.lines.append(Line(number, data[start:redraw], chunk._base + start, complete=False))
+        return redraw, "cut"
+    gone = len(data) - start
+    chunk.skipped_bytes += gone
+    chunk.skipped_lines += inside != "over"
+    return start + gone, "over"
+
+
+def _give_torn(chunk: Chunk) -> None:
+    """The half line at the end of a piece whose successor has begun."""
+    start = chunk.position.offset
+    end = start + len(chunk.torn)
+    chunk.lines.append(Line(chunk.position.line, chunk.torn, start, complete=False))
+    at = end - chunk._base
+    chunk.position = replace(
+        chunk.position,
+        offset=end,
+        line=chunk.position.line + 1,
+        trace=digest(chunk._data[max(0, at - TRACE) : at]),
+        inside="",
+    )
+    chunk.read_bytes += len(chunk.torn)
+    chunk.torn = b""
+
+
+def _wide(head: bytes) -> str:
+    """The encoding that a UTF-16 byte order mark announces (what PowerShell's `>` writes), else `""`."""
+    if head.startswith(codecs.BOM_UTF16_LE) and head[2:4] != b"\0\0":
+        return "utf-16-le"
+    return "utf-16-be" if head.startswith(codecs.BOM_UTF16_BE) else ""
+
+
+def _last_newline(data: bytes, lead: int, newline: bytes) -> int:
+    at = data.rfind(newline, lead)
+    while len(newline) == 2 and at >= 0 and (at - lead) % 2:
+        at = data.rfind(newline, lead, at + 1)
+    return at
+
+
+def _split(body: bytes, newline: bytes) -> list[bytes]:
+    found, start, at = [], 0, body.find(newline)
+    while at >= 0:
+        if at % 2 == 0:
+            found.append(body[start:at])
+            start = at + 2
+        at = body.find(newline, at + 1)
+    found.append(body[start:])
+    return found
+
+
+def _plain(text: bytes, wide: str, start: int) -> bytes:
+    if wide:
+        return text.decode(wide, "replace").lstrip("\ufeff").encode()
+    return text[3:] if start == 0 and text.startswith(codecs.BOM_UTF8) else text

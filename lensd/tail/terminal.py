@@ -1,0 +1,50 @@
+"""What a terminal would show of a line: redraws, escape sequences, progress bars.
+
+Pure functions on bytes; knows nothing of files.
+"""
+
+from __future__ import annotations
+
+import re
+
+# ECMA-48 control sequences (CSI), operating-system commands (OSC, as window titles and links), two-byte
+# escapes. The body of an OSC is bounded, so that a lone ESC ] cannot swallow a file.
+_ESCAPE = re.compile(
+    rb"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"
+    rb"|[()*+][0-9A-Za-z]|[=>78cDEHMNOZ])"
+)
+_REDRAW = re.compile(rb"[\r\x08]+")
+
+# tqdm ` 12%|###  | 12/100 [00:01<00:09, ...]`, Keras ` 1/50 [==>..]` and `1/50 ━━━━`, rich bars, pip.
+_BAR = re.compile(
+    rb"\d{1,3}%\|[^|\n]{0,400}\|"
+    rb"|\d\s?/\s?\d[\d,.]{0,20}[kMG]? \[\d{1,4}:\d\d"
+    rb"|\d{1,12}/(?:\d{1,12}|Unknown) (?:\[[=>.\s]{3,200}\]|(?:\xe2\x94\x81){2,})"
+    rb"|(?:\xe2\x94\x81|\xe2\x95\xb8|\xe2\x96\x88){8,}"
+    rb"|\d+(?:it|b|B)? \[\d\d:\d\d, .{0,20}(?:it|B|s)/"
+)
+
+
+def strip_ansi(text: bytes) -> bytes:
+    """`text` without escape sequences: colours, cursor moves, titles."""
+    return _ESCAPE.sub(b"", text) if b"\x1b" in text else text
+
+
+def segments(line: bytes) -> list[bytes]:
+    """The states a line was redrawn through, oldest first, blank ones left out; CRLF is no redraw."""
+    if b"\r" not in line and b"\x08" not in line:
+        return [line] if line.strip() else []
+    return [part for part in _REDRAW.split(line) if strip_ansi(part).strip()]
+
+
+def final_state(line: bytes) -> bytes:
+    """What is left of a line on a terminal: the last redraw that is not blank, escape sequences kept."""
+    if b"\r" not in line and b"\x08" not in line:
+        return line
+    states = segments(line)
+    return states[-1] if states else b""
+
+
+def is_progress_bar(line: bytes) -> bool:
+    """Is what is left of the line a progress bar?"""
+    return _BAR.search(strip_ansi(final_state(line))[:2000]) is not None
