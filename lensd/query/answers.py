@@ -107,6 +107,7 @@ class RowTable:
     labels: dict[str, list[str | None]] = field(default_factory=dict)
     total: int = 0
     last_step: int | None = None
+    encoded: bytes | None = None  # its JSON, kept by who made it as long as the table is kept
 
     def __len__(self) -> int:
         return len(self.axis)

@@ -49,7 +49,9 @@ class _Table:
     @property
     def bytes(self) -> int:
         own = self.axis.nbytes + sum(column.nbytes for column in self.values)
-        return own + sum(t.axis.nbytes * (1 + len(t.values)) for t in self.thinned.values())
+        return own + sum(
+            t.axis.nbytes * (1 + len(t.values)) + len(t.encoded or b"") for t in self.thinned.values()
+        )
 
 
 class RowCache:
@@ -223,7 +225,7 @@ def _union(keys: Iterable[Ints | Floats], axis: Axis) -> Ints | Floats:
             distinct.append(key)
     if not distinct:
         return np.empty(0, np.int64) if axis == "step" else np.empty(0)
-    return distinct[0] if len(distinct) == 1 else np.unique(_joined(distinct))
+    return distinct[0] if len(distinct) == 1 else cast("Ints | Floats", np.unique(_joined(distinct)))
 
 
 def _joined(keys: Sequence[Ints | Floats]) -> Ints | Floats:

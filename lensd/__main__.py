@@ -1,0 +1,5 @@
+"""`python -m lensd`."""
+
+from lensd.cli import main
+
+main()

@@ -1,0 +1,127 @@
+"""The Lens dialect: sources, metrics, points and iterations of workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+import msgspec
+from aiohttp import web
+
+from lensd.api import params
+from lensd.api.answer import etag, json_answer, stream, unchanged
+from lensd.api.clusters import passed_on
+from lensd.api.encode import (
+    Point,
+    iteration_points,
+    points_csv,
+    points_json,
+    points_ndjson,
+    slice_points,
+)
+from lensd.api.errors import ApiError
+from lensd.api.state import ask
+from lensd.query import lens
+from lensd.query.answers import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
+from lensd.store import Reader
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+
+
+class SourcesAnswer(msgspec.Struct):
+    workload_uid: str
+    data_sources: list[SourceCount]
+    total_count: int
+
+
+class AvailableAnswer(msgspec.Struct):
+    workload_uid: str
+    metrics: list[MetricInfo]
+    total_count: int
+
+
+class PointsAnswer(msgspec.Struct):
+    """`next` is what `since` takes; `total_points` comes with `downsample`."""
+
+    workload_uid: str
+    data_source: str
+    data: list[Point]
+    total_count: int
+    next: str
+    total_points: int | msgspec.UnsetType = msgspec.UNSET
+
+
+class WorkloadsAnswer(msgspec.Struct):
+    workloads: list[WorkloadInfo]
+    total_count: int
+
+
+def here_or_there(handler: Handler) -> Handler:
+    """Pass a request on to the cluster that it names, if it names one."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        elsewhere = await passed_on(request)
+        return elsewhere if elsewhere is not None else await handler(request)
+
+    return handle
+
+
+async def workloads(request: web.Request) -> web.StreamResponse:
+    q, status = request.query.get("q") or None, request.query.get("status") or None
+    found = await ask(request, lambda reader: lens.workloads(reader, q, status))
+    return json_answer(request, WorkloadsAnswer(found, len(found)))
+
+
+async def sources(request: web.Request) -> web.StreamResponse:
+    uid = params.uid(request)
+    found = await ask(request, lambda reader: lens.sources(reader, uid))
+    return json_answer(request, SourcesAnswer(uid, found, len(found)))
+
+
+async def available(request: web.Request) -> web.StreamResponse:
+    uid, source = params.uid(request), request.query.get("data_source") or None
+    found = await ask(request, lambda reader: lens.available(reader, uid, source))
+    return json_answer(request, AvailableAnswer(uid, found, len(found)))
+
+
+async def data(request: web.Request) -> web.StreamResponse:
+    def parts(reader: Reader, uid: str, wanted: Selection) -> tuple[PointsInfo, Iterator[Iterable[Point]]]:
+        info, slices = lens.points(reader, uid, wanted)
+        return info, map(slice_points, slices)
+
+    return await _points(request, parts)
+
+
+async def iteration_times(request: web.Request) -> web.StreamResponse:
+    def parts(reader: Reader, uid: str, wanted: Selection) -> tuple[PointsInfo, Iterator[Iterable[Point]]]:
+        info, slices = lens.iteration_times(reader, uid, wanted)
+        return info, map(iteration_points, slices)
+
+    return await _points(request, parts)
+
+
+async def _points(
+    request: web.Request,
+    question: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterator[Iterable[Point]]]],
+) -> web.StreamResponse:
+    uid, wanted, form = params.uid(request), params.selection(request), params.form(request)
+    tag = etag(request, await ask(request, lambda reader: lens.workload_version(reader, uid)))
+    known = unchanged(request, tag)
+    if known is not None:
+        return known
+
+    def parts(reader: Reader) -> Iterator[bytes]:
+        info, groups = question(reader, uid, wanted)
+        if form == "csv":
+            return points_csv(groups, wanted.attempt != "current")
+        if form == "ndjson":
+            return points_ndjson(groups)
+        return points_json(uid, wanted.data_source, groups, info)
+
+    return await stream(request, parts, {"ETag": tag, "Cache-Control": "no-cache"}, _TYPES[form])
+
+
+async def framework_detection(request: web.Request) -> web.StreamResponse:
+    """Evidence comes with W&B's detection push, which this version does not take."""
+    uid = params.uid(request)
+    raise ApiError(404, f"no framework was detected for workload {uid}")

@@ -1,0 +1,156 @@
+"""Operations: probes, the daemon's own metrics, version, the description of the API."""
+
+from __future__ import annotations
+
+import resource
+import time
+
+import msgspec
+from aiohttp import web
+
+from lensd import __version__
+from lensd.api.answer import body_answer, json_answer
+from lensd.api.openapi import document
+from lensd.api.state import HEALTH, ROWS, SOCKETS, STORE, ask, in_thread
+from lensd.query import lens
+from lensd.query.answers import InputInfo
+
+STARTED = web.AppKey("started", float)
+
+
+class Health(msgspec.Struct):
+    status: str
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Version(msgspec.Struct):
+    name: str
+    version: str
+
+
+async def healthz(request: web.Request) -> web.StreamResponse:
+    return json_answer(request, Health("ok"))
+
+
+async def readyz(request: web.Request) -> web.StreamResponse:
+    """Whether the store answers and the folders were looked at; 503 with the reason if not."""
+    health = request.app[HEALTH]
+    reason = health.ready() if health else None
+    if reason is None:
+        try:
+            await in_thread(request, request.app[STORE].version)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon is not ready
+            reason = f"the database does not answer: {error}"
+    if reason is None:
+        return json_answer(request, Health("ok"))
+    answer = json_answer(request, Health("unavailable", reason))
+    answer.set_status(503)
+    return answer
+
+
+async def version(request: web.Request) -> web.StreamResponse:
+    return json_answer(request, Version("lensd", __version__))
+
+
+async def openapi(request: web.Request) -> web.StreamResponse:
+    return body_answer(request, document())
+
+
+async def own_metrics(request: web.Request) -> web.StreamResponse:
+    """The daemon's metrics: OpenMetrics where asked for, else Prometheus' text format."""
+    inputs = await ask(request, lambda reader: lens.inputs(reader, None))
+    size = await in_thread(request, request.app[STORE].size_bytes)
+    stats = request.app[ROWS].stats()
+    page = _Page("application/openmetrics-text" in request.headers.get("Accept", ""))
+    page.family("lensd_build_info", "gauge", "Version of lensd.", [({"version": __version__}, 1)])
+    page.one("lensd_db_size_bytes", "gauge", "Size of the database on disk.", size)
+    page.one("lensd_websocket_clients", "gauge", "Open log streams.", request.app[SOCKETS].open)
+    page.one("lensd_cache_hits_total", "counter", "Row tables answered from the cache.", stats.hits)
+    page.one("lensd_cache_misses_total", "counter", "Row tables read anew.", stats.misses)
+    page.one(
+        "lensd_cache_updates_total", "counter", "Row tables that were added to.", stats.incremental_updates
+    )
+    _input_families(page, inputs)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    page.one(
+        "process_cpu_seconds_total",
+        "counter",
+        "Processor time of the daemon.",
+        usage.ru_utime + usage.ru_stime,
+    )
+    page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", _resident())
+    page.one(
+        "process_start_time_seconds", "gauge", "When the daemon began, seconds since the epoch.",
+        request.app[STARTED],
+    )  # fmt: skip
+    kind = "application/openmetrics-text; version=1.0.0" if page.open else "text/plain; version=0.0.4"
+    return web.Response(body=page.text(), headers={"Content-Type": f"{kind}; charset=utf-8"})
+
+
+def _input_families(page: _Page, inputs: list[InputInfo]) -> None:
+    def family(name: str, kind: str, help: str, field: str) -> None:
+        page.family(name, kind, help, [(_labels(each), float(getattr(each, field))) for each in inputs])
+
+    family("lensd_input_points_total", "counter", "Points stored of an input.", "points")
+    family("lensd_input_records_total", "counter", "Records or lines read of an input.", "records")
+    family(
+        "lensd_input_unparsed_total", "counter", "Records that look like metrics and gave none.", "unparsed"
+    )
+    family("lensd_input_skipped_total", "counter", "Corrupt records stepped over.", "skipped")
+    family("lensd_input_lag_bytes", "gauge", "Bytes of an input not read yet.", "lag_bytes")
+    page.family(
+        "lensd_input_up", "gauge", "Whether the last read of an input went well.",
+        [(_labels(each), float(each.state in ("ok", "new"))) for each in inputs],
+    )  # fmt: skip
+    page.family(
+        "lensd_input_last_success_timestamp_seconds", "gauge", "When an input was last read well.",
+        [(_labels(each), each.last_ok_ms / 1000.0) for each in inputs if each.last_ok_ms is not None],
+    )  # fmt: skip
+
+
+def _labels(each: InputInfo) -> dict[str, str]:
+    return {
+        "workload": each.workload, "data_source": each.data_source, "adapter": each.adapter, "input": each.id,
+    }  # fmt: skip
+
+
+def _resident() -> float:
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return float(int(file.read().split()[1]) * resource.getpagesize())
+    except (OSError, ValueError, IndexError):
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+class _Page:
+    """Families of metrics as text."""
+
+    def __init__(self, open_metrics: bool) -> None:
+        self.open = open_metrics
+        self._lines: list[str] = []
+
+    def one(self, name: str, kind: str, help: str, value: float) -> None:
+        self.family(name, kind, help, [({}, value)])
+
+    def family(self, name: str, kind: str, help: str, samples: list[tuple[dict[str, str], float]]) -> None:
+        family = name.removesuffix("_total") if self.open and kind == "counter" else name
+        if self.open and name.endswith("_info"):
+            family, kind = name.removesuffix("_info"), "info"
+        self._lines.append(f"# HELP {family} {help}")
+        self._lines.append(f"# TYPE {family} {kind}")
+        for labels, value in samples:
+            told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+            shown = repr(float(value)).removesuffix(".0")
+            self._lines.append(f"{name}{{{told}}} {shown}" if told else f"{name} {shown}")
+
+    def text(self) -> bytes:
+        end = ["# EOF"] if self.open else []
+        return ("\n".join(self._lines + end) + "\n").encode("utf-8", "replace")
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def now() -> float:
+    return time.time()

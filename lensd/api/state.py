@@ -1,0 +1,52 @@
+"""What handlers share: the store, the settings, caches, and worker threads to ask the store on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol, TypeVar
+
+from aiohttp import web
+
+from lensd.api.ratelimit import Sockets, Window
+from lensd.api.settings import Settings
+from lensd.query.rows import RowCache
+from lensd.store import Reader, Store
+
+T = TypeVar("T")
+
+
+class Health(Protocol):
+    """What the poller tells the API."""
+
+    def ready(self) -> str | None: ...
+
+    def follow(self, path: str) -> Callable[[], None]: ...
+
+
+STORE = web.AppKey("store", Store)
+SETTINGS = web.AppKey("settings", Settings)
+ROWS = web.AppKey("rows", RowCache)
+THREADS = web.AppKey("threads", ThreadPoolExecutor)
+HEALTH: web.AppKey[Health | None] = web.AppKey("health")
+WINDOW = web.AppKey("window", Window)
+SOCKETS = web.AppKey("sockets", Sockets)
+CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")
+
+
+async def in_thread(request: web.Request, work: Callable[[], T]) -> T:
+    """Run blocking work off the event loop, on the API's own threads."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(request.app[THREADS], work)
+
+
+async def ask(request: web.Request, question: Callable[[Reader], T]) -> T:
+    """The answer of a query function on a reader of its own."""
+    store, seconds = request.app[STORE], request.app[SETTINGS].read_seconds
+
+    def work() -> T:
+        with store.read(seconds=seconds) as reader:
+            return question(reader)
+
+    return await in_thread(request, work)

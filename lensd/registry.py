@@ -1,0 +1,85 @@
+"""Finds adapters: lensd's own and those that other packages publish."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from lensd.adapter import Adapter
+
+GROUP = "lensd.adapters"
+
+#: Makes a source checkout work that was never installed.
+BUILT_IN = {"log": "lensd_log:LogAdapter", "tensorboard": "lensd_tensorboard:TensorBoardAdapter"}
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Registry:
+    """The adapter classes that could be loaded, and why the others could not."""
+
+    classes: dict[str, type] = field(default_factory=dict)
+    unavailable: dict[str, str] = field(default_factory=dict)
+
+    def make(self, name: str, options: dict[str, Any] | None = None) -> Adapter | None:
+        """An adapter, or None (with the reason in `unavailable`) where it cannot be made."""
+        found = self.classes.get(name)
+        if found is None:
+            self.unavailable.setdefault(name, "no such adapter is installed")
+            return None
+        try:
+            made = found(options=options) if options else found()
+        except Exception as error:  # noqa: BLE001 - whatever a third party raises harms only itself
+            self.unavailable[name] = f"cannot be set up: {type(error).__name__}: {error}"
+            return None
+        if not isinstance(made, Adapter):
+            self.unavailable[name] = "is no adapter: it lacks name, data_source, discover, read or close"
+            return None
+        return made
+
+    def make_all(self) -> list[Adapter]:
+        """One of each, in order of name."""
+        return [made for name in sorted(self.classes) if (made := self.make(name)) is not None]
+
+
+def load() -> Registry:
+    """Import every adapter that is installed. An import that fails is kept as a reason."""
+    registry = Registry()
+    published = {point.name: point for point in entry_points(group=GROUP)}
+    for name, target in BUILT_IN.items():
+        point = EntryPoint(name, target, GROUP)
+        other = published.pop(name, point)
+        if other.value != target:
+            log.warning("the adapter %r of %s is ignored: lensd has one of that name", name, other.value)
+        _add(registry, point)
+    for name in sorted(published):
+        _add(registry, published[name])
+    return registry
+
+
+def _add(registry: Registry, point: EntryPoint) -> None:
+    try:
+        try:
+            registry.classes[point.name] = point.load()
+        except ModuleNotFoundError:
+            if BUILT_IN.get(point.name) != point.value or not _use_checkout():
+                raise
+            importlib.invalidate_caches()
+            registry.classes[point.name] = point.load()
+    except Exception as error:  # noqa: BLE001 - an import can raise anything
+        registry.unavailable[point.name] = f"cannot be imported: {type(error).__name__}: {error}"
+
+
+def _use_checkout() -> bool:
+    """In a source checkout that is not installed, the adapters lie beside the package."""
+    folder = Path(__file__).resolve().parents[1] / "adapters"
+    if not folder.is_dir() or str(folder) in sys.path:
+        return False
+    sys.path.append(str(folder))
+    return True

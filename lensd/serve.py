@@ -1,0 +1,124 @@
+"""Puts the daemon together: store, poller, HTTP, signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+from aiohttp import web
+
+from lensd.adapter import Adapter
+from lensd.api.app import make_app
+from lensd.config import Config
+from lensd.poller import Poller, Source
+from lensd.registry import Registry, load
+from lensd.store import Store
+
+log = logging.getLogger(__name__)
+
+
+class CannotListen(Exception):
+    """An address could not be bound; the message is one sentence."""
+
+
+def sources(config: Config, registry: Registry | None = None) -> tuple[list[Source], dict[str, str]]:
+    """What is to be read, and by name the adapters that are unavailable, with the reason.
+
+    Inputs of `[[source]]` blocks come first: of two sources that find one file the first has it.
+    """
+    registry = registry or load()
+    found: list[Source] = []
+    for block in config.source:
+        options = _options(block.adapter, config) | block.options
+        made = registry.make(block.adapter, options)
+        if made is not None:
+            found.append(Source(made, tuple(block.paths), block.workload or config.workload))
+    if config.paths:
+        for name in sorted(registry.classes):
+            adapter: Adapter | None = registry.make(name, _options(name, config))
+            if adapter is not None:
+                found.append(Source(adapter, tuple(config.paths), config.workload))
+    return found, registry.unavailable
+
+
+def _options(adapter: str, config: Config) -> dict[str, object]:
+    return {"timezone": config.timezone} if adapter == "log" and config.timezone != "UTC" else {}
+
+
+def bind(host: str, ports: Sequence[int]) -> list[socket.socket]:
+    """Sockets that listen on all of the ports, or none. Raises CannotListen."""
+    sockets: list[socket.socket] = []
+    try:
+        for port in ports:
+            sockets.append(_bind(host, port))  # noqa: PERF401 - those bound are closed when one fails
+    except BaseException:
+        for each in sockets:
+            each.close()
+        raise
+    return sockets
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        (family, _, _, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except (socket.gaierror, OverflowError) as error:
+        raise CannotListen(f"cannot listen on {host}: {error}") from error
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(128)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        reason = {
+            errno.EADDRINUSE: "another program is listening there; stop it, or choose another --port",
+            errno.EACCES: "not allowed for this user; ports below 1024 are reserved",
+            errno.EADDRNOTAVAIL: "this machine has no such address",
+        }.get(error.errno or 0, error.strerror)
+        raise CannotListen(f"cannot listen on {host}:{port}: {reason}") from error
+    return bound
+
+
+def address(host: str, bound: socket.socket) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{bound.getsockname()[1]}"
+
+
+async def run(
+    config: Config,
+    store: Store,
+    poller: Poller,
+    sockets: Sequence[socket.socket],
+    say: Callable[[str], None],
+    *,
+    once: bool = False,
+) -> None:
+    """Serve until SIGINT or SIGTERM, then end within a few seconds, open streams or not."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError):
+            loop.add_signal_handler(number, stopped.set)
+    app = make_app(store, config.settings(), poller)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        if not once:
+            poller.start()
+        for bound in sockets:
+            await web.SockSite(runner, bound).start()
+            say(f"lensd listening on {address(config.host, bound)}")
+        await stopped.wait()
+        log.info("stopping")
+    finally:
+        await runner.cleanup()
+        drain = 0.0 if once else config.drain_seconds
+        await asyncio.to_thread(poller.stop, drain_seconds=drain)

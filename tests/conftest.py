@@ -1,0 +1,112 @@
+"""What tests of several folders share: where data lies, and a real daemon on a real port."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = ROOT / "tests" / "data"
+SHARED = ROOT.parent / "shared"
+
+
+@dataclass
+class Daemon:
+    """A running `lensd serve`; `base` is its address, `lines` what it has printed."""
+
+    process: subprocess.Popen[str]
+    base: str
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        return self.base.removeprefix("http://")
+
+    def get(self, path: str) -> Any:
+        """The decoded answer of a GET that succeeds."""
+        status, body = self.ask(path)
+        assert status == 200, (path, status, body)
+        return body
+
+    def ask(self, path: str) -> tuple[int, Any]:
+        """Status and decoded answer of a GET."""
+        try:
+            with urllib.request.urlopen(self.base + path, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read() or b"null")
+
+    def stop(self) -> int:
+        """End it as Ctrl-C would; its exit code."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        try:
+            return self.process.wait(timeout=15)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+            if self.process.stdout:
+                self.process.stdout.close()
+
+
+StartDaemon = Callable[..., Daemon]
+
+
+def start_daemon(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Daemon:
+    """Start `lensd serve` with these arguments and wait until it says that it listens."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lensd", "serve", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+        env=env,
+    )
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        found = re.search(r"lensd listening on (http://\S+?)/?\s*$", line)
+        if found:
+            daemon = Daemon(process, found[1], lines)
+            # Keep reading, or the daemon would block once the pipe is full.
+            threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True).start()
+            return daemon
+    process.wait()
+    process.stdout.close()
+    raise AssertionError("the daemon did not start:\n" + "".join(lines))
+
+
+@pytest.fixture
+def serve() -> Iterator[StartDaemon]:
+    """Start daemons; they are stopped at the end of the test."""
+    running: list[Daemon] = []
+
+    def start(*arguments: str, **options: Any) -> Daemon:
+        running.append(start_daemon(*arguments, **options))
+        return running[-1]
+
+    yield start
+    for daemon in running:
+        daemon.stop()
+
+
+def needs_shared(part: str) -> Path:
+    """A folder beside the checkout that a plain clone does not have; the test is left out without it."""
+    path = SHARED / part
+    if not path.exists():
+        pytest.skip(f"left out: {part} is not in this clone")
+    return path
