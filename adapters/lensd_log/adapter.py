@@ -13,13 +13,15 @@ from lensd.adapter import Budget, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import Batch, Input, Restarts
 from lensd.tail import base_name
-from lensd_log import runicorn
+from lensd_log import documents, runicorn
 from lensd_log.cursor import Cursor
 from lensd_log.reader import LineReader
 
 _TEXT = (".log", ".out", ".txt")
 _STRUCTURED = (".jsonl", ".csv", ".log.json")
 _EVENTS = "events.jsonl"
+_TRAINER_STATE = "trainer_state.json"
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
 # Text that other tools put beside a run and that no training writes its progress to.
 _NEVER = re.compile(
     r"(?:requirements|readme|licen[cs]e|copying|changelog|cmakelists|vocab|merges|constraints|conda|pip|packages|environment)"
@@ -46,11 +48,18 @@ class LogAdapter:
     def discover(self, roots: Roots) -> Iterator[Input]:
         """One input for each stream: rotated and packed pieces belong to the file they were rotated from."""
         seen: set[str] = set()
+        states: dict[str, tuple[float, File]] = {}
         for file in roots.files(_wanted):
             stream = _stream(file, roots)
             if stream is None or stream.path in seen:
                 continue
             seen.add(stream.path)
+            if stream.name == _TRAINER_STATE:
+                run, age = _saved(stream)
+                states[run] = max(states.get(run, (-1.0, stream)), (age, stream), key=lambda pair: pair[0])
+                continue
+            yield self._input(roots, stream)
+        for _, stream in states.values():
             yield self._input(roots, stream)
 
     def _input(self, roots: Roots, file: File) -> Input:
@@ -63,11 +72,13 @@ class LogAdapter:
                 restarts=Restarts.NEVER,
                 companions=[os.path.join(file.folder, name) for name in runicorn.COMPANIONS],
             )
-        structured = file.name.endswith(_STRUCTURED) or file.name == "trainer_state.json"
+        structured = file.name.endswith(_STRUCTURED) or file.name == _TRAINER_STATE
         return roots.input(file, adapter=self.name, data_source=self.data_source, structured=structured)
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next batch. Raises RetryAfter, InputGone, InputDead."""
+        if os.path.basename(input.path) == _TRAINER_STATE:
+            return documents.read(input, cursor, budget)
         state = Cursor.decode(cursor)
         if os.path.basename(input.path) != _EVENTS:
             return LineReader(input, state, budget, self._zone).read()
@@ -89,7 +100,7 @@ class LogAdapter:
 
 def _wanted(name: str) -> bool:
     base = base_name(name)
-    if base in ("status.json", "trainer_state.json"):
+    if base in ("status.json", _TRAINER_STATE):
         return True
     return base.endswith((*_TEXT, *_STRUCTURED)) and not _NEVER.match(base)
 
@@ -106,6 +117,15 @@ def _stream(file: File, roots: Roots) -> File | None:
         return None if any(part in file.name for part in _FOREIGN) else file
     base = base_name(file.name)
     return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
+
+
+def _saved(file: File) -> tuple[str, float]:
+    """The run that a trainer state belongs to, and how new it is: each checkpoint repeats those before it,
+    and the one that lies in the run's own folder is the last."""
+    found = _CHECKPOINT.match(os.path.basename(file.folder))
+    if found is None:
+        return file.folder, float("inf")
+    return os.path.dirname(file.folder), float(found[1])
 
 
 def _zone(given: object) -> tzinfo | None:

@@ -13,6 +13,7 @@ from lensd_log.record import Record, State
 from lensd_log.stamps import Stamp, utc_ms
 
 _DAY_MS = 86_400_000.0
+_NEAR = 32  # lines
 
 
 @dataclass(slots=True)
@@ -41,16 +42,18 @@ class Clock:
         mtime_ms: float,
         now_ms: float,
         live: bool,
-        survey: Callable[[], Survey],
+        last_record: Callable[[], Survey],
+        midnights: Callable[[], Survey],
     ) -> None:
         self._state = state
         self._zone = zone
         self._live = live
-        self._survey = survey
+        self._last_record = last_record
+        self._midnights = midnights
         self._end = min(mtime_ms, now_ms) if now_ms > 0 else mtime_ms
         self.inferred = False
 
-    def stamp(self, stamp: Stamp | None, container_ms: float | None) -> float | None:
+    def stamp(self, stamp: Stamp | None, container_ms: float | None, line: int) -> float | None:
         """The time of a line that prints one, else its container's, else None."""
         if stamp is None:
             return container_ms
@@ -62,11 +65,13 @@ class Clock:
             ms = self._with_date(stamp, container_ms)
         if ms is None:
             return container_ms
-        self._state["own"] = ms
+        self._state["own"], self._state["line"] = ms, line
         return ms
 
-    def infer(self, record: Record) -> float:
+    def infer(self, record: Record, line: int) -> float:
         """The time of a record whose line has none."""
+        if line - self._state.get("line", -_NEAR) < _NEAR:  # goes with a line above that has one
+            return float(self._state["own"])
         if self._live:
             self._state.pop("at", None)
             return self._end
@@ -82,7 +87,7 @@ class Clock:
         """Seconds since training began; it began as long before the file was last written as its last
         record says."""
         if "began" not in self._state:
-            last = self._survey().elapsed_s
+            last = self._last_record().elapsed_s
             self._state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
         return min(float(self._state["began"]) + elapsed_s * 1000, self._end)
 
@@ -94,7 +99,7 @@ class Clock:
             if state.get("own") is not None and "at" not in state:
                 state["at"] = state["own"]
             elif "at" not in state:
-                last = self._survey()
+                last = self._last_record()
                 ahead = max(0, (last.last_step or step) - step)
                 state["at"] = self._end - ahead * (last.step_ms or step_ms)
         else:
@@ -131,7 +136,7 @@ class Clock:
 
     def _first_day(self, stamp: Stamp) -> float:
         """Counted back from when the file was last written, by how often its clock passes midnight."""
-        last = self._survey()
+        last = self._midnights()
         ms = self._on_day_of(self._end, last.last_day_ms)
         if ms > self._end + 600_000:
             ms -= _DAY_MS

@@ -17,11 +17,11 @@ _VERSION = 1
 
 @dataclass(slots=True)
 class Cursor:
-    """position: in the stream of lines. dialect: the one that matched last; specific: some specific one
-    has matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not
-    come. ranks: which rank a metric follows, with its last step and the distance to the one before. ended:
-    the last read had reached the end. mark_*: where the last line mark was made. told: facts as they were
-    told.
+    """position: in the stream of lines. dialect: the one that matched last; specific: some specific one has
+    matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not come.
+    ranks: which rank a metric follows, with its last step and the distance to the one before. ended: the last
+    read had reached the end. closed: bytes of a last line without newline that was given. mark_*: where the
+    last line mark was made. told: facts as they were told.
     """
 
     position: Position = field(default_factory=Position)
@@ -37,6 +37,7 @@ class Cursor:
     lines: int = 0
     matched: int = 0
     unparsed: int = 0
+    closed: int = 0
     mark_line: int = -1
     mark_offset: int = -1
     told: dict[str, Any] = field(default_factory=dict)

@@ -16,7 +16,7 @@ UNIT = r"(?:%|[A-Za-zµ]{1,12}(?:/[A-Za-z]{1,12}){0,3})?"
 
 _NUMBER = re.compile(NUMBER)
 _WHOLE = re.compile(rf"\s*({NUMBER})\s*\Z")
-_WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?({UNIT})\s*\Z")
+_WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?{UNIT}(?: ?\([^()]{{0,40}}\))?\s*\Z")
 
 
 def to_float(text: str) -> float:
@@ -40,7 +40,8 @@ def leading(text: str) -> float | None:
 
 
 def quantity(text: str) -> float | None:
-    """`text` as a number with at most a unit behind it; the unit is dropped, not applied."""
+    """`text` as a number with at most a unit and an aside behind it (`9.46GiB(64.99%)`), which are
+    dropped."""
     found = _WITH_UNIT.match(text)
     return to_float(found[1]) if found else None
 

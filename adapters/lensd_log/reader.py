@@ -7,20 +7,20 @@ formats are in `dialects`. Right from the cursor alone.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from datetime import tzinfo
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
-from lensd.model import Batch, Input, LineMark, Points, SeriesBuilder
-from lensd.tail import Chunk, Line, pieces, read_lines, segments, strip_ansi
+from lensd.model import Batch, Counts, Input, LineMark, Points, SeriesBuilder
+from lensd.tail import Chunk, Line, pieces, read_lines
+from lensd_log import survey
+from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
 from lensd_log.cursor import Cursor
-from lensd_log.dialects import DIALECTS
 from lensd_log.dialects.names import METRIC_LIKE
-from lensd_log.record import Dialect, Entry, Record
-from lensd_log.stamps import Stamp
-from lensd_log.survey import survey
-from lensd_log.wrappers import Peeled, container, peel
+from lensd_log.recognition import entry_of, peek, recognise, records_of
+from lensd_log.record import Dialect, Record
+from lensd_log.stamps import parse_iso
+from lensd_log.wrappers import container
 
 _CHUNK = 1 << 18
 _MARK_LINES = 512
@@ -28,8 +28,7 @@ _MARK_BYTES = 1 << 16
 _CHECK_EVERY = 256  # lines between looks at the clock
 _MANY = 20  # lines of which none matched before the user is told
 _MAX_RANKED = 4096
-
-_BY_NAME = {dialect.name: dialect for dialect in DIALECTS}
+_QUIET_MS = 60_000
 
 
 class LineReader:
@@ -61,12 +60,23 @@ class LineReader:
         batch, cursor = self._batch, self._cursor
         if not cursor.position.piece and not self._binary_allowed:
             self._refuse_binary()
+        first = True
         while True:
             chunk = self._chunk()
             if chunk.restarted:
+                if not first:  # what was read up to here belongs to what the file was before
+                    batch.more = True
+                    break
                 self._restart()
+            first = False
             self._clock = Clock(
-                cursor.clock, self._zone, chunk.mtime_ms, self._budget.now_ms, self._live, self._survey
+                cursor.clock,
+                self._zone,
+                chunk.mtime_ms,
+                self._budget.now_ms,
+                self._live,
+                self._last_record,
+                self._midnights,
             )
             stopped = self._take(chunk)
             batch.time_inferred = batch.time_inferred or self._clock.inferred
@@ -76,6 +86,7 @@ class LineReader:
                 break
         if not batch.more and chunk.torn:
             self._peek(chunk)
+            self._give_closed(chunk)
         cursor.ended = not batch.more
         return self._finish()
 
@@ -105,14 +116,17 @@ class LineReader:
         """Feed the lines of a chunk; true when the budget ended it before its end."""
         cursor = self._cursor
         self._batch.counts.skipped += chunk.skipped_lines
-        begin = cursor.position.offset if cursor.position.piece == chunk.position.piece else 0
+        begin = chunk.lines[0].start if chunk.lines else 0
         for index, line in enumerate(chunk.lines):
             if index and self._spent(index, line, begin):
                 cursor.position = chunk.position_at(index)
                 self._count_bytes(line.start - begin)
                 return True
             self._mark(line, chunk.position.piece)
-            self._feed(line)
+            if cursor.closed:
+                self._feed_again(line)
+            else:
+                self._feed(line)
         cursor.position = chunk.position
         self._count_bytes(chunk.read_bytes)
         return False
@@ -149,15 +163,15 @@ class LineReader:
         if unwrapped is None:
             return
         text, container_ms = unwrapped
-        entry, stamp, rank = _entry(text, line.complete, self._zone)
-        ts_ms = self._clock.stamp(stamp, container_ms)
+        entry, peeled = entry_of(text, line.complete, self._zone)
+        ts_ms = self._clock.stamp(peeled.stamp, container_ms, cursor.lines)
         if not entry.text:
             return
-        dialect, records = self._recognise(entry)
+        dialect, records = recognise(entry, cursor)
         gave = False
         if dialect is not None:
             for record in records or ():
-                gave = self._add(record, dialect, ts_ms, rank) or gave
+                gave = self._add(record, dialect, ts_ms, peeled.rank) or gave
         if gave:
             counts.matched += 1
             cursor.matched += 1
@@ -166,39 +180,6 @@ class LineReader:
         ):
             counts.unparsed += 1
             cursor.unparsed += 1
-
-    def _recognise(self, entry: Entry) -> tuple[Dialect | None, list[Record] | None]:
-        """The dialect of a line: the one that matched last is asked first, generic ones last."""
-        cursor = self._cursor
-        for dialect in _order(cursor.dialect):
-            if dialect.generic and cursor.specific:
-                continue
-            wanted = dialect.wants(entry.text) or (
-                len(entry.states) > 1 and any(dialect.wants(state) for state in entry.states)
-            )
-            if not wanted:
-                continue
-            state = cursor.states.get(dialect.name)
-            if state is None:
-                state = {}
-            parsed = dialect.parse(entry, state)
-            if state:
-                cursor.states[dialect.name] = state
-            elif dialect.name in cursor.states:
-                del cursor.states[dialect.name]
-            if parsed is not None:
-                if any(record.values for record in parsed):
-                    self._became(dialect)
-                return dialect, list(parsed)
-        return None, None
-
-    def _became(self, dialect: Dialect) -> None:
-        cursor = self._cursor
-        if cursor.dialect != dialect.name:
-            cursor.dialect = dialect.name
-            cursor.specific = cursor.specific or not dialect.generic
-        if dialect.framework and "framework" not in cursor.told:
-            self._tell("framework", dialect.framework)
 
     def _tell(self, name: str, value: str | int) -> None:
         if self._cursor.told.get(name) != value:
@@ -210,21 +191,23 @@ class LineReader:
         cursor = self._cursor
         if not record.values and not record.labels:
             return False
-        if record.framework:
-            self._tell("framework", record.framework)
+        if record.framework or (dialect.framework and "framework" not in cursor.told):
+            self._tell("framework", record.framework or dialect.framework or "")
         if record.step is None:
             record.step = self._place(record)
         elif not record.evaluation:
             cursor.last_step = record.step
         values = record.values
-        if rank is not None and not record.evaluation:
+        if rank is not None:
             values = [pair for pair in values if self._follows(pair[0], rank, record.step)]
         if not values and not record.labels:
             return True
         if record.ts_ms is not None:
             ts_ms = record.ts_ms
+        elif record.printed_time:
+            ts_ms = parse_iso(record.printed_time, self._zone) or ts_ms
         if ts_ms is None:
-            ts_ms = self._clock.infer(record)
+            ts_ms = self._clock.infer(record, cursor.lines)
         row = self._series.next_row()
         for name, value in values:
             self._series.add(name, record.step, ts_ms, value)
@@ -259,48 +242,56 @@ class LineReader:
         return True
 
     def _peek(self, chunk: Chunk) -> None:
-        """A line whose newline has not come may complete what its dialect holds open (a bar behind a
-        dict)."""
-        dialect = _BY_NAME.get(self._cursor.dialect or "")
-        for candidate in DIALECTS:
-            if candidate.peek is not None and candidate.name in self._cursor.states:
-                dialect = candidate
-        if dialect is None or dialect.peek is None or dialect.name not in self._cursor.states:
+        entry, peeled = entry_of(chunk.torn, False, self._zone)
+        if entry.text:
+            for dialect, record in peek(entry, self._cursor):
+                self._add(record, dialect, None, peeled.rank)
+
+    def _give_closed(self, chunk: Chunk) -> None:
+        """A last line without newline, in a file that has come to rest, counts when its end shows that it is
+        whole (a closed JSON object, a closing bar). The cursor stays before it; it is not given twice."""
+        cursor, text = self._cursor, chunk.torn.rstrip()
+        quiet = self._budget.now_ms - chunk.mtime_ms > _QUIET_MS
+        if not quiet or cursor.closed == len(chunk.torn) or not text.endswith((b"}", b"|")):
             return
-        entry, _, rank = _entry(chunk.torn, False, self._zone)
-        if not entry.text:
+        self._cursor = copy.deepcopy(cursor)
+        self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset))
+        cursor.told = self._cursor.told
+        cursor.dialect = cursor.dialect or self._cursor.dialect
+        cursor.closed = len(chunk.torn)
+        self._cursor = cursor
+
+    def _feed_again(self, line: Line) -> None:
+        """The line that was given before its newline came: only its effect on the cursor is still wanted."""
+        same = len(line.text) == self._cursor.closed
+        self._cursor.closed = 0
+        if not same:
+            self._feed(line)
             return
-        for record in dialect.peek(entry, self._cursor.states[dialect.name]):
-            self._became(dialect)
-            self._add(record, dialect, None, rank)
+        kept = self._series, self._targets, self._batch.counts
+        self._series, self._targets, self._batch.counts = SeriesBuilder(), [], Counts()
+        self._feed(line)
+        self._series, self._targets, self._batch.counts = kept
 
-    def _survey(self) -> Survey:
-        states = copy.deepcopy(self._cursor.states)
-        dialect = self._cursor.dialect
-
-        def parse(line: bytes) -> Iterator[Record]:
-            unwrapped = container(line, {})
-            if unwrapped is None:
-                return
-            entry, _, _ = _entry(unwrapped[0], True, self._zone)
-            for candidate in _order(dialect):
-                if not any(candidate.wants(state) for state in (entry.text, *entry.states)):
-                    continue
-                parsed = candidate.parse(entry, states.setdefault(candidate.name, {}))
-                if parsed is not None:
-                    yield from parsed
-                    return
-
+    def _midnights(self) -> Survey:
         try:
-            return survey(self._input.path, parse)
+            return survey.midnights(self._input.path)
+        except OSError:
+            return Survey()
+
+    def _last_record(self) -> Survey:
+        try:
+            return survey.last_record(
+                self._input.path, lambda lines: records_of(lines, self._cursor, self._zone)
+            )
         except OSError:
             return Survey()
 
     def _refuse_binary(self) -> None:
         try:
-            head = read_head(self._input.path)
+            head = pieces(self._input.path)[0].read(0, 4096)
         except OSError:
-            return
+            return  # read_lines meets the same, and says what it is
         if looks_binary(head):
             raise InputDead(f"{self._input.name}: this is a binary file, not a text log")
 
@@ -318,49 +309,3 @@ class LineReader:
     def _expects_metrics(self) -> bool:
         """Prose and data files (`notes.txt`) are no news; logs and what looks like metrics are."""
         return self._cursor.unparsed > 0 or not self._input.path.endswith((".txt", ".csv"))
-
-
-def read_head(path: str) -> bytes:
-    """The first 4 KiB of the stream at `path`. Raises OSError."""
-    return pieces(path)[0].read(0, 4096)
-
-
-def looks_binary(head: bytes) -> bool:
-    """NUL bytes and control characters among the first bytes. Leading NULs alone are the hole that
-    copytruncate leaves under a writer that does not append; a UTF-16 mark announces text."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return False
-    text = head.lstrip(b"\0")
-    if b"\0" not in text:
-        return False
-    strange = sum(byte < 32 and byte not in b"\t\n\r\x08\x0c\x1b" for byte in text)
-    return strange * 20 > len(text)
-
-
-def _entry(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, Stamp | None, int | None]:
-    if b"\0" in text:
-        text = text.replace(b"\0", b"")
-    if b"\x1b" in text:
-        text = strip_ansi(text)
-    if b"\r" in text or b"\x08" in text:
-        states = [state.decode("utf-8", "replace") for state in segments(text)]
-        peeled = peel(states[-1], zone) if states else Peeled("")
-        return Entry(peeled.text, states, complete), peeled.stamp, peeled.rank
-    line = text.decode("utf-8", "replace")
-    peeled = peel(line, zone)
-    return Entry(peeled.text, (line,), complete), peeled.stamp, peeled.rank
-
-
-def _order(first: str | None) -> tuple[Dialect, ...]:
-    if first is None:
-        return DIALECTS
-    order = _orders.get(first)
-    if order is None:
-        lead = _BY_NAME.get(first)
-        rest = tuple(dialect for dialect in DIALECTS if dialect is not lead)
-        order = DIALECTS if lead is None or lead.generic else (lead, *rest)
-        _orders[first] = order
-    return order
-
-
-_orders: dict[str, tuple[Dialect, ...]] = {}

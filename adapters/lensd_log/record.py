@@ -30,7 +30,8 @@ class Record:
 
     values: names as printed, numbers as printed. step: None where the line does not tell it; then an
     `evaluation` takes the last training step before it, anything else its ordinal in the file.
-    ts_ms: UTC ms where the record itself carries a time. step_ms: what one step took; elapsed_s: seconds
+    ts_ms: UTC ms where the record itself carries an absolute time; printed_time: a time as text, which the
+    reader reads in the configured zone. step_ms: what one step took; elapsed_s: seconds
     since training began; both help to reckon the time of a line that has none. target: the last iteration
     to come. labels: text columns. framework: what printed it, where the line tells more than the dialect's
     name.
@@ -41,6 +42,7 @@ class Record:
     evaluation: bool = False
     ts_ms: float | None = None
     step_ms: float | None = None
+    printed_time: str | None = None
     elapsed_s: float | None = None
     target: int | None = None
     labels: Sequence[tuple[str, str]] = ()

@@ -17,22 +17,23 @@ _TAIL_LINES = 200
 _CLOCK = re.compile(rb"\[?(\d\d):(\d\d):(\d\d)")
 
 
-def survey(path: str, parse: Callable[[bytes], Iterable[Record]]) -> Survey:
-    """`parse` gives the records of a line and remembers nothing. Raises OSError."""
+def last_record(path: str, parse: Callable[[list[bytes]], Iterable[Record]]) -> Survey:
+    """What the last records say. `parse` gives the records of lines. Raises OSError."""
     result = Survey()
-    _count_midnights(path, result)
-    for line in read_lines(path, tail_position(path, _TAIL_LINES), 1 << 18).lines:
-        for record in parse(line.text):
-            if record.step is not None:
-                result.last_step = record.step
-            if record.step_ms is not None:
-                result.step_ms = record.step_ms
-            if record.elapsed_s is not None:
-                result.elapsed_s = record.elapsed_s
+    lines = read_lines(path, tail_position(path, _TAIL_LINES), 1 << 18).lines
+    for record in parse([line.text for line in lines]):
+        if record.step is not None:
+            result.last_step = record.step
+        if record.step_ms is not None:
+            result.step_ms = record.step_ms
+        if record.elapsed_s is not None:
+            result.elapsed_s = record.elapsed_s
     return result
 
 
-def _count_midnights(path: str, result: Survey) -> None:
+def midnights(path: str) -> Survey:
+    """How often the clock at the beginning of the lines passes midnight. Raises OSError."""
+    result = Survey()
     position, seen, before = Position(), 0, -1
     while seen < _LIMIT:
         chunk = read_lines(path, position, 1 << 20)
@@ -49,3 +50,4 @@ def _count_midnights(path: str, result: Survey) -> None:
         if not chunk.more:
             break
     result.last_day_ms = max(before, 0) * 1000.0
+    return result

@@ -46,19 +46,19 @@ def _parse(entry: Entry, state: State) -> Parsed:
         step = _whole(row, EPOCH_KEYS)
     if step is None:
         return None
-    ts_ms, elapsed, time_key = None, None, ""
+    ts_ms, printed, elapsed, time_key = None, None, None, ""
     for key in TIME_KEYS:
         if not row.get(key):
             continue
         seconds = number(row[key])
         if seconds is None:
-            ts_ms = parse_iso(row[key], None)
+            printed = row[key] if parse_iso(row[key], None) is not None else None
         elif 1e8 < seconds < 1e11:
             ts_ms = round(seconds * 1000, 3)
         elif key == "time" and seconds >= 0:
             elapsed = seconds
             break
-        if ts_ms is not None:
+        if ts_ms is not None or printed is not None:
             time_key = key
             break
     values = []
@@ -67,7 +67,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
             value = number(cell)
             if value is not None:
                 values.append((name, value))
-    return (Record(values, step, ts_ms=ts_ms, elapsed_s=elapsed),) if values else ()
+    return (Record(values, step, ts_ms=ts_ms, printed_time=printed, elapsed_s=elapsed),) if values else ()
 
 
 def _header(text: str) -> list[str] | None:

@@ -41,7 +41,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     step = _first(row, STEP_KEYS)
     if step is None:
         step = _first(row, EPOCH_KEYS)
-    ts_ms, time_key = _time(row)
+    ts_ms, printed_time, time_key = _time(row)
     values = []
     for name, printed in row.items():
         if name in COUNTERS or name == time_key:
@@ -54,7 +54,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if step is None and not any(sounds_like_metric(name) for name, _ in values):
         return None
     total = _first(row, TOTAL_KEYS)
-    return (Record(values, step, ts_ms=ts_ms, target=total, elapsed_s=_elapsed(row.get("elapsed_time"))),)
+    elapsed_s = _elapsed(row.get("elapsed_time"))
+    return (Record(values, step, ts_ms=ts_ms, printed_time=printed_time, elapsed_s=elapsed_s, target=total),)
 
 
 def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
@@ -64,19 +65,18 @@ def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
     return None
 
 
-def _time(row: dict[str, object]) -> tuple[float | None, str]:
-    """The record's time and its key; a relative time is a metric like any other."""
+def _time(row: dict[str, object]) -> tuple[float | None, str | None, str]:
+    """The record's time, as a number or as text, and its key; a relative time is a metric like any other."""
     for key in TIME_KEYS:
         value = row.get(key)
         if isinstance(value, str):
-            ms = parse_iso(value, None)
-            if ms is not None:
-                return ms, key
+            if parse_iso(value, None) is not None:
+                return None, value, key
         elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             for scale, low in ((1e-6, 1e17), (1e-3, 1e14), (1.0, 1e11), (1000.0, 1e8)):
                 if value > low:
-                    return round(value * scale, 3), key
-    return None, ""
+                    return round(value * scale, 3), None, key
+    return None, None, ""
 
 
 def _elapsed(value: object) -> float | None:

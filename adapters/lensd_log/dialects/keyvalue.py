@@ -18,9 +18,12 @@ from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _LONGEST = 2000
 _CODE = re.compile(r"[{}\"'`;\\]|==|\+=|->|\b(?:def|return|lambda|import|self|print)\b")
+_GLOBAL = re.compile(
+    r"(?<![\w.])(?:global[_ ]?steps?|num_updates)[ :=]{1,4}(\d{1,15})(?!\w|\.\d)", re.IGNORECASE
+)
 _STEP = re.compile(
-    r"(?<![\w.])(?:global[_ ]?steps?|steps?|iterations?|iters?|num_updates)\b[ :=#\[(]{0,4}(\d{1,15})(?!\w|\.\d)"
-    r"(?: ?(?:/|of) ?(\d{1,15}))?",
+    r"(?<![\w.])(?:step|iteration|iter)\b[ :=#\[(]{0,8}(\d{1,15})(?!\w|\.\d)"
+    r"(?: {0,12}(?:/|of) {0,12}(\d{1,15}))?",
     re.IGNORECASE,
 )
 _BATCH = re.compile(r"(?<![\w.])batch\b[ :=#\[(]{0,4}(\d{1,12}) ?/ ?(\d{1,12})(?![\w.])", re.IGNORECASE)
@@ -29,14 +32,14 @@ _EPOCH = re.compile(
 )
 _EVAL = re.compile(r"\W{0,4}(?:eval|evaluation|valid|validation|val|test|dev)(?:[\s_:=]|\b)", re.IGNORECASE)
 # Between pairs. A comma inside 1,234 divides nothing.
-_FIELDS = re.compile(r"[|;\t]|,(?!\d{3}(?!\d))| - |\s{2,}")
+_FIELDS = re.compile(r"[|;\t]|,(?!\d{3}(?!\d))| - |(?<![:=\s])\s{2,}")
 _FIELD = re.compile(
     r"\s*([A-Za-z_@][\w./@()%-]{0,63}(?: [\w./@()%-]{1,40}){0,3})"
     r"\s?[:=] {0,16}(\S{1,40}(?: \S{1,12})?)\s*\Z"
 )
 _PAIR = re.compile(
     r"(?<![^\s,(\[:])([A-Za-z_@][\w./@%-]{0,63}) ?[:=] {0,16}"
-    rf"({NUMBER}(?:[A-Za-zµ%/]{{1,12}})?)(?=[\s,)\]]|\Z)"
+    rf"({NUMBER}(?:[A-Za-zµ%/]{{1,12}})?)(?=[\s,()\]]|\Z)"
 )
 
 
@@ -49,7 +52,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         or _CODE.search(text)
     ):
         return None
-    step = _STEP.search(text)
+    step = _GLOBAL.search(text) or _STEP.search(text)
     epoch = _EPOCH.search(text)
     evaluation = _EVAL.match(text) is not None
     if step is None and epoch is None and not evaluation:
@@ -61,7 +64,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     at: int | None = None
     if step:
         at = int(step[1])
-        target = int(step[2]) if step[2] and not evaluation else None
+        target = int(step[2]) if step.re is _STEP and step[2] and not evaluation else None
     elif epoch:
         at = int(epoch[1])
         batch = _BATCH.search(text)
@@ -95,7 +98,12 @@ def _pairs(text: str) -> list[tuple[str, float]]:
 
 
 def _is_counter(name: str) -> bool:
-    return name.lower() in COUNTERS or name.lower().startswith(("step ", "epoch ", "iter", "batch", "eta"))
+    name = name.lower()
+    return (
+        name in COUNTERS
+        or name.startswith(("step ", "epoch ", "iter ", "iteration ", "batch ", "eta"))
+        or name.endswith((" step", " steps", "_steps", " epoch", " epochs", " iteration", " iterations"))
+    )
 
 
 KEY_VALUE = Dialect("key-value", _parse, generic=True)

@@ -31,7 +31,8 @@ def _fields(text: str) -> list[tuple[str, float]]:
 
 def _parse(entry: Entry, state: State) -> Parsed:
     text = entry.text
-    train = _TRAIN.search(text)
+    # NeMo prints `Training epoch 0, iteration 1/99 | ...`, where that iteration starts over with each epoch.
+    train = _TRAIN.search(text) if "consumed samples" in text else _TRAIN.match(text)
     if train is None:
         found = _EVAL.search(text)
         if found is None:

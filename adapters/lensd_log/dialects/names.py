@@ -11,8 +11,7 @@ import re
 #: Keys that hold the step of a record, best first.
 STEP_KEYS = (
     "global_step", "trainer/global_step", "step", "_step", "iteration", "iter", "current_steps",
-    "num_updates",
-    "global_steps", "steps", "num_steps", "update", "batch", "training_iteration", "timesteps_total",
+    "num_updates", "global_steps", "steps", "num_steps", "update", "batch", "training_iteration", "timesteps_total",
     "total_timesteps",
 )  # fmt: skip
 EPOCH_KEYS = ("epoch", "Epoch", "epochs")
@@ -21,21 +20,23 @@ TIME_KEYS = tuple("ts time timestamp asctime _timestamp wall_time datetime date 
 
 #: Never metrics, whatever prints them.
 COUNTERS = frozenset(
-    {*STEP_KEYS, *EPOCH_KEYS, *TOTAL_KEYS, "total_epochs", "max_epochs", "num_epochs", "percentage", "rank",
-     "local_rank", "world_size", "pid", "seed", "worker", "node", "line", "lineno", "port", "version", "v_num",
-     "eta_seconds"}
+    {*STEP_KEYS, *EPOCH_KEYS, *TOTAL_KEYS, "total_epochs", "max_epochs", "num_epochs", "percentage",
+     "rank", "local_rank", "world_size", "pid", "seed", "worker", "node", "line", "lineno", "port", "version", "v_num",
+     "n_parameters"}
 )  # fmt: skip
 
 _METRIC = re.compile(
     r"loss|acc\b|acc[_@/\d]|accur|err\b|error|lr\b|_lr|learning.?rate|ppl|perplex|reward|return|grad|norm|f1|auc"
-    r"|bleu|rouge|wer\b|cer\b|mse|mae|rmse|score|precision|recall|iou|map\b|map\d|dice|psnr|ssim|fid\b|\bkl|entropy|logp|tokens|tok/s|tps|flop"
-    r"|mfu|throughput|per_sec|/s\b|/sec|speed|top-?[15]\b|objective|likelihood|nll|bpb|elbo|margin|momentum|cost\b",
+    r"|bleu|rouge|wer\b|cer\b|mse|mae|rmse|score|precision|recall|iou|map\b|map\d|dice|psnr|ssim|fid\b|\bkl"
+    r"|entropy|logp|tokens|tok/s|tps|flop|mfu|throughput|per_sec|/s\b|/sec|speed|top-?[15]\b|objective|likelihood"
+    r"|nll|bpb|elbo|margin|momentum|cost\b",
     re.IGNORECASE,
 )
 
 #: A line that no dialect took and that looks as if it should have been taken.
 METRIC_LIKE = re.compile(
-    r"(?:(?<![A-Za-z])(?:train|val|test)?loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)[\"' ]{0,2}[:=] {0,8}[-+]?\d+\.\d",
+    r"(?:(?<![A-Za-z])(?:train|val|test)?loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)"
+    r"[\"' ]{0,2}[:=] {0,8}[-+]?\d+\.\d",
     re.IGNORECASE,
 )
 
