@@ -182,9 +182,9 @@ def _read_piece(piece: Piece, here: Position, max_bytes: int) -> Chunk:
     base = max(0, here.offset - TRACE)
     lead = here.offset - base
     want = max(max_bytes, 1)
-    head = piece.read(0, 4) if here.offset else b""
+    head = piece.read(0, 4)
     data = piece.read(base, lead + want)
-    wide = _wide(head or data[:4])
+    wide = _wide(head)
     newline = b"\n\0" if wide == "utf-16-le" else b"\0\n" if wide else b"\n"
     end = _last_newline(data, lead, newline)
     # At least one line, however small the budget: read on until its newline comes or it is over the limit.

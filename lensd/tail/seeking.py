@@ -6,6 +6,7 @@ forward and then read to the place.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -70,6 +71,8 @@ def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Positio
 
 def _position(parts: list[Piece], index: int, offset: int, line: int) -> Position:
     piece = parts[index]
+    if offset % 2 and piece.read(0, 2) == codecs.BOM_UTF16_LE:
+        offset += 1  # the newline is two bytes, of which the first was found
     start = max(0, offset - TRACE)
     after = next((p.fingerprint() for p in reversed(parts[:index]) if p.stored_size), "")
     return Position(

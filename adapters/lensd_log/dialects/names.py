@@ -9,21 +9,19 @@ from __future__ import annotations
 import re
 
 #: Keys that hold the step of a record, best first.
-STEP_KEYS = (
-    "global_step", "trainer/global_step", "step", "_step", "iteration", "iter", "current_steps",
-    "num_updates", "global_steps", "steps", "num_steps", "update", "batch", "training_iteration", "timesteps_total",
-    "total_timesteps",
-)  # fmt: skip
+STEP_KEYS = tuple(
+    "global_step trainer/global_step step _step iteration iter current_steps num_updates global_steps steps"
+    " num_steps update batch training_iteration timesteps_total total_timesteps".split()
+)
 EPOCH_KEYS = ("epoch", "Epoch", "epochs")
 TOTAL_KEYS = ("total_steps", "max_steps", "target_iteration", "total_iterations", "max_iters", "train_iters")
 TIME_KEYS = tuple("ts time timestamp asctime _timestamp wall_time datetime date @timestamp".split())
 
 #: Never metrics, whatever prints them.
 COUNTERS = frozenset(
-    {*STEP_KEYS, *EPOCH_KEYS, *TOTAL_KEYS, "total_epochs", "max_epochs", "num_epochs", "percentage",
-     "rank", "local_rank", "world_size", "pid", "seed", "worker", "node", "line", "lineno", "port", "version", "v_num",
-     "n_parameters"}
-)  # fmt: skip
+    "total_epochs max_epochs num_epochs percentage rank local_rank world_size pid seed worker node line lineno"
+    " port version v_num n_parameters".split()
+) | {*STEP_KEYS, *EPOCH_KEYS, *TOTAL_KEYS}
 
 _METRIC = re.compile(
     r"loss|acc\b|acc[_@/\d]|accur|err\b|error|lr\b|_lr|learning.?rate|ppl|perplex|reward|return|grad|norm|f1|auc"
