@@ -70,26 +70,35 @@ class Clock:
 
     def infer(self, record: Record, line: int) -> float:
         """The time of a record whose line has none."""
-        if line - self._state.get("line", -_NEAR) < _NEAR:  # goes with a line above that has one
+        near = line - self._state.get("line", -_NEAR) < _NEAR
+        if record.elapsed_s is not None and not self._live:
+            self.inferred = True
+            return self._from_start(record.elapsed_s, near)
+        if near:  # goes with a line above that has a time
             return float(self._state["own"])
         if self._live:
             self._state.pop("at", None)
             return self._end
         self.inferred = True
-        if record.elapsed_s is not None:
-            return self._from_start(record.elapsed_s)
         if record.step is not None and record.step_ms is not None:
             return self._from_steps(record.step, record.step_ms)
         at = self._state.get("at")
         return float(at) if at is not None else self._end
 
-    def _from_start(self, elapsed_s: float) -> float:
-        """Seconds since training began; it began as long before the file was last written as its last
-        record says."""
-        if "began" not in self._state:
+    def _from_start(self, elapsed_s: float, near: bool) -> float:
+        """Training began when a line just above was printed, else as long before the file was last written
+        as its last record says."""
+        state = self._state
+        if "began" not in state and near:
+            state["began"], state["anchored"] = state["own"], True
+        elif "began" not in state:
             last = self._last_record().elapsed_s
-            self._state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
-        return min(float(self._state["began"]) + elapsed_s * 1000, self._end)
+            state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
+        return self._within(float(state["began"]) + elapsed_s * 1000)
+
+    def _within(self, ms: float) -> float:
+        """Nothing was written after the file was; but printed times, which may be local, go by themselves."""
+        return ms if self._state.get("anchored") else min(ms, self._end)
 
     def _from_steps(self, step: int, step_ms: float) -> float:
         """Forward from a printed time where there is one, else back from the last record by what steps
@@ -97,13 +106,13 @@ class Clock:
         state = self._state
         if "at" not in state or step < state["step"]:
             if state.get("own") is not None and "at" not in state:
-                state["at"] = state["own"]
+                state["at"], state["anchored"] = state["own"], True
             elif "at" not in state:
                 last = self._last_record()
                 ahead = max(0, (last.last_step or step) - step)
                 state["at"] = self._end - ahead * (last.step_ms or step_ms)
         else:
-            state["at"] = min(state["at"] + (step - state["step"]) * max(0.0, step_ms), self._end)
+            state["at"] = self._within(state["at"] + (step - state["step"]) * max(0.0, step_ms))
         state["step"] = step
         return float(state["at"])
 

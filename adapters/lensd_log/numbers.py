@@ -9,7 +9,7 @@ from math import inf
 #: cannot backtrack.
 NUMBER = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-    r"|nan|NaN|NAN|[iI]nf(?:inity)?|INF)"
+    r"|(?:nan|NaN|NAN|[iI]nf(?:inity)?|INF)(?=[^A-Za-z_]|ms\b|\Z))"
 )
 #: What may stand behind a number without changing it: `%`, `GiB`, `ms`, `it/s`, `GB/s`.
 UNIT = r"(?:%|[A-Za-zµ]{1,12}(?:/[A-Za-z]{1,12}){0,3})?"

@@ -10,7 +10,7 @@ import copy
 from datetime import tzinfo
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
-from lensd.model import Batch, Counts, Input, LineMark, Points, SeriesBuilder
+from lensd.model import Batch, Counts, Input, LineMark, Points, Restarts, SeriesBuilder
 from lensd.tail import Chunk, Line, pieces, read_lines
 from lensd_log import survey
 from lensd_log.binary import looks_binary
@@ -176,7 +176,9 @@ class LineReader:
             counts.matched += 1
             cursor.matched += 1
         elif (records and not records[0].values and not records[0].labels) or (
-            records is None and METRIC_LIKE.search(entry.text[:1000])
+            # Every line of an events.jsonl is meant to be a record; elsewhere prose is no failure.
+            records is None
+            and (self._input.restarts is Restarts.NEVER or METRIC_LIKE.search(entry.text[:1000]))
         ):
             counts.unparsed += 1
             cursor.unparsed += 1
@@ -249,10 +251,10 @@ class LineReader:
 
     def _give_closed(self, chunk: Chunk) -> None:
         """A last line without newline, in a file that has come to rest, counts when its end shows that it is
-        whole (a closed JSON object, a closing bar). The cursor stays before it; it is not given twice."""
+        whole: a closed object. The cursor stays before it; it is not given twice."""
         cursor, text = self._cursor, chunk.torn.rstrip()
         quiet = self._budget.now_ms - chunk.mtime_ms > _QUIET_MS
-        if not quiet or cursor.closed == len(chunk.torn) or not text.endswith((b"}", b"|")):
+        if not quiet or cursor.closed == len(chunk.torn) or not text.endswith(b"}"):
             return
         self._cursor = copy.deepcopy(cursor)
         self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset))

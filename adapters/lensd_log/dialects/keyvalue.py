@@ -17,6 +17,7 @@ from lensd_log.numbers import NUMBER, quantity
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _LONGEST = 2000
+_NAMES = 256
 _CODE = re.compile(r"[{}\"'`;\\]|==|\+=|->|\b(?:def|return|lambda|import|self|print)\b")
 _GLOBAL = re.compile(
     r"(?<![\w.])(?:global[_ ]?steps?|num_updates)[ :=]{1,4}(\d{1,15})(?!\w|\.\d)", re.IGNORECASE
@@ -30,7 +31,7 @@ _BATCH = re.compile(r"(?<![\w.])batch\b[ :=#\[(]{0,4}(\d{1,12}) ?/ ?(\d{1,12})(?
 _EPOCH = re.compile(
     r"(?<![\w.])epoch\b[ :=#\[(]{0,4}(\d{1,9})(?!\w|\.\d)(?: ?(?:/|of) ?(\d{1,9}))?", re.IGNORECASE
 )
-_EVAL = re.compile(r"\W{0,4}(?:eval|evaluation|valid|validation|val|test|dev)(?:[\s_:=]|\b)", re.IGNORECASE)
+_EVAL = re.compile(r"\W{0,4}(eval|evaluation|valid|validation|val|test|dev)(?:[\s_:=]|\b)", re.IGNORECASE)
 # Between pairs. A comma inside 1,234 divides nothing.
 _FIELDS = re.compile(r"[|;\t]|,(?!\d{3}(?!\d))| - |(?<![:=\s])\s{2,}")
 _FIELD = re.compile(
@@ -54,8 +55,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return None
     step = _GLOBAL.search(text) or _STEP.search(text)
     epoch = _EPOCH.search(text)
-    evaluation = _EVAL.match(text) is not None
-    if step is None and epoch is None and not evaluation:
+    evaluation = _EVAL.match(text)
+    if step is None and epoch is None and evaluation is None:
         return None
     values = _pairs(text)
     if not any(sounds_like_metric(name) for name, _ in values):
@@ -73,11 +74,16 @@ def _parse(entry: Entry, state: State) -> Parsed:
             target = int(epoch[2]) * int(batch[2]) if epoch[2] else None
         elif epoch[2] and not evaluation:
             target = int(epoch[2])
-    if at is None and not state.get("trained"):
+    if at is None and not state.get("names"):
         return None
-    if not evaluation:
-        state["trained"] = True
-    return (Record(values, at, evaluation=evaluation, target=target),)
+    # An evaluation that prints the very names of training keeps apart: `Test: loss=1.1` is `Test/loss`.
+    if evaluation:
+        trained = state.get("names", ())
+        values = [(f"{evaluation[1]}/{name}" if name in trained else name, value) for name, value in values]
+    else:
+        names = state.setdefault("names", [])
+        names += [name for name, _ in values if name not in names][: _NAMES - len(names)]
+    return (Record(values, at, evaluation=evaluation is not None, target=target),)
 
 
 def _pairs(text: str) -> list[tuple[str, float]]:

@@ -19,8 +19,8 @@ TIME_KEYS = tuple("ts time timestamp asctime _timestamp wall_time datetime date 
 
 #: Never metrics, whatever prints them.
 COUNTERS = frozenset(
-    "total_epochs max_epochs num_epochs percentage rank local_rank world_size pid seed worker node line lineno"
-    " port version v_num n_parameters".split()
+    "total_epochs max_epochs num_epochs percentage rank local_rank world_size pid seed worker node line"
+    " lineno port version v_num n_parameters".split()
 ) | {*STEP_KEYS, *EPOCH_KEYS, *TOTAL_KEYS}
 
 _METRIC = re.compile(
