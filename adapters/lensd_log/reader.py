@@ -118,8 +118,9 @@ class LineReader:
         self._batch.counts.skipped += chunk.skipped_lines
         begin = chunk.lines[0].start if chunk.lines else 0
         for index, line in enumerate(chunk.lines):
-            if index and self._spent(index, line, begin):
-                cursor.position = chunk.position_at(index)
+            if (index or self._bytes) and self._spent(index, line, begin):
+                if index:
+                    cursor.position = chunk.position_at(index)
                 self._count_bytes(line.start - begin)
                 return True
             self._mark(line, chunk.position.piece)
@@ -135,7 +136,7 @@ class LineReader:
         if self._series.points >= self._budget.points:
             return True
         used = self._bytes + line.start - begin
-        if used >= self._budget.bytes:
+        if used + len(line.text) >= self._budget.bytes:
             return True
         return index % _CHECK_EVERY == 0 and self._budget.spent(used, self._series.points)
 

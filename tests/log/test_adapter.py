@@ -1,0 +1,348 @@
+"""The log adapter: what it takes for an input, and what becomes of inputs that change under it."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lensd.adapter import Adapter, InputDead, InputGone, RetryAfter
+from lensd.discovery import Roots
+from lensd.model import Input, Restarts
+from lensd_log import LogAdapter
+from tests.log.reading import MTIME, NOW_MS, Reading, budget, input_of, read, write
+
+EDGE = Path(__file__).parents[1] / "data" / "runicorn-edge"
+
+
+def discover(*roots: Path) -> dict[str, Input]:
+    return {each.name: each for each in LogAdapter().discover(Roots([str(root) for root in roots]))}
+
+
+def steps(first: int, last: int) -> bytes:
+    return b"".join(b"step %d loss=%d.5\n" % (n, n) for n in range(first, last))
+
+
+def losses(first: int, last: int) -> list[tuple[int, float]]:
+    return [(n, n + 0.5) for n in range(first, last)]
+
+
+def test_it_is_an_adapter() -> None:
+    assert isinstance(LogAdapter(), Adapter)
+
+
+# Inputs
+
+
+def test_inputs_are_told_by_their_names(tmp_path: Path) -> None:
+    names = ["a.log", "b.out", "c.txt", "d.jsonl", "e.csv", "f.log.json", "g.log.gz", "trainer_state.json"]
+    others = [
+        "requirements.txt",
+        "README.txt",
+        "x.py",
+        "y.json",
+        "events.out.tfevents.1",
+        "z.gz",
+        "vocab.txt",
+    ]
+    for name in names + others:
+        (tmp_path / name).write_bytes(b"")
+    found = discover(tmp_path)
+    assert sorted(found) == sorted({*names, "g.log"} - {"g.log.gz"})
+    structured = {name for name, each in found.items() if each.structured}
+    assert structured == {"d.jsonl", "e.csv", "f.log.json", "trainer_state.json"}
+    assert {each.restarts for each in found.values()} == {Restarts.INPUT}
+
+
+def test_rotated_pieces_belong_to_their_log(tmp_path: Path) -> None:
+    for name in ("x.log", "x.log.1", "x.log.2.gz", "x.log-20240101", "y.log.1", "z.csv.gz"):
+        (tmp_path / name).write_bytes(b"")
+    assert sorted(discover(tmp_path)) == ["x.log", "y.log", "z.csv"]
+
+
+def test_an_id_outlives_packing_and_restarts(tmp_path: Path) -> None:
+    (tmp_path / "x.log").write_bytes(b"")
+    before = discover(tmp_path)["x.log"].id
+    (tmp_path / "x.log").rename(tmp_path / "x.log.gz")
+    assert discover(tmp_path)["x.log"].id == before
+
+
+def test_any_file_that_the_user_names_is_read_but_those_of_other_adapters(tmp_path: Path) -> None:
+    for name in ("console", "events.out.tfevents.1", "run-1.wandb"):
+        (tmp_path / name).write_bytes(b"")
+    assert list(discover(*tmp_path.iterdir())) == ["console"]
+
+
+def test_only_the_newest_trainer_state_of_a_run_is_an_input(tmp_path: Path) -> None:
+    for folder in ("run/checkpoint-500", "run/checkpoint-1000", "two", "two/checkpoint-9"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "trainer_state.json").write_bytes(b"{}")
+    assert sorted(discover(tmp_path)) == ["run/checkpoint-1000/trainer_state.json", "two/trainer_state.json"]
+
+
+def test_an_unknown_option_or_zone_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="no option 'zone'"):
+        LogAdapter({"zone": "UTC"})
+    with pytest.raises(ValueError, match="'Mars/Olympus' is not known"):
+        LogAdapter({"timezone": "Mars/Olympus"})
+
+
+# Changes
+
+
+def test_a_restart_from_every_cursor_gives_the_same_points(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 300))
+    whole = read(log, bytes=200)
+    assert whole.points["loss"] == losses(0, 300)
+    for n, batch in enumerate(whole.batches):
+        rest = read(log, Reading(cursor=batch.cursor)) if batch.more else Reading()
+        before = sum(len(b.series["loss"].points) for b in whole.batches[: n + 1] if "loss" in b.series)
+        assert rest.points.get("loss", []) == losses(before, 300)
+
+
+def test_a_budget_of_bytes_points_and_time_is_kept(tmp_path: Path) -> None:
+    given = input_of(write(tmp_path / "x.log", steps(0, 5000)))
+    adapter = LogAdapter()
+    assert adapter.read(given, None, budget(bytes=1000)).counts.bytes <= 1000
+    assert adapter.read(given, None, budget(points=7)).point_count == 7
+    ticks = iter(range(10_000))
+    late = budget(seconds=3)
+    late.clock = lambda: float(next(ticks))
+    assert 0 < adapter.read(given, None, late).point_count < 2000
+
+
+def test_a_truncated_log_begins_anew(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 10))
+    reading = read(log)
+    read(write(log, steps(0, 3)), reading)
+    assert reading.last.restart
+    assert reading.points["loss"] == losses(0, 10) + losses(0, 3)
+
+
+def test_a_rotated_log_goes_on(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 10))
+    reading = read(log)
+    write(log, steps(0, 12))
+    with gzip.open(tmp_path / "x.log.1.gz", "wb") as file:
+        file.write(log.read_bytes())
+    read(write(log, steps(12, 20)), reading)
+    assert reading.points["loss"] == losses(0, 20)
+    assert not any(batch.restart for batch in reading.batches)
+
+
+def test_a_vanished_log_is_gone_and_goes_on_when_it_comes_back(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 10))
+    given, reading = input_of(log), read(log)
+    log.unlink()
+    with pytest.raises(InputGone, match=r"x\.log: the file is not there any more"):
+        LogAdapter().read(given, reading.cursor, budget())
+    read(write(log, steps(0, 15)), reading)
+    assert reading.points["loss"] == losses(0, 15)
+
+
+def test_a_csv_whose_header_is_rewritten_is_a_replaced_file(tmp_path: Path) -> None:
+    table = write(tmp_path / "metrics.csv", b"epoch,step,loss\n0,9,0.5\n")
+    reading = read(table)
+    read(write(table, b"acc,epoch,step,loss\n,0,9,0.5\n0.25,0,19,\n"), reading)
+    assert reading.last.restart
+    assert reading.points == {"loss": [(9, 0.5), (9, 0.5)], "acc": [(19, 0.25)]}
+
+
+def test_a_binary_file_is_left_alone(tmp_path: Path) -> None:
+    given = input_of(write(tmp_path / "x.log", bytes(range(256)) * 20))
+    with pytest.raises(InputDead, match="this is a binary file, not a text log"):
+        LogAdapter().read(given, None, budget())
+
+
+def test_nul_bytes_in_a_log_are_no_reason_to_give_it_up(tmp_path: Path) -> None:
+    data = b"\0" * 5000 + b"step 1 loss=1.5\n" + b"step 2 \0\0loss=2.5\n\xff\xfe garbage \xc3\n"
+    assert read(write(tmp_path / "x.log", data)).points["loss"] == losses(1, 3)
+
+
+def test_an_unreadable_log_is_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = input_of(write(tmp_path / "x.log", steps(0, 10)))
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("lensd_log.reader.read_lines", refuse)
+    with pytest.raises(RetryAfter, match="not readable by this user"):
+        LogAdapter().read(given, None, budget())
+
+
+def test_a_cursor_that_cannot_be_read_begins_anew(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 5))
+    for bad in (b"\0\xff", b"{}", b'{"v": 99}', b"[]", b'{"v": 1, "position": {"x": 1}}'):
+        assert read(log, Reading(cursor=bad)).points["loss"] == losses(0, 5)
+
+
+def test_an_empty_file_is_fine(tmp_path: Path) -> None:
+    reading = read(write(tmp_path / "x.log", b""))
+    assert (reading.points, reading.last.note, reading.last.lag_bytes) == ({}, None, 0)
+
+
+def test_line_marks_lead_back_into_the_log(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", steps(0, 5000))
+    marks = [mark for batch in read(log, bytes=3000).batches for mark in batch.marks]
+    assert [mark.line for mark in marks] == list(range(0, 5000, 512))
+    lines = log.read_bytes().splitlines(keepends=True)
+    assert [mark.offset for mark in marks] == [len(b"".join(lines[: mark.line])) for mark in marks]
+
+
+def test_a_log_of_which_nothing_matches_says_so(tmp_path: Path) -> None:
+    prose = b"the quick brown fox jumps over the lazy dog\n" * 40
+    assert read(write(tmp_path / "x.log", prose)).last.note == "0 of 40 lines matched any dialect"
+    assert read(write(tmp_path / "notes.txt", prose)).last.note is None
+    like = b"some unknown thing, loss: 0.25\n" * 40
+    reading = read(write(tmp_path / "like.txt", like))
+    assert reading.last.note == "0 of 40 lines matched any dialect"
+    assert reading.last.counts.unparsed == 40
+
+
+def test_a_last_json_line_without_newline_counts_once_the_file_rests(tmp_path: Path) -> None:
+    log = write(tmp_path / "x.jsonl", b'{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.25}')
+    assert read(log, now_ms=MTIME * 1000 + 1).points["loss"] == [(1, 0.5)]
+    reading = read(log)
+    assert reading.points["loss"] == [(1, 0.5), (2, 0.25)]
+    read(log, reading)
+    read(write(log, log.read_bytes() + b'\n{"step": 3, "loss": 0.125}\n'), reading)
+    assert reading.points["loss"] == [(1, 0.5), (2, 0.25), (3, 0.125)]
+
+
+# Trainer states
+
+
+def test_a_trainer_state_gives_only_what_is_new_at_each_save(tmp_path: Path) -> None:
+    path = tmp_path / "trainer_state.json"
+    history: list[dict[str, float]] = [
+        {"epoch": 0.5, "loss": 2.0, "step": 10},
+        {"eval_loss": 1.5, "step": 10},
+    ]
+    write(path, json.dumps({"log_history": history, "max_steps": 40}).encode())
+    reading = read(path)
+    history.append({"epoch": 1.0, "loss": float("nan"), "step": 20})
+    read(write(path, json.dumps({"log_history": history, "max_steps": 40}).encode()), reading)
+    assert reading.points == {"loss": [(10, 2.0), (20, "nan")], "eval_loss": [(10, 1.5)]}
+    assert reading.facts == {"framework": "huggingface", "target_iteration": 40}
+    read(write(path, json.dumps({"log_history": history[1:]}).encode()), reading)
+    assert reading.last.restart
+
+
+def test_a_trainer_state_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
+    given = input_of(write(tmp_path / "trainer_state.json", b'{"log_history": [{"st'))
+    with pytest.raises(RetryAfter):
+        LogAdapter().read(given, None, budget())
+
+
+# Runicorn
+
+
+def edge(name: str) -> Reading:
+    folder = EDGE / "edge" / f"20250201_000000_{name}"
+    found = [each for each in LogAdapter().discover(Roots([str(EDGE)])) if each.workload == folder.name]
+    events = next(each for each in found if each.path.endswith("events.jsonl"))
+    assert events.restarts is Restarts.NEVER
+    assert events.structured
+    assert [os.path.basename(path) for path in events.companions] == [
+        "meta.json",
+        "status.json",
+        "summary.json",
+    ]
+    reading = Reading()
+    while not reading.batches or reading.last.more:
+        reading.add(LogAdapter().read(events, reading.cursor, budget(now_ms=0.0)))
+    return reading
+
+
+def test_odd_records_of_runicorn_follow_its_rules() -> None:
+    reading = edge("odd001")
+    assert [step for step, _ in reading.points["loss"]] == [1, 3, 4, 5, 6, 8, -3, 10, 11, 12]
+    values = dict(reading.points["loss"])
+    assert values[1] == "nan"
+    assert (values[3], values[4], values[5], values[6], values[8], values[-3]) == (
+        0.25,
+        0.2,
+        0.19,
+        0.18,
+        0.16,
+        5.0,
+    )
+    assert values[12] == float("inf")
+    assert 99.0 not in values.values()
+    assert reading.points["gn"] == [(1, float("inf"))]
+    assert reading.points["neg"] == [(1, -float("inf"))]
+    assert reading.points["only_here"] == [(3, 9.0)]
+    assert reading.points["boolstep"] == [(1, 1.0)]
+    assert reading.points["val/loss"] == [(14, 0.4)]
+    assert reading.points["a b"] == [(14, 1.0)]
+    assert reading.points["损失"] == [(14, 0.5)]
+    assert {"tag", "flag", "nothing", "nested", "arr", "epoch", "time"}.isdisjoint(reading.points)
+
+
+def test_torn_and_garbage_records_are_stepped_over() -> None:
+    assert edge("torn01").points["loss"] == [(1, 1.0), (2, 0.9), (3, 0.8)]
+    assert edge("allbad").points == {}
+    assert edge("empty1").points == {}
+
+
+def test_a_step_written_again_is_given_again_in_the_order_written() -> None:
+    reading = edge("dup001")
+    assert reading.points["loss"] == [(1, 1.0), (2, 0.9), (3, 0.8), (2, 0.95)]
+    assert reading.points["stage"] == [(1, "train"), (2, "train"), (2, "eval"), (2, "resumed")]
+    assert reading.times["acc"] == [1704067202500.0]
+
+
+def test_a_runicorn_run_without_events_gives_its_facts() -> None:
+    reading = edge("nofile")
+    assert reading.points == {}
+    assert reading.facts["status"] == "finished"
+    assert reading.facts["created_at"] == reading.facts["started_at"] == 1704067200.0
+    assert (reading.facts["hostname"], reading.facts["pid"]) == ("elsewhere", 1)
+    assert reading.facts["runicorn.path"] == "edge"
+
+
+def test_facts_are_told_when_they_change(tmp_path: Path) -> None:
+    (tmp_path / "meta.json").write_text('{"id": "r", "alias": null, "path": "a/b", "tags": ["x", "y"]}')
+    (tmp_path / "status.json").write_text('{"status": "running", "started_at": 5.5}')
+    events = write(
+        tmp_path / "events.jsonl", b'{"ts": 1704067200, "type": "metrics", "data": {"step": 1, "a": 1}}\n'
+    )
+    given = next(each for each in LogAdapter().discover(Roots([str(tmp_path)])) if each.structured)
+    adapter = LogAdapter()
+    first = adapter.read(given, None, budget())
+    assert first.facts == {
+        "run_dir": str(tmp_path),
+        "runicorn.path": "a/b",
+        "tags": "x,y",
+        "status": "running",
+        "started_at": 5.5,
+    }
+    assert adapter.read(given, first.cursor, budget()).facts == {}
+    (tmp_path / "status.json").write_text('{"status": "finished", "started_at": 5.5, "ended_at": 9.0}')
+    (tmp_path / "summary.json").write_text(
+        '{"note": "ok", "best_metric_name": "a", "best_metric_value": 1.0}'
+    )
+    assert adapter.read(given, first.cursor, budget()).facts == {
+        "status": "finished",
+        "ended_at": 9.0,
+        "summary.note": "ok",
+        "best_metric_name": "a",
+        "best_metric_value": 1.0,
+    }
+    assert events.exists()
+
+
+def test_the_real_run_of_runicorn_is_whole() -> None:
+    found = [each for each in LogAdapter().discover(Roots([str(EDGE)])) if "153045" in each.workload]
+    names = {os.path.basename(each.path): each for each in found}
+    assert set(names) == {"events.jsonl", "logs.txt"}
+    assert not names["logs.txt"].structured
+    batch = LogAdapter().read(names["events.jsonl"], None, budget(now_ms=NOW_MS, seconds=10))
+    rows = [json.loads(line) for line in Path(names["events.jsonl"].path).read_text().splitlines()]
+    rows = [row for row in rows if row["type"] == "metrics"]
+    loss = batch.series["loss"].points
+    assert loss.value.tolist() == [row["data"]["loss"] for row in rows if "loss" in row["data"]]
+    assert loss.ts_ms.tolist() == [round(row["ts"] * 1000, 3) for row in rows if "loss" in row["data"]]
+    assert batch.series["stage"].texts == [row["data"]["stage"] for row in rows if "stage" in row["data"]]
+    assert batch.facts["summary.final_note"] == "ok"
