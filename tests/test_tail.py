@@ -169,6 +169,27 @@ def test_copytruncate_reads_the_rest_of_the_copy_and_then_the_new_text(tmp_path:
     assert take(log, position)[::2] == (texts(60, 62), False)
 
 
+def test_a_truncated_log_is_not_read_from_its_rotated_pieces_again(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(numbered(0, 10))
+    rotate(log)
+    log.write_bytes(numbered(10, 20))
+    _, position, _ = take(log, None)
+    log.write_bytes(b"anew\n")
+    assert take(log, position)[::2] == ([b"anew"], True)
+
+
+def test_pieces_that_came_and_went_on_while_nobody_read_are_read_oldest_first(tmp_path: Path) -> None:
+    log = tmp_path / "x.log"
+    log.write_bytes(numbered(0, 10))
+    _, position, _ = take(log, None)
+    for n in (10, 20, 30):
+        rotate(log)
+        log.write_bytes(numbered(n, n + 10))
+    Path(f"{log}.3").unlink()
+    assert take(log, position)[::2] == (texts(10, 40), True)
+
+
 def test_half_a_line_at_the_end_of_a_rotated_piece_is_given_as_incomplete(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"one\nhalf")

@@ -37,8 +37,16 @@ def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, P
 
 def recognise(entry: Entry, cursor: Cursor) -> tuple[Dialect | None, Sequence[Record] | None]:
     """The dialect of a line and its records; None where no dialect takes it. Moves the dialect's state on."""
+    text = entry.text if len(entry.states) == 1 else "\n".join((entry.text, *entry.states))
     for dialect in _order(cursor.dialect):
-        if (dialect.generic and cursor.specific) or not _wants(dialect, entry):
+        # Asked of every dialect for every line that none takes: a plain loop is twice as fast as `any`.
+        for needle in dialect.needles:
+            if needle in text:
+                break
+        else:
+            if dialect.needles:
+                continue
+        if dialect.generic and cursor.specific:
             continue
         state = cursor.states.get(dialect.name)
         if state is None:
@@ -77,12 +85,6 @@ def records_of(lines: Sequence[bytes], cursor: Cursor, zone: tzinfo | None) -> I
         if unwrapped is not None:
             _, records = recognise(entry_of(unwrapped[0], True, zone)[0], cursor)
             yield from records or ()
-
-
-def _wants(dialect: Dialect, entry: Entry) -> bool:
-    if dialect.wants(entry.text):
-        return True
-    return len(entry.states) > 1 and any(dialect.wants(state) for state in entry.states)
 
 
 def _order(first: str | None) -> tuple[Dialect, ...]:

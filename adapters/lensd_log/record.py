@@ -72,6 +72,3 @@ class Dialect:
     framework: str | None = None
     generic: bool = False
     peek: Callable[[Entry, State], Sequence[Record]] | None = None
-
-    def wants(self, text: str) -> bool:
-        return not self.needles or any(needle in text for needle in self.needles)
