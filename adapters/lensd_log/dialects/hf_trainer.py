@@ -92,6 +92,11 @@ def _log(items: dict[str, str], state: State) -> list[Record]:
     waiting = state.setdefault("waiting", [])
     flushed: list[Record] = []
     if state.get("bars"):
+        if waiting and "total" not in state and not evaluation and not summary:
+            # No bar came behind the first one: the bars were of something else, training has none.
+            del state["bars"]
+            flushed = [_without_bar(pairs, late, None, state) for pairs, late in state.pop("waiting")]
+            return [*flushed, _without_bar(values, False, epoch, state)]
         if len(waiting) >= _WAITING or (waiting and not evaluation and not summary):
             flushed = _flush(state)
         state.setdefault("waiting", []).append([values, evaluation or summary])

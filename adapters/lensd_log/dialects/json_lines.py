@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 
+from lensd_log.dialects.epochs import step_in_run
 from lensd_log.dialects.json_text import decode
 from lensd_log.dialects.names import (
     COUNTERS,
@@ -39,8 +40,16 @@ def _parse(entry: Entry, state: State) -> Parsed:
         if isinstance(inner, dict):
             row = {**row, **inner}
     step = _first(row, STEP_KEYS)
+    epoch = _first(row, EPOCH_KEYS)
+    evaluation = False
     if step is None:
-        step = _first(row, EPOCH_KEYS)
+        # A row of an epoch among rows that count steps belongs to the last step before it.
+        evaluation = "stepped" in state
+        step = None if evaluation else epoch
+    else:
+        state["stepped"] = True
+        if epoch is not None and "global_step" not in row:
+            step = step_in_run(step, None, epoch, state)
     ts_ms, printed_time, time_key = _time(row)
     values = []
     for name, printed in row.items():
@@ -51,11 +60,21 @@ def _parse(entry: Entry, state: State) -> Parsed:
             values.append((name, value))
     if not values:
         return None
-    if step is None and not any(sounds_like_metric(name) for name, _ in values):
+    if step is None and not evaluation and not any(sounds_like_metric(name) for name, _ in values):
         return None
     total = _first(row, TOTAL_KEYS)
     elapsed_s = _elapsed(row.get("elapsed_time"))
-    return (Record(values, step, ts_ms=ts_ms, printed_time=printed_time, elapsed_s=elapsed_s, target=total),)
+    return (
+        Record(
+            values,
+            step,
+            evaluation,
+            ts_ms=ts_ms,
+            printed_time=printed_time,
+            elapsed_s=elapsed_s,
+            target=total,
+        ),
+    )
 
 
 def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:

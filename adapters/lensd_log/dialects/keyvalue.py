@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 
+from lensd_log.dialects.epochs import step_in_run
 from lensd_log.dialects.names import COUNTERS, sounds_like_metric
 from lensd_log.numbers import NUMBER, quantity
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
@@ -61,19 +62,12 @@ def _parse(entry: Entry, state: State) -> Parsed:
     values = _pairs(text)
     if not any(sounds_like_metric(name) for name, _ in values):
         return None
-    target = None
-    at: int | None = None
-    if step:
-        at = int(step[1])
-        target = int(step[2]) if step.re is _STEP and step[2] and not evaluation else None
-    elif epoch:
-        at = int(epoch[1])
-        batch = _BATCH.search(text)
-        if batch:
-            at = max(0, at - 1) * int(batch[2]) + int(batch[1])
-            target = int(epoch[2]) * int(batch[2]) if epoch[2] else None
-        elif epoch[2] and not evaluation:
-            target = int(epoch[2])
+    at, target = _place(text, step, epoch, state)
+    if evaluation:
+        target = None
+    elif at is None and epoch and state.get("names"):
+        # An epoch's summary among lines that count steps.
+        return (Record(values, None, evaluation=True),)
     if at is None and not state.get("names"):
         return None
     # An evaluation that prints the very names of training keeps apart: `Test: loss=1.1` is `Test/loss`.
@@ -84,6 +78,30 @@ def _parse(entry: Entry, state: State) -> Parsed:
         names = state.setdefault("names", [])
         names += [name for name, _ in values if name not in names][: _NAMES - len(names)]
     return (Record(values, at, evaluation=evaluation is not None, target=target),)
+
+
+def _place(
+    text: str, step: re.Match[str] | None, epoch: re.Match[str] | None, state: State
+) -> tuple[int | None, int | None]:
+    """The iteration of a line and the last one to come, as far as the line tells them."""
+    batch = _BATCH.search(text) if step is None else None
+    found = step or batch
+    if found is None:
+        if epoch is None or "stepped" in state:
+            return None, None
+        return int(epoch[1]), int(epoch[2]) if epoch[2] else None
+    state["stepped"] = True
+    at = int(found[1])
+    if step is not None and step.re is _GLOBAL:
+        return at, None
+    length = int(found[2]) if found[2] else None
+    if epoch is None:
+        return at, length
+    each_epoch = batch is not None or (length is not None and epoch[2] is not None)
+    at = step_in_run(at, length, int(epoch[1]), state, each_epoch=each_epoch)
+    if each_epoch:
+        return at, length * int(epoch[2]) if length and epoch[2] else None
+    return at, length
 
 
 def _pairs(text: str) -> list[tuple[str, float]]:
