@@ -20,8 +20,9 @@ class Cursor:
     """position: in the stream of lines. dialect: the one that matched last; specific: some specific one has
     matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not come.
     ranks: which rank a metric follows, with its last step and the distance to the one before. ended: the last
-    read had reached the end. closed: bytes of a last line without newline that was given. mark_*: where the
-    last line mark was made. told: facts as they were told.
+    read had reached the end. closed: bytes of a last line without newline that was given. passed: the input
+    was taken for data, and read on from its end. mark_*: where the last line mark was made. told: facts as
+    they were told.
     """
 
     position: Position = field(default_factory=Position)
@@ -38,6 +39,7 @@ class Cursor:
     matched: int = 0
     unparsed: int = 0
     closed: int = 0
+    passed: bool = False
     mark_line: int = -1
     mark_offset: int = -1
     told: dict[str, Any] = field(default_factory=dict)

@@ -7,11 +7,12 @@ formats are in `dialects`. Right from the cursor alone.
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from datetime import tzinfo
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Counts, Input, LineMark, Points, Restarts, SeriesBuilder
-from lensd.tail import Chunk, Line, pieces, read_lines
+from lensd.tail import Chunk, Line, pieces, read_lines, tail_position
 from lensd_log import survey
 from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
@@ -29,6 +30,7 @@ _CHECK_EVERY = 256  # lines between looks at the clock
 _MANY = 20  # lines of which none matched before the user is told
 _MAX_RANKED = 4096
 _QUIET_MS = 60_000
+_DATA_BYTES = 8 << 20
 
 
 class LineReader:
@@ -60,6 +62,8 @@ class LineReader:
         batch, cursor = self._batch, self._cursor
         if not cursor.position.piece and not self._binary_allowed:
             self._refuse_binary()
+        elif not cursor.passed and self._is_data():
+            self._pass_data()
         first = True
         while True:
             chunk = self._chunk()
@@ -146,6 +150,8 @@ class LineReader:
 
     def _mark(self, line: Line, piece: str) -> None:
         cursor = self._cursor
+        if cursor.passed:
+            return  # its number is not known
         moved = line.start - cursor.mark_offset
         if (
             cursor.mark_line < 0
@@ -298,6 +304,25 @@ class LineReader:
         if looks_binary(head):
             raise InputDead(f"{self._input.name}: this is a binary file, not a text log")
 
+    def _is_data(self) -> bool:
+        """Megabytes without one line that resembles a metric, under a name that data sets have too."""
+        cursor = self._cursor
+        return (
+            cursor.position.offset > _DATA_BYTES
+            and not cursor.matched
+            and not cursor.unparsed
+            and not self._input.path.endswith((".log", ".out"))
+        )
+
+    def _pass_data(self) -> None:
+        """Go to the end: a text corpus is not read to its last gigabyte, but what is appended still is."""
+        cursor = self._cursor
+        try:
+            cursor.position = replace(tail_position(self._input.path, 0), line=cursor.position.line)
+        except OSError:
+            return  # read_lines meets the same, and says what it is
+        cursor.passed = True
+
     def _finish(self) -> Batch:
         batch, cursor = self._batch, self._cursor
         batch.series = self._series.build(self._input.prefix)
@@ -306,9 +331,15 @@ class LineReader:
         batch.dialect = cursor.dialect
         if not cursor.matched and not batch.more and cursor.lines >= _MANY and self._expects_metrics():
             batch.note = f"0 of {cursor.lines} lines matched any dialect"
+        if cursor.passed and not cursor.matched:
+            batch.note = (
+                f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"
+            )
         batch.cursor = cursor.encode()
         return batch
 
     def _expects_metrics(self) -> bool:
-        """Prose and data files (`notes.txt`) are no news; logs and what looks like metrics are."""
+        """Prose and data files (`notes.txt`) are no news, nor are records that hold no numbers; logs are."""
+        if self._input.restarts is Restarts.NEVER:
+            return self._cursor.unparsed > 0
         return self._cursor.unparsed > 0 or not self._input.path.endswith((".txt", ".csv"))
