@@ -1,0 +1,183 @@
+"""The adapter: which files are event files, and reading one from where its cursor stands.
+
+Knows files, budgets and damage; what is in a record is known to `scalars` and `blocks`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from typing import BinaryIO
+
+from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
+from lensd.discovery import Roots, metric_prefix
+from lensd.model import Batch, Counts, Input, Restarts
+from lensd_tensorboard.cursor import Cursor
+from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, next_sound
+from lensd_tensorboard.scalars import Scalars, Stop, read_singly
+
+#: Bytes that are in memory at a time: more than the longest record that is read.
+BLOCK = 2 << 20
+#: How far behind damage a sound record is looked for, bytes.
+WINDOW = 16 << 20
+
+Reader = Callable[[bytes, Scalars, Stop], int]
+
+
+class TensorBoardAdapter:
+    """Scalars of `*tfevents*` files, one input a file. Keeps nothing between reads."""
+
+    name = "tensorboard"
+    data_source = "tensorflow"
+
+    def __init__(self, *, reader: Reader = read_singly) -> None:
+        self._reader = reader
+
+    def discover(self, roots: Roots) -> Iterable[Input]:
+        """Event files by name; the subfolders of the workload that they lie in are put before their tags."""
+        for file in roots.files(lambda name: "tfevents" in name):
+            if "tfevents" not in file.name or file.name.endswith(".profile-empty"):
+                continue
+            yield roots.input(
+                file,
+                adapter=self.name,
+                data_source=self.data_source,
+                structured=True,
+                prefix=metric_prefix(roots.claim(file).inner),
+                restarts=Restarts.SERIES,
+            )
+
+    def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
+        """The next records. A torn one at the end is waited for; damage is stepped over and counted."""
+        try:
+            with open(input.path, "rb", buffering=0) as file:
+                return _Read(file, input, cursor, budget, self._reader).batch()
+        except FileNotFoundError as error:
+            raise InputGone(f"{input.name} is gone") from error
+        except OSError as error:
+            raise RetryAfter(f"{input.name} cannot be read: {error.strerror}", 5.0) from error
+
+    def close(self) -> None:
+        """Nothing is kept open between reads."""
+
+
+class _Read:
+    """One read of one file."""
+
+    def __init__(
+        self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget, reader: Reader
+    ) -> None:
+        self._file, self._input, self._budget, self._reader = file, input, budget, reader
+        self._size = os.fstat(file.fileno()).st_size
+        self._given = cursor
+        known = Cursor.decode(cursor) if cursor else Cursor()
+        self._restart = known is None or not known.fits(file)
+        self._cursor = Cursor() if known is None or self._restart else known
+        self._start = self._at = self._cursor.offset
+        self._found = Scalars()
+        self._note: str | None = None
+
+    def batch(self) -> Batch:
+        more = self._run()
+        if self._restart and not self._found.row and self._given is not None:
+            return self._emptied(self._given)
+        found = self._found
+        foreign = self._cursor.foreign_tags()
+        series = found.series(self._input.prefix, foreign)
+        if self._start == 0 and found.row and not found.matched and not more:
+            self._note = self._note or f"none of its {found.row} records is a scalar"
+        dialect = "event file (TF2 tensors)" if found.tensors else "event file"
+        return Batch(
+            cursor=self._cursor.moved(self._file, self._at, foreign).encode(),
+            series=series,
+            counts=Counts(
+                records=found.row,
+                matched=found.matched,
+                skipped=found.skipped,
+                bytes=self._at - self._start,
+            ),
+            more=more,
+            restart=self._restart,
+            lag_bytes=max(0, self._size - self._at),
+            dialect=dialect if series else None,
+            note=self._note,
+        )
+
+    def _emptied(self, cursor: bytes) -> Batch:
+        """A file that was emptied or replaced and has no record yet: its new attempt begins with one."""
+        note = "what was read of it is not there any more, and no new record is yet"
+        return Batch(cursor=cursor, lag_bytes=self._size, note=note)
+
+    def _run(self) -> bool:
+        """Read records until the end or the budget's; true if there is more to read at once."""
+        while True:
+            left = self._budget.bytes - (self._at - self._start)
+            block = self._bytes(self._at, min(BLOCK, max(left, HEADER)))
+            state, length = frame_at(block, 0)
+            if state is State.DAMAGED:
+                if self._found.row:
+                    return True  # what is before the damage is safe first
+                if not self._step_over_damage():
+                    return False
+            elif len(block) < HEADER or self._at + FRAME + length > self._size:
+                self._note = None if self._size else "nothing is written to it yet"
+                return False
+            elif self._found.row and FRAME + length > left:
+                return True
+            elif length > LONG:
+                self._at += FRAME + length
+                self._found.row += 1
+            else:
+                if state is State.TORN:
+                    block = self._bytes(self._at, FRAME + length)
+                consumed = self._reader(block, self._found, self._spent)
+                if not consumed:
+                    return False  # it shrank under our hands
+                self._at += consumed
+            if self._spent(0, self._found.points):
+                return self._at < self._size
+
+    def _spent(self, bytes: int, points: int) -> bool:
+        return self._budget.spent(self._at - self._start + bytes, points)
+
+    def _step_over_damage(self) -> bool:
+        """Move to the next sound record. False where none is there yet: the place is kept, since pages of a
+        file on a shared volume may become visible in another order than they were written in.
+
+        Raises InputDead where none can come.
+        """
+        name, begin = self._input.name, self._at
+        looked, blank = begin, True
+        while looked + HEADER <= min(self._size, begin + WINDOW):
+            piece = self._bytes(looked, 1 << 20)
+            if len(piece) < HEADER:
+                break
+            sound = next_sound(piece, 1 if looked == begin else 0)
+            if sound is not None:
+                self._at = looked + sound
+                self._found.row += 1
+                self._found.skipped += 1
+                return True
+            blank = blank and not piece.strip(b"\0")
+            looked += len(piece) - HEADER + 1
+        if self._size > begin + WINDOW:
+            raise InputDead(
+                f"{name} is damaged at byte {begin}: no sound record in the next {WINDOW >> 20} MiB"
+            )
+        if begin == 0 and not blank:
+            raise InputDead(f"{name} is no event file: no TFRecord is in it")
+        self._note = f"damaged at byte {begin}, and no sound record is behind it yet"
+        return False
+
+    def _bytes(self, at: int, count: int) -> bytes:
+        """Up to `count` bytes, fewer only at the end of what was there when the read began."""
+        self._file.seek(at)
+        count = min(count, self._size - at)
+        pieces: list[bytes] = []
+        while count > 0:
+            piece = self._file.read(count)
+            if not piece:
+                break
+            pieces.append(piece)
+            count -= len(piece)
+        return b"".join(pieces) if len(pieces) != 1 else pieces[0]
