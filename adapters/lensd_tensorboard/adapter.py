@@ -6,22 +6,21 @@ Knows files, budgets and damage; what is in a record is known to `scalars` and `
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
+from lensd_tensorboard.blocks import read_blocks
 from lensd_tensorboard.cursor import Cursor
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, next_sound
-from lensd_tensorboard.scalars import Scalars, Stop, read_singly
+from lensd_tensorboard.scalars import Reader, Scalars
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
 BLOCK = 2 << 20
 #: How far behind damage a sound record is looked for, bytes.
 WINDOW = 16 << 20
-
-Reader = Callable[[bytes, Scalars, Stop], int]
 
 
 class TensorBoardAdapter:
@@ -30,7 +29,7 @@ class TensorBoardAdapter:
     name = "tensorboard"
     data_source = "tensorflow"
 
-    def __init__(self, *, reader: Reader = read_singly) -> None:
+    def __init__(self, *, reader: Reader = read_blocks) -> None:
         self._reader = reader
 
     def discover(self, roots: Roots) -> Iterable[Input]:
@@ -130,7 +129,7 @@ class _Read:
             else:
                 if state is State.TORN:
                     block = self._bytes(self._at, FRAME + length)
-                consumed = self._reader(block, self._found, self._spent)
+                consumed = self._reader(block, self._found, self._spent, self._budget.points)
                 if not consumed:
                     return False  # it shrank under our hands
                 self._at += consumed

@@ -22,11 +22,15 @@ LATEST_S = 253_402_300_799.0
 #: Megatron-LM writes every scalar a second time with samples (or steps) as its axis.
 _OTHER_AXES = (" vs samples", " vs steps")
 
-#: Told how many bytes of the block and how many points are used; true ends the read.
+#: Told how many bytes of the block and how many points (of the whole read) are used; true ends the read.
 Stop = Callable[[int, int], bool]
 
+#: Reads the records of a block, of about so many points at most; returns where the first one begins that was
+#: not read: a torn or damaged one, or the one after `Stop` told to stop.
+Reader = Callable[[bytes, "Scalars", Stop, int], int]
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Piece:
     """Points of one tag, in the order of their rows (ordinals of records). wall_s in seconds since the epoch;
     place: the first value's place among those of its record."""
@@ -115,7 +119,7 @@ def _points(pieces: list[Piece]) -> Points:
     ts_ms = np.concatenate([piece.wall_s for piece in pieces]) * 1000.0
     step = np.concatenate([piece.step for piece in pieces])
     number = np.concatenate([piece.number for piece in pieces])
-    if (row[1:] >= row[:-1]).all():
+    if (row[1:] > row[:-1]).all():
         return Points(step, ts_ms, number, row)
     place = np.concatenate([np.full(len(piece.row), piece.place) for piece in pieces])
     order = np.lexsort((place, row))
@@ -187,6 +191,11 @@ def read_singly(data: bytes, found: Scalars, stop: Stop, at: int = 0, most: int 
             break
     collector.flush(found)
     return at
+
+
+def read_records(data: bytes, found: Scalars, stop: Stop, most_points: int) -> int:
+    """The plain reader of a block."""
+    return read_singly(data, found, stop)
 
 
 def read_frames(data: bytes, frames: Iterable[tuple[int, int, int]], found: Scalars) -> None:

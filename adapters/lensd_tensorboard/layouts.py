@@ -1,0 +1,156 @@
+"""Records that differ only in wall time, step, values and checksum: where these lie, and their columns.
+
+A layout is learnt from one record. Any record of its length whose other bytes are the same (and whose step
+has as many bytes) is known to parse the same way, so that its numbers can be taken from their places; its
+checksum is proven on the way. Finds no records: `periods` and `groups` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lensd.model import Floats, Ints
+from lensd_tensorboard import crc
+from lensd_tensorboard.crc import Bytes
+from lensd_tensorboard.frames import FRAME
+from lensd_tensorboard.scalars import LATEST_S, Piece, Scalars
+from lensd_tensorboard.wire import WIDTHS, WireError, parse
+
+#: A wall time's sign, exponent and highest bits stay the same for days: its first six bytes vary.
+_WALL_VARIES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value lies in the payload."""
+
+    at: int
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """Where everything lies: records of one geometry are decoded together, whatever their tags."""
+
+    length: int
+    wall_at: int
+    step_at: int
+    step_width: int  # 0 where there is no step
+    places: tuple[Place, ...]
+
+    def varying(self) -> list[int]:
+        """The bytes of the payload that may differ, wall time's upper two excepted."""
+        found = [*range(self.wall_at, self.wall_at + _WALL_VARIES)]
+        found += range(self.step_at, self.step_at + self.step_width)
+        for place in self.places:
+            found += range(place.at, place.at + WIDTHS[place.kind])
+        return found
+
+    def mask(self) -> Bytes:
+        """0xFF where a byte must be the same, 0x80 in the step (its width must be), 0 where any may be."""
+        mask = np.full(self.length, 0xFF, np.uint8)
+        mask[self.varying()] = 0
+        mask[self.step_at : self.step_at + self.step_width] = 0x80
+        return mask
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the records of one layout share. base: their CRC32C, were all varying bytes zero."""
+
+    geometry: Geometry
+    tags: tuple[tuple[bytes, bool], ...]  # with: came as a tensor
+    base: int
+    fixed: bytes  # the payload under the mask
+
+    @classmethod
+    def of(cls, payload: bytes) -> Layout | None:
+        """The layout of a record; None if it has no scalars, or not in fixed places."""
+        try:
+            event = parse(payload)
+        except WireError:
+            return None
+        if not event.values or event.foreign or event.wall_at is None:
+            return None
+        places = tuple(Place(each.at, each.kind) for each in event.values if each.at is not None)
+        if len(places) < len(event.values):
+            return None
+        geometry = Geometry(len(payload), event.wall_at, event.step_at or 0, event.step_width, places)
+        varying = geometry.varying()
+        bare = bytearray(payload)
+        for at in varying:
+            bare[at] = 0
+        fixed = (np.frombuffer(payload, np.uint8) & geometry.mask()).tobytes()
+        tags = tuple((each.tag, each.tensor) for each in event.values)
+        return cls(geometry, tags, crc.plain(bytes(bare)), fixed)
+
+
+@dataclass(slots=True)
+class Columns:
+    """k x m records: k rows of a matrix with m records of one geometry in each. sound: those whose checksum
+    and wall time hold."""
+
+    wall_s: Floats
+    step: Ints
+    numbers: list[Floats]  # one per value
+    sound: npt.NDArray[np.bool_]
+
+    def give(self, layouts: Sequence[Layout], rows: Ints, count: int, found: Scalars) -> None:
+        """Add the first `count` rows of the matrix to what was found; rows: the ordinals of their records,
+        k x m."""
+        for index, layout in enumerate(layouts):
+            row = rows[:count, index]
+            wall_s, step = self.wall_s[:count, index], self.step[:count, index]
+            for place, (tag, tensor) in enumerate(layout.tags):
+                number = self.numbers[place][:count, index]
+                found.add(tag, Piece(row, wall_s, step, number, tensor, place))
+
+
+def decode(matrix: Bytes, at: int, layouts: Sequence[Layout]) -> Columns:
+    """The columns of records that have these layouts, which share one geometry.
+
+    matrix: contiguous; each of its rows has as many records as there are layouts, one frame after the other,
+    and the payload of the first begins at `at`. All bytes that a layout fixes were compared before.
+    """
+    geometry = layouts[0].geometry
+    shape = (len(matrix), len(layouts))
+    strides = (matrix.shape[1], geometry.length + FRAME)
+
+    def column(kind: str, place: int) -> npt.NDArray[Any]:
+        return np.ndarray(shape, kind, matrix.data, at + place, strides)
+
+    wall_s = column("<f8", geometry.wall_at).astype(np.float64)
+    step = np.zeros(shape, np.uint64)
+    for index in range(geometry.step_width):
+        low = column("u1", geometry.step_at + index).astype(np.uint64)
+        low &= np.uint64(0x7F)
+        low <<= np.uint64(7 * index)
+        step |= low
+    numbers = [_numbers(column, place) for place in geometry.places]
+    found = np.empty(shape, np.uint32)
+    found[:] = np.array([layout.base for layout in layouts], np.uint32)
+    for place in geometry.varying():
+        table = crc.contribution(geometry.length - 1 - place)
+        found ^= table[column("u1", place)]
+    stored = column("<u4", geometry.length).astype(np.uint32)
+    sound = (found == crc.unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
+    return Columns(wall_s, step.view(np.int64), numbers, sound)
+
+
+def _numbers(column: Callable[[str, int], npt.NDArray[Any]], place: Place) -> Floats:
+    if place.kind == "bf16":
+        upper = column("<u2", place.at).astype(np.uint32) << np.uint32(16)
+        return _widened(upper.view(np.float32))
+    if place.kind == "bool":
+        return np.asarray(column("u1", place.at) != 0, np.float64)
+    return _widened(column(place.kind, place.at))
+
+
+def _widened(numbers: npt.NDArray[Any]) -> Floats:
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN
+        return np.asarray(numbers, np.float64)
