@@ -6,16 +6,16 @@ Knows files, budgets and damage; what is in a record is known to `scalars` and `
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
-from lensd_tensorboard.blocks import read_blocks
+from lensd_tensorboard.blocks import BlockReader
 from lensd_tensorboard.cursor import Cursor
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, next_sound
-from lensd_tensorboard.scalars import Reader, Scalars
+from lensd_tensorboard.scalars import Reader, Room, Scalars
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
 BLOCK = 2 << 20
@@ -24,13 +24,18 @@ WINDOW = 16 << 20
 
 
 class TensorBoardAdapter:
-    """Scalars of `*tfevents*` files, one input a file. Keeps nothing between reads."""
+    """Scalars of `*tfevents*` files, one input a file.
+
+    Every read is right from its cursor alone; what is kept between reads (readers, by the id of their input)
+    only makes the next one faster.
+    """
 
     name = "tensorboard"
     data_source = "tensorflow"
 
-    def __init__(self, *, reader: Reader = read_blocks) -> None:
-        self._reader = reader
+    def __init__(self, *, make_reader: Callable[[], Reader] = BlockReader) -> None:
+        self._make_reader = make_reader
+        self._readers: dict[str, Reader] = {}
 
     def discover(self, roots: Roots) -> Iterable[Input]:
         """Event files by name; the subfolders of the workload that they lie in are put before their tags."""
@@ -48,16 +53,22 @@ class TensorBoardAdapter:
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next records. A torn one at the end is waited for; damage is stepped over and counted."""
+        reader = self._readers.pop(input.id, None) or self._make_reader()
         try:
             with open(input.path, "rb", buffering=0) as file:
-                return _Read(file, input, cursor, budget, self._reader).batch()
+                batch = _Read(file, input, cursor, budget, reader).batch()
         except FileNotFoundError as error:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
             raise RetryAfter(f"{input.name} cannot be read: {error.strerror}", 5.0) from error
+        # A file that is read to its end grows by a few records at a time, which need no block reader.
+        if batch.more:
+            self._readers[input.id] = reader
+        return batch
 
     def close(self) -> None:
-        """Nothing is kept open between reads."""
+        """Forget what is kept; no file is open between reads."""
+        self._readers.clear()
 
 
 class _Read:
@@ -129,7 +140,8 @@ class _Read:
             else:
                 if state is State.TORN:
                     block = self._bytes(self._at, FRAME + length)
-                consumed = self._reader(block, self._found, self._spent, self._budget.points)
+                last = self._at + len(block) >= min(self._size, self._start + self._budget.bytes)
+                consumed = self._reader(block, self._found, Room(self._spent, self._budget.points, last))
                 if not consumed:
                     return False  # it shrank under our hands
                 self._at += consumed

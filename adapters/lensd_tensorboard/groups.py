@@ -16,7 +16,7 @@ from lensd.model import Ints
 from lensd_tensorboard import crc
 from lensd_tensorboard.crc import Bytes
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER
-from lensd_tensorboard.layouts import Layout, decode
+from lensd_tensorboard.layouts import Layout, decode, layout_of_fixed
 from lensd_tensorboard.scalars import Scalars, read_frames
 
 _FEW = 24  # records of one layout that are sooner read one by one
@@ -49,15 +49,19 @@ def read_grouped(data: bytes, at: int, most: int, found: Scalars) -> int:
 
 def _frames(data: bytes, at: int, most: int) -> tuple[Ints, Ints, int]:
     """Where whole sound frames begin, their lengths, and where they end."""
-    begins: list[int] = []
-    size, unpack = len(data), _LENGTH.unpack_from
-    while at + FRAME <= size and len(begins) < most:
-        (length,) = unpack(data, at)
-        if at + FRAME + length > size:
+    begins = [0] * most
+    count, last, unpack = 0, len(data) - FRAME, _LENGTH.unpack_from
+    for count in range(most):
+        if at > last:
             break
-        begins.append(at)
-        at += FRAME + length
-    edges = np.array([*begins, at], np.int64)
+        begins[count] = at
+        at += unpack(data, at)[0] + FRAME
+    else:
+        count = most
+    if count and at > len(data):  # the last one is torn, or its length is damaged
+        count -= 1
+        at = begins[count]
+    edges = np.array([*begins[:count], at], np.int64)
     sound = _lengths_hold(np.frombuffer(data, np.uint8), edges[:-1])
     count = len(sound) if sound.all() else int(np.argmin(sound))
     return edges[:count], np.diff(edges)[:count] - FRAME, int(edges[count])
@@ -98,28 +102,37 @@ def _read_geometry(
     matrix: Bytes, members: Indices, first: Layout, done: npt.NDArray[np.bool_], found: Scalars
 ) -> None:
     """The records among these whose numbers lie where those of `first` do; marks them as done."""
-    length = first.geometry.length
-    masked = matrix[:, :length] & first.geometry.mask()
+    geometry = first.geometry
+    masked = matrix[:, : geometry.length] & geometry.mask()
     hashes = _hashes(masked)
     order = np.argsort(hashes, kind="stable")
     edges = np.flatnonzero(np.diff(hashes[order])) + 1
+    layouts: list[Layout] = []
+    groups: list[Indices] = []
     for group in np.split(order, edges):
-        if len(group) < _FEW:
-            continue
-        layout = Layout.of(matrix[group[0], :length].tobytes())
-        if layout is None or layout.geometry != first.geometry:
-            continue
-        group = group[(masked[group] == np.frombuffer(layout.fixed, np.uint8)).all(axis=1)]
-        while len(group):
-            columns = decode(matrix[group], 0, [layout])
-            sound = columns.sound[:, 0]
-            if sound.all():
-                rows = members[group].astype(np.int64)[:, None] + found.row
-                columns.give([layout], rows, len(group), found)
-                found.matched += len(group)
-                done[group] = True
-                break
-            group = group[sound]
+        if len(group) >= _FEW:
+            layout = layout_of_fixed(masked[group[0]].tobytes())
+            if layout is not None and layout.geometry == geometry:
+                layouts.append(layout)
+                groups.append(group)
+    if not layouts:
+        return
+    counts = [len(group) for group in groups]
+    chosen = np.concatenate(groups)
+    bases = np.repeat(np.array([layout.base for layout in layouts], np.uint32), counts)
+    columns = decode(matrix[chosen], 0, geometry, bases[:, None])
+    fixed = np.frombuffer(b"".join(layout.fixed for layout in layouts), np.uint8).reshape(len(layouts), -1)
+    proven = columns.sound[:, 0]
+    begin = 0
+    for layout, group, alike in zip(layouts, groups, fixed, strict=True):
+        end = begin + len(group)
+        which = begin + np.flatnonzero(proven[begin:end] & (masked[group] == alike).all(axis=1))
+        if len(which):
+            rows = members[chosen[which]].astype(np.int64) + found.row
+            columns.give(layout, rows, (which, 0), found)
+            found.matched += len(which)
+            done[chosen[which]] = True
+        begin = end
 
 
 def _hashes(masked: Bytes) -> npt.NDArray[np.uint64]:

@@ -7,8 +7,9 @@ checksum is proven on the way. Finds no records: `periods` and `groups` do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -90,35 +91,43 @@ class Layout:
         return cls(geometry, tags, crc.plain(bytes(bare)), fixed)
 
 
+@lru_cache(maxsize=2048)
+def layout_of_fixed(fixed: bytes) -> Layout | None:
+    """The layout of all records that have these bytes under its mask: what varies does not matter to it."""
+    return Layout.of(fixed)
+
+
 @dataclass(slots=True)
 class Columns:
-    """k x m records: k rows of a matrix with m records of one geometry in each. sound: those whose checksum
-    and wall time hold."""
+    """Records of one geometry as arrays of one shape. sound: those whose checksum and wall time hold."""
 
     wall_s: Floats
     step: Ints
     numbers: list[Floats]  # one per value
     sound: npt.NDArray[np.bool_]
 
-    def give(self, layouts: Sequence[Layout], rows: Ints, count: int, found: Scalars) -> None:
-        """Add the first `count` rows of the matrix to what was found; rows: the ordinals of their records,
-        k x m."""
-        for index, layout in enumerate(layouts):
-            row = rows[:count, index]
-            wall_s, step = self.wall_s[:count, index], self.step[:count, index]
-            for place, (tag, tensor) in enumerate(layout.tags):
-                number = self.numbers[place][:count, index]
-                found.add(tag, Piece(row, wall_s, step, number, tensor, place))
+    def give(self, layout: Layout, rows: Ints, which: Any, found: Scalars) -> None:
+        """Add the records of one layout to what was found. which: an index that picks them; rows: their
+        ordinals."""
+        wall_s, step = self.wall_s[which], self.step[which]
+        for place, (tag, tensor) in enumerate(layout.tags):
+            found.add(tag, Piece(rows, wall_s, step, self.numbers[place][which], tensor, place))
+
+    def reshaped(self, *shape: int) -> Columns:
+        numbers = [each.reshape(shape) for each in self.numbers]
+        return Columns(
+            self.wall_s.reshape(shape), self.step.reshape(shape), numbers, self.sound.reshape(shape)
+        )
 
 
-def decode(matrix: Bytes, at: int, layouts: Sequence[Layout]) -> Columns:
-    """The columns of records that have these layouts, which share one geometry.
+def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> Columns:
+    """The columns (k x m) of records of one geometry.
 
-    matrix: contiguous; each of its rows has as many records as there are layouts, one frame after the other,
-    and the payload of the first begins at `at`. All bytes that a layout fixes were compared before.
+    matrix: contiguous, k rows, each with m frames of these records, one after the other; the payload of the
+    first begins at `at`. bases: of the records' layouts, k x m or 1 x m. All bytes that the layouts fix were
+    compared before.
     """
-    geometry = layouts[0].geometry
-    shape = (len(matrix), len(layouts))
+    shape = (len(matrix), bases.shape[1])
     strides = (matrix.shape[1], geometry.length + FRAME)
 
     def column(kind: str, place: int) -> npt.NDArray[Any]:
@@ -133,10 +142,9 @@ def decode(matrix: Bytes, at: int, layouts: Sequence[Layout]) -> Columns:
         step |= low
     numbers = [_numbers(column, place) for place in geometry.places]
     found = np.empty(shape, np.uint32)
-    found[:] = np.array([layout.base for layout in layouts], np.uint32)
+    found[:] = bases
     for place in geometry.varying():
-        table = crc.contribution(geometry.length - 1 - place)
-        found ^= table[column("u1", place)]
+        found ^= crc.contribution(geometry.length - 1 - place)[column("u1", place)]
     stored = column("<u4", geometry.length).astype(np.uint32)
     sound = (found == crc.unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
     return Columns(wall_s, step.view(np.int64), numbers, sound)

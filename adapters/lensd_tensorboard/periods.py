@@ -14,14 +14,16 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from lensd_tensorboard.crc import Bytes
-from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, payload_at
-from lensd_tensorboard.layouts import Layout, decode
+from lensd_tensorboard.frames import FOOTER, FRAME, HEADER, LONG, State, frame_at, payload_at
+from lensd_tensorboard.layouts import Columns, Geometry, Layout, decode
 from lensd_tensorboard.scalars import Scalars
 
 #: Fewer steps are read sooner in other ways.
 LEAST = 16
+_MANY = 600  # steps from which on calls cost less than copies
 _MOST = 1024  # records in a period
 _SLAB = 256 << 10  # bytes compared at a time, so that they stay in the processor's cache
 _WIDE = 1024  # short periods are compared several at a time
@@ -50,8 +52,7 @@ class Period:
             stride = after - at
             if at + LEAST * stride > len(data):
                 return None
-            again = data[after : after + HEADER] == head
-            if again and _goes_on(data, begins, stride):
+            if data[after : after + HEADER] == head and _goes_on(data, begins, stride):
                 return cls._of(data, begins, stride)
             begins.append(after)
             after += FRAME + int.from_bytes(data[after : after + 8], "little")
@@ -95,24 +96,52 @@ class Period:
             return at
         matrix = self._matrix(data, at, count)
         matrix = matrix[: self._alike(matrix)]
-        count = len(matrix)
-        runs = []
-        offset = first = 0
-        for geometry, members in groupby(self.layouts, key=lambda layout: layout.geometry):
-            layouts = list(members)
-            columns = decode(matrix, offset + HEADER, layouts)
-            count = min(count, _first(~columns.sound.all(axis=1)))
-            runs.append((first, layouts, columns))
-            offset += len(layouts) * (FRAME + geometry.length)
-            first += len(layouts)
-        steps = found.row + np.arange(count, dtype=np.int64)[:, None] * len(self.layouts)
-        if count:
-            for first, layouts, columns in runs:
-                rows = steps + (first + np.arange(len(layouts), dtype=np.int64))
-                columns.give(layouts, rows, count, found)
+        decoded = self._decode_runs(matrix) if len(matrix) >= _MANY else self._decode_gathered(matrix)
+        count = min(_first(~columns.sound.all(axis=1)) for _, columns in decoded)
+        steps = found.row + np.arange(count, dtype=np.int64) * len(self.layouts)
+        for members, columns in decoded:
+            for column, index in enumerate(members if count else ()):
+                columns.give(self.layouts[index], steps + index, (slice(count), column), found)
         found.row += count * len(self.layouts)
         found.matched += count * len(self.layouts)
         return at + count * self.stride
+
+    def is_cut_at(self, data: bytes, at: int) -> bool:
+        """Whether this period seems to begin here, with too few steps of it before the end of the data."""
+        return data[at : at + HEADER] == self.head and at + LEAST * self.stride > len(data)
+
+    def _decode_runs(self, matrix: Bytes) -> list[tuple[range, Columns]]:
+        """Columns of the records at each place in the step, taken where they lie; neighbours of one geometry
+        together."""
+        decoded = []
+        offset = first = 0
+        for geometry, members in groupby(self.layouts, key=lambda layout: layout.geometry):
+            bases = np.array([[layout.base for layout in members]], np.uint32)
+            run = range(first, first + bases.shape[1])
+            decoded.append((run, decode(matrix, offset + HEADER, geometry, bases)))
+            offset += len(run) * (FRAME + geometry.length)
+            first = run.stop
+        return decoded
+
+    def _decode_gathered(self, matrix: Bytes) -> list[tuple[list[int], Columns]]:
+        """The same for few steps of many records, where calls would cost more than copying all records of
+        one geometry together."""
+        places: dict[Geometry, list[int]] = {}
+        begins, offset = [], HEADER
+        for index, layout in enumerate(self.layouts):
+            places.setdefault(layout.geometry, []).append(index)
+            begins.append(offset)
+            offset += FRAME + layout.geometry.length
+        decoded = []
+        steps = np.arange(len(matrix))[:, None] * self.stride
+        for geometry, members in places.items():
+            window = sliding_window_view(matrix.reshape(-1), geometry.length + FOOTER)
+            starts = (steps + np.array([begins[index] for index in members])).reshape(-1)
+            bases = np.array([self.layouts[index].base for index in members], np.uint32)
+            gathered = np.ascontiguousarray(window[starts])
+            columns = decode(gathered, 0, geometry, np.tile(bases, len(matrix))[:, None])
+            decoded.append((members, columns.reshaped(len(matrix), len(members))))
+        return decoded
 
     def _matrix(self, data: bytes, at: int, count: int) -> Bytes:
         return np.frombuffer(data, np.uint8, count * self.stride, at).reshape(count, self.stride)
@@ -144,8 +173,9 @@ def _first(found: Any) -> int:
 
 def _goes_on(data: bytes, begins: list[int], stride: int) -> bool:
     """Whether frames of the same lengths follow each other for some steps in this stride."""
-    return all(
-        data[begin + step * stride : begin + step * stride + HEADER] == data[begin : begin + HEADER]
-        for step in (1, 2, LEAST - 1)
-        for begin in begins
-    )
+    for step in (LEAST - 1, 1, 2):
+        for begin in begins:
+            again = begin + step * stride
+            if data[again : again + HEADER] != data[begin : begin + HEADER]:
+                return False
+    return True

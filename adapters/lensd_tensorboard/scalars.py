@@ -25,9 +25,20 @@ _OTHER_AXES = (" vs samples", " vs steps")
 #: Told how many bytes of the block and how many points (of the whole read) are used; true ends the read.
 Stop = Callable[[int, int], bool]
 
-#: Reads the records of a block, of about so many points at most; returns where the first one begins that was
-#: not read: a torn or damaged one, or the one after `Stop` told to stop.
-Reader = Callable[[bytes, "Scalars", Stop, int], int]
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How far a reader may go in a block. points: of the whole read, after which `stop` ends it. last: no
+    block follows in this read, so that nothing whole may be left over at the end of this one."""
+
+    stop: Stop
+    points: int
+    last: bool
+
+
+#: Reads the records of a block; returns where the first one begins that was not read: a torn or damaged one,
+#: or the one after `Room.stop` told to stop.
+Reader = Callable[[bytes, "Scalars", Room], int]
 
 
 @dataclass(slots=True, eq=False)
@@ -193,9 +204,9 @@ def read_singly(data: bytes, found: Scalars, stop: Stop, at: int = 0, most: int 
     return at
 
 
-def read_records(data: bytes, found: Scalars, stop: Stop, most_points: int) -> int:
+def read_records(data: bytes, found: Scalars, room: Room) -> int:
     """The plain reader of a block."""
-    return read_singly(data, found, stop)
+    return read_singly(data, found, room.stop)
 
 
 def read_frames(data: bytes, frames: Iterable[tuple[int, int, int]], found: Scalars) -> None:

@@ -134,9 +134,9 @@ def assert_same(path: Path, data: bytes, limits: tuple[int, int]) -> None:
     path.write_bytes(data)
     each = input_at(path)
     outcomes = []
-    for reader in (read_records, blocks.read_blocks):
+    for make in (lambda: read_records, blocks.BlockReader):
         try:
-            result = read_to_end(each, adapter=TensorBoardAdapter(reader=reader), limits=limits)
+            result = read_to_end(each, adapter=TensorBoardAdapter(make_reader=make), limits=limits)
             outcomes.append([facts_of(batch) for batch in result.batches])
         except Exception as error:  # noqa: BLE001 - InputDead must be the same, a crash is seen below
             outcomes.append([repr(error)])
