@@ -1,4 +1,4 @@
-"""`make demo`: serves the sample runs of the repository, plus one that a small training loop writes meanwhile.
+"""`make demo`: serves the sample runs of the repository, and one that a small training loop writes live.
 
 Copies the samples to `.demo/runs`, starts the loop and the daemon, and prints requests worth trying. Ctrl-C
 ends all of it. Extra arguments go to `lensd serve` (`make demo` uses port 8080, or any free one).

@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
@@ -102,8 +102,7 @@ def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flag
         store = _open(options.database())
         try:
             found, unavailable = serve.sources(options)
-            for name, reason in sorted(unavailable.items()):
-                click.echo(f"lensd: adapter {name} {reason}", err=True)
+            _tell_unavailable(unavailable)
             poller = Poller(store, found, pace=options.pace())
             _say(f"database {store.path}")
             _warn(options)
@@ -133,7 +132,9 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
         _log_to_stderr("error")
         store = _open(db)
         try:
-            poller = Poller(store, serve.sources(options)[0], pace=options.pace())
+            found, unavailable = serve.sources(options)
+            _tell_unavailable(unavailable)
+            poller = Poller(store, found, pace=options.pace())
             with _bar("reading") as progress:
                 poller.drain(progress=progress)
             with store.read() as reader:
@@ -249,6 +250,11 @@ def _open(path: str) -> Store:
     for warning in store.warnings:
         click.echo(f"lensd: warning: {warning}", err=True)
     return store
+
+
+def _tell_unavailable(unavailable: Mapping[str, str]) -> None:
+    for name, reason in sorted(unavailable.items()):
+        click.echo(f"lensd: adapter {name} {reason}", err=True)
 
 
 def _say(line: str) -> None:

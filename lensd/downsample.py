@@ -7,6 +7,7 @@ that looks at all columns at once. Pure functions of numpy columns that return a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +25,8 @@ def thin(x: Ints | Floats, y: Floats, count: int) -> Indices:
     """
     if len(y) <= count:
         return np.arange(len(y))
-    picked = LTTBDownsampler().downsample(x.astype(np.float64), np.ascontiguousarray(y), n_out=count - 2)
+    lttb: Any = LTTBDownsampler
+    picked = lttb().downsample(x.astype(np.float64), np.ascontiguousarray(y), n_out=count - 2)
     peaks = np.array([y.argmin(), y.argmax()])
     return np.unique(np.concatenate((picked.astype(np.intp), peaks)))
 

@@ -1,8 +1,8 @@
 """The words of lensd as types: inputs, points, batches.
 
 This module owns no behaviour beyond checking and joining columns, and imports nothing of lensd.
-Units: `ts_ms` is UTC milliseconds since the epoch as float64, exact to the microsecond (some writers emit
-several records per millisecond); the API prints it floored to whole milliseconds.
+Units: `ts_ms` is UTC milliseconds since the epoch as float64, finer than a microsecond (some writers emit
+several records per millisecond); the API prints it rounded to whole milliseconds.
 """
 
 from __future__ import annotations

@@ -124,7 +124,8 @@ async def _until_closed(socket: web.WebSocketResponse) -> None:
 
 async def close_all(app: web.Application) -> None:
     """Tell every client that the daemon goes away; without this, open streams would hold its end up."""
-    for socket in list(app[OPEN]):
+    opened = app[OPEN]
+    for socket in list(opened):
         with contextlib.suppress(ConnectionError, TimeoutError):
             await asyncio.wait_for(
                 socket.close(code=WSCloseCode.GOING_AWAY, message=b"lensd stops", drain=False), 0.5

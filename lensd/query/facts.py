@@ -150,4 +150,4 @@ def _last_target(reader: Reader, workload: Workload) -> int | None:
 
 
 def _milliseconds(ts_ms: float | None) -> int | None:
-    return int(ts_ms) if ts_ms is not None else None
+    return round(ts_ms) if ts_ms is not None else None

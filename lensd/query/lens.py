@@ -116,7 +116,7 @@ def _point_slices(
                 name,
                 source,
                 columns.step,
-                np.floor(columns.ts_ms).astype(np.int64),
+                np.rint(columns.ts_ms).astype(np.int64),
                 columns.value,
                 number if selection.attempt != "current" else None,
             )
@@ -165,7 +165,7 @@ def _iteration_slices(
         step = every.step[order]
         first = np.append(True, step[1:] != step[:-1]) if len(step) else np.empty(0, np.bool_)
         chosen = order[first]
-        ts_ms = np.floor(every.ts_ms[chosen]).astype(np.int64)
+        ts_ms = np.rint(every.ts_ms[chosen]).astype(np.int64)
         keep = np.ones(len(chosen), np.bool_)
         if selection.start_ms is not None and selection.end_ms is not None:
             keep = (ts_ms >= selection.start_ms) & (ts_ms <= selection.end_ms)

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 
 from lensd.downsample import thin_rows
-from lensd.model import DATA_SOURCES, Floats, Ints
+from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
 from lensd.query.answers import Axis, CacheStats, RowTable, UnreadableRun
 from lensd.query.lens import is_metric
 from lensd.store.columns import Columns, joined
@@ -152,7 +152,13 @@ def _refuse_unreadable(reader: Reader, workload: Workload) -> None:
 def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None) -> list[_Column]:
     """The columns of a run in the order first seen, labels last; of sources with one name the best."""
     named: dict[tuple[str, str], dict[str, list[Member]]] = {}
-    for member in reader.members(workload.id, data_source=source):
+    members = reader.members(workload.id, data_source=source)
+    # A Runicorn run is what its events.jsonl says, as on its own server; the numbers in its logs.txt, which
+    # count epochs, are shown by the Lens dialect.
+    recorded = {m.input.data_source for m in members if m.input.restarts is Restarts.NEVER}
+    for member in members:
+        if member.input.data_source in recorded and member.input.restarts is not Restarts.NEVER:
+            continue
         if member.kind == "metric" and (
             member.name in _COORDINATES
             or not is_metric(member.input.data_source, member.name)
@@ -165,8 +171,8 @@ def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None)
         by_source.setdefault(member.input.data_source, []).append(member)
     columns = []
     for (kind, name), by_source in sorted(named.items(), key=lambda item: item[0][0] == "label"):
-        members = by_source[min(by_source, key=_rank)]
-        parts = plan(members) if axis == "step" else plan_all(members)
+        best = by_source[min(by_source, key=_rank)]
+        parts = plan(best) if axis == "step" else plan_all(best)
         columns.append(_Column(name, kind, parts))
     return columns
 

@@ -38,7 +38,7 @@ def slices(reader: Reader, parts: Sequence[Part], selection: Selection) -> Itera
         keep = _selected(points, selection)
         points, numbers = points.take(keep), numbers[keep]
         if len(group.members) > 1 or not (points.ts_ms[1:] >= points.ts_ms[:-1]).all():
-            order = np.lexsort((points.step, np.floor(points.ts_ms)))
+            order = np.lexsort((points.step, np.rint(points.ts_ms)))
             points, numbers = points.take(order), numbers[order]
         edges = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
         for lo, hi in zip([0, *edges], [*edges, len(points)], strict=True):
@@ -121,7 +121,7 @@ def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
     for part in parts:
         for window in reader.windows(part):
             group = _Group([(window, part)], window.min_ts, window.max_ts)
-            while groups and group.min_ts < np.floor(groups[-1].max_ts):
+            while groups and np.rint(group.min_ts) < np.rint(groups[-1].max_ts):
                 before = groups.pop()
                 group = _Group(
                     before.members + group.members,
@@ -133,9 +133,9 @@ def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
 
 
 def _may_hold(group: _Group, selection: Selection) -> bool:
-    if selection.start_ms is not None and group.max_ts < selection.start_ms:
+    if selection.start_ms is not None and np.rint(group.max_ts) < selection.start_ms:
         return False
-    if selection.end_ms is not None and group.min_ts >= selection.end_ms + 1:
+    if selection.end_ms is not None and np.rint(group.min_ts) > selection.end_ms:
         return False
     if selection.since is not None:
         return any(
@@ -148,9 +148,9 @@ def _may_hold(group: _Group, selection: Selection) -> bool:
 def _selected(points: Columns, selection: Selection) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     keep = np.isfinite(points.value)
     if selection.start_ms is not None:
-        keep &= points.ts_ms >= selection.start_ms
+        keep &= np.rint(points.ts_ms) >= selection.start_ms
     if selection.end_ms is not None:
-        keep &= points.ts_ms < selection.end_ms + 1
+        keep &= np.rint(points.ts_ms) <= selection.end_ms
     if selection.since is not None:
         keep &= points.version > selection.since
     return keep

@@ -20,6 +20,10 @@ from lensd.model import Floats, Ints
 #: Points in a full chunk.
 CHUNK = 4096
 
+#: Times are kept as whole parts of a millisecond: the last bit of a float64 of milliseconds since the epoch
+#: (until 2039), so that nothing of what a writer recorded is rounded away.
+PARTS = 4096
+
 _EVEN = b"e"  # integers in even strides: first, stride
 _DELTAS = b"d"  # first, width, planes of the differences
 _SAME = b"s"  # one float for all

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from lensd.model import Fact, LineMark, Restarts
-from lensd.store.chunks import ChunkError, decode_floats, decode_ints
+from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
 from lensd.store.view import BEYOND, LOWEST, InputRow, Member, Part, Span
@@ -299,7 +299,7 @@ class Reader:
         try:
             return Columns(
                 decode_ints(steps, block.points),
-                decode_ints(times, block.points) / 1000.0,
+                decode_ints(times, block.points) / PARTS,
                 decode_floats(values, block.points),
                 decode_ints(versions, block.points),
             )

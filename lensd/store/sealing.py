@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Points
-from lensd.store.chunks import CHUNK, encode_floats, encode_ints
+from lensd.store.chunks import CHUNK, PARTS, encode_floats, encode_ints
 from lensd.store.columns import Columns, is_ascending, joined
 from lensd.store.reader import Reader
 from lensd.store.view import Part
@@ -68,7 +68,7 @@ def _chunk_row(series: int, attempt: int, points: Columns) -> tuple[object, ...]
         float(points.ts_ms.min()), float(points.ts_ms.max()), int(points.version.max()),
         *low, *high,
         encode_ints(points.step),
-        encode_ints(np.rint(points.ts_ms * 1000.0).astype(np.int64)),
+        encode_ints(np.rint(points.ts_ms * PARTS).astype(np.int64)),
         encode_floats(points.value),
         encode_ints(points.version),
     )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from lensd.model import Batch, Floats, Input, Points, Restarts, Series
 from lensd.store import sealing
 from lensd.store.attempts import Split, split
+from lensd.store.chunks import PARTS
 from lensd.store.columns import Columns, earliest, is_ascending
 from lensd.store.counters import Tally, View
 from lensd.store.reader import Reader
@@ -149,7 +150,7 @@ class Writer:
         """The points as columns, one run for each attempt that they belong to."""
         columns = Columns(
             points.iteration,
-            np.rint(points.ts_ms * 1000.0) / 1000.0,
+            np.rint(points.ts_ms * PARTS) / PARTS,
             points.value,
             np.full(len(points), batch.version, np.int64),
         )
@@ -293,7 +294,7 @@ def _unrepeated(points: Columns, stored: Columns | None) -> Columns:
         ts = np.concatenate([stored.ts_ms, ts])
         value = np.concatenate([stored.value, value])
     records = np.empty(len(step), [("step", "i8"), ("ts", "i8"), ("value", "i8")])
-    records["step"], records["ts"] = step, np.rint(ts * 1000.0).astype(np.int64)
+    records["step"], records["ts"] = step, np.rint(ts * PARTS).astype(np.int64)
     records["value"] = np.where(np.isnan(value), np.nan, value).view(np.int64)
     _, first = np.unique(records, return_index=True)
     keep = np.zeros(len(step), np.bool_)

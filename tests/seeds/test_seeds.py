@@ -1,8 +1,8 @@
 """Every request and every client program that the API's source documents show works against a live daemon.
 
-They are run as printed but for what cannot be the same here: host and port, the end of endless loops, a base
-for relative `fetch`, `curl -g` (braces are curl's own syntax otherwise), tensorboardX where torch is imported,
-and W&B in offline mode.
+They are run as printed but for what cannot be the same here: host, port and id, the end of endless loops, a
+base for relative `fetch`, `curl -g` (braces are curl's own syntax otherwise), tensorboardX where torch is
+imported, and W&B in offline mode.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ PYTHON = [s for s in ALL if s.language == "python" and "import " in s.text]
 JAVASCRIPT = [s for s in ALL if s.language == "javascript"]
 
 RUN = "20250114_153045_a1b2c3"
+DENSE = "20261120_200054_5d0e33"  # a run whose every row holds every metric
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,7 @@ def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
         shutil.copytree(DATA / "runs" / "torch-mlp-1", runs / uid)
     source = DATA / "runicorn-edge" / "cv" / "resnet18" / "baseline" / RUN
     shutil.copytree(source, runs / RUN)
+    shutil.copytree(DATA / "runicorn-run" / "demo" / "exp" / DENSE, runs / DENSE)
     shutil.copytree(DATA / "runicorn-edge" / "edge" / "20250201_000000_long01", runs / "long_training_run")
     config = place / "lensd.toml"
     config.write_text("[rate_limits]\nexempt_loopback = true\n")
@@ -97,8 +99,13 @@ def test_request(snippet: Snippet, line: str, daemon: Daemon) -> None:
 def test_python_program(snippet: Snippet, daemon: Daemon, tmp_path: Path) -> None:
     program = addressed(snippet.text, daemon)
     program = program.replace("from torch.utils.tensorboard import", "from tensorboardX import")
-    program = program.replace("import matplotlib.pyplot as plt", "import matplotlib\nmatplotlib.use('Agg')\nimport matplotlib.pyplot as plt")  # fmt: skip
-    program = program.replace("{run_id}/", RUN + "/") if "run_id =" not in program else program
+    program = program.replace(
+        "import matplotlib", "import matplotlib; matplotlib.use('Agg'); import matplotlib", 1
+    )
+    if "row['loss'] for row" in program and "row['accuracy'] for row" in program:
+        program = program.replace(RUN, DENSE)  # it asks every row for both metrics
+    if "run_id =" not in program and "(run_id" not in program:
+        program = program.replace("{run_id}", RUN)
     # Streams follow for ever; ten messages show that they work.
     program = re.sub(r"while True:", "for _ in range(10):", program)
     if "stream_logs_filtered(" in program or "monitor_training(" in program or "get_metrics_safe(" in program:
@@ -127,7 +134,7 @@ def test_python_program(snippet: Snippet, daemon: Daemon, tmp_path: Path) -> Non
 def signs(text: str) -> list[str]:
     """What must be seen in the output for the program to have done its work."""
     known = {
-        "总数据点": "总数据点: 1000" if False else "总数据点",
+        "总数据点": "总数据点: 3000, 采样后: 2000",
         "Best accuracy": "Best accuracy",
         "Avg loss": "Avg loss",
         "Migration to W&B completed": "Migration to W&B completed",
