@@ -160,7 +160,7 @@ class _Read:
         name, begin = self._input.name, self._at
         looked, blank = begin, True
         while looked + HEADER <= min(self._size, begin + WINDOW):
-            piece = self._bytes(looked, 1 << 20)
+            piece = self._bytes(looked, min(1 << 20, begin + WINDOW - looked))
             if len(piece) < HEADER:
                 break
             sound = next_sound(piece, 1 if looked == begin else 0)
