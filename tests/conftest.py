@@ -28,6 +28,7 @@ class Daemon:
     process: subprocess.Popen[str]
     base: str
     lines: list[str] = field(default_factory=list)
+    listener: threading.Thread | None = None
 
     @property
     def address(self) -> str:
@@ -55,11 +56,16 @@ class Daemon:
         try:
             return self.process.wait(timeout=15)
         finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            if self.process.stdout:
-                self.process.stdout.close()
+            self.kill()
+
+    def kill(self) -> None:
+        """End it as the kernel would when memory runs out."""
+        self.process.kill()
+        self.process.wait()
+        if self.listener:
+            self.listener.join()
+        if self.process.stdout:
+            self.process.stdout.close()
 
 
 StartDaemon = Callable[..., Daemon]
@@ -83,7 +89,8 @@ def start_daemon(*arguments: str, cwd: Path | None = None, env: dict[str, str] |
         if found:
             daemon = Daemon(process, found[1], lines)
             # Keep reading, or the daemon would block once the pipe is full.
-            threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True).start()
+            daemon.listener = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+            daemon.listener.start()
             return daemon
     process.wait()
     process.stdout.close()

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
-
 from lensd.store.errors import StoreError
+
+# sqlite-utils loads pandas wherever it is installed, as in many training environments: 60 MB that a daemon
+# has no use for. A module that is None cannot be imported, which sqlite-utils takes for its absence.
+_HIDDEN = "pandas" not in sys.modules and sys.modules.setdefault("pandas", None) is None  # type: ignore[arg-type]  # None is what hides it
+try:
+    from sqlite_utils import Database
+    from sqlite_utils.migrations import Migrations
+finally:
+    if _HIDDEN:
+        del sys.modules["pandas"]
 
 _MIGRATIONS = Migrations("lensd")
 
