@@ -53,6 +53,7 @@ class Tracked:
     loaded: bool = False  # the cursor was asked of the store
     more: bool = True
     failures: int = 0
+    unstored: str | None = None  # why the last batch could not be stored
     state: str = "new"
     busy: bool = False
     lag_bytes: int = 0
@@ -300,6 +301,7 @@ class Poller:
         if each.failures or each.state in ("gone", "dead", "waiting"):
             log.info("%s: readable again", each.input.name)
         each.failures, each.state, each.signature, each.more = 0, "ok", signature, batch.more
+        each.unstored = None
         moved = batch.counts.bytes > 0 or batch.point_count > 0
         self._rest(each, moved=moved)
         return int(moved)
@@ -356,8 +358,9 @@ class Poller:
     def _not_stored(self, each: Tracked, error: StoreError) -> None:
         """The cursor did not move, so that the same is read again later and nothing is lost."""
         each.failures += 1
-        if each.failures == 1:
+        if each.unstored is None:
             log.error("%s: not stored: %s", each.input.name, error)
+        each.unstored = str(error)
         each.more = True
         wait = self.pace.fastest * 2 ** min(each.failures, 10)
         each.due = self._clock() + min(wait, self.pace.longest_wait)

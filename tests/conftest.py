@@ -71,10 +71,15 @@ class Daemon:
 StartDaemon = Callable[..., Daemon]
 
 
-def start_daemon(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> Daemon:
+def start_daemon(
+    *arguments: str,
+    cwd: Path | None = None,
+    env: dict[str, str] | None = None,
+    python: str = sys.executable,
+) -> Daemon:
     """Start `lensd serve` with these arguments and wait until it says that it listens."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lensd", "serve", "--port", "0", *arguments],
+        [python, "-m", "lensd", "serve", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
