@@ -34,17 +34,18 @@ class BlockReader:
         while len(data) - at >= _SMALL:
             period = self._known_at(data, at)
             ahead = 0 if period else self._next_known(data, at)
-            if period is None and not ahead and self._waited >= self._pause:
-                period = self._learn(data, at)
-                ahead = 0 if period else self._next_known(data, at)
+            if period is None and not ahead:
+                if 2 * at > len(data) and not room.last:
+                    return at  # what begins here shows better at the beginning of the next block
+                if self._waited >= self._pause:
+                    period = self._learn(data, at)
+                    ahead = 0 if period else self._next_known(data, at)
             if period is not None:
                 end = period.read(data, at, room.points - found.points, found)
                 if end == at:  # room for a few points only, or damage in the first step
                     end = read_singly(data, found, room.stop, at, len(period.layouts))
             elif ahead:
                 end = read_singly(data, found, room.stop, at, ahead)
-            elif self._ends_soon(data, at) and not room.last:
-                return at
             else:
                 self._waited += 1
                 end = _stretch(data, at, found, room)
@@ -57,12 +58,6 @@ class BlockReader:
             return at
         return read_singly(data, found, room.stop, at)
 
-    def _ends_soon(self, data: bytes, at: int) -> bool:
-        """Whether a known period stands here and most of it is in the next block."""
-        if 2 * at < len(data):
-            return False
-        return any(period.is_cut_at(data, at) for period in self._known)
-
     def _known_at(self, data: bytes, at: int) -> Period | None:
         return next((period for period in self._known if period.begins_at(data, at)), None)
 
@@ -70,7 +65,8 @@ class BlockReader:
         """How many records are before the next known period; 0 if it is not near."""
         if not self._known:
             return 0
-        for count in range(1, _AHEAD):
+        most = max(_AHEAD, *(len(period.layouts) for period in self._known))
+        for count in range(1, most + 1):
             state, length = frame_at(data, at)
             if state is not State.WHOLE:
                 return 0
@@ -83,7 +79,7 @@ class BlockReader:
         """The period that begins here, if there is one; one that begins soon is known from then on."""
         for count in range(_TRIES):
             period = Period.learn(data, at)
-            if period is not None and period.begins_at(data, at):
+            if period is not None:
                 self._known = [period, *self._known[: _KNOWN - 1]]
                 self._pause = 0
                 return period if count == 0 else None

@@ -19,7 +19,8 @@ from lensd_tensorboard.frames import FOOTER, FRAME, HEADER
 from lensd_tensorboard.layouts import Layout, decode, layout_of_fixed
 from lensd_tensorboard.scalars import Scalars, read_frames
 
-_FEW = 24  # records of one layout that are sooner read one by one
+_FEW = 24  # records of one length that are sooner read one by one
+_LEAST = 4  # the same, of one layout
 _TRIES = 12  # layouts of one length whose numbers lie in different places
 _WIDEST = 1024  # bytes of a payload that is laid out in a matrix
 
@@ -110,7 +111,7 @@ def _read_geometry(
     layouts: list[Layout] = []
     groups: list[Indices] = []
     for group in np.split(order, edges):
-        if len(group) >= _FEW:
+        if len(group) >= _LEAST:
             layout = layout_of_fixed(masked[group[0]].tobytes())
             if layout is not None and layout.geometry == geometry:
                 layouts.append(layout)

@@ -90,6 +90,11 @@ class Layout:
         tags = tuple((each.tag, each.tensor) for each in event.values)
         return cls(geometry, tags, crc.plain(bytes(bare)), fixed)
 
+    def fits(self, data: bytes, at: int) -> bool:
+        """Whether a record's payload of this layout lies at `at`."""
+        payload = np.frombuffer(data[at : at + self.geometry.length], np.uint8)
+        return (payload & self.geometry.mask()).tobytes() == self.fixed
+
 
 @lru_cache(maxsize=2048)
 def layout_of_fixed(fixed: bytes) -> Layout | None:

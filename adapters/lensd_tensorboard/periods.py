@@ -9,6 +9,7 @@ the block.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -24,6 +25,7 @@ from lensd_tensorboard.scalars import Scalars
 #: Fewer steps are read sooner in other ways.
 LEAST = 16
 _MANY = 600  # steps from which on calls cost less than copies
+_TRIES = 3  # strides that look like a period and are none
 _MOST = 1024  # records in a period
 _SLAB = 256 << 10  # bytes compared at a time, so that they stay in the processor's cache
 _WIDE = 1024  # short periods are compared several at a time
@@ -37,23 +39,28 @@ class Period:
     stride: int
     mask: Bytes
     fixed: Bytes
-    head: bytes  # of its first frame
+    sign: bytes  # the longest run of fixed bytes in its first frame, the tag nearly always
+    sign_at: int
     values: int
 
     @classmethod
     def learn(cls, data: bytes, at: int) -> Period | None:
         """The period that begins at `at` and goes on for some steps; None where there is none."""
-        if frame_at(data, at)[0] is not State.WHOLE:
+        first = _layout_at(data, at)
+        if first is None:
             return None
-        head = data[at : at + HEADER]
         begins = [at]
-        after = at + FRAME + int.from_bytes(head[:8], "little")
-        while after + HEADER <= len(data) and len(begins) <= _MOST:
+        after = at + FRAME + first.geometry.length
+        tries = _TRIES
+        while after + HEADER <= len(data) and len(begins) <= _MOST and tries:
             stride = after - at
             if at + LEAST * stride > len(data):
                 return None
-            if data[after : after + HEADER] == head and _goes_on(data, begins, stride):
-                return cls._of(data, begins, stride)
+            if _goes_on(data, begins, stride, first):
+                period = cls._of(data, begins, stride)
+                if period is not None and period.begins_at(data, at):
+                    return period
+                tries -= 1
             begins.append(after)
             after += FRAME + int.from_bytes(data[after : after + 8], "little")
         return None
@@ -63,28 +70,26 @@ class Period:
         layouts: list[Layout] = []
         mask, fixed = [], []
         for begin in begins:
-            state, length = frame_at(data, begin)
-            if state is not State.WHOLE or length > LONG:
-                return None
-            payload = payload_at(data, begin, length)
-            layout = None if payload is None else Layout.of(payload)
+            layout = _layout_at(data, begin)
             if layout is None:
                 return None
             layouts.append(layout)
             mask += [b"\xff" * HEADER, layout.geometry.mask().tobytes(), b"\0\0\0\0"]
             fixed += [data[begin : begin + HEADER], layout.fixed, b"\0\0\0\0"]
+        run = max(re.finditer(b"\xff+", mask[0] + mask[1]), key=lambda found: len(found[0]))
         return cls(
             layouts,
             stride,
             np.frombuffer(b"".join(mask), np.uint8),
             np.frombuffer(b"".join(fixed), np.uint8),
-            data[begins[0] : begins[0] + HEADER],
+            data[begins[0] + run.start() : begins[0] + run.end()],
+            run.start(),
             sum(len(layout.tags) for layout in layouts),
         )
 
     def begins_at(self, data: bytes, at: int) -> bool:
         """Whether a few steps of this period stand at `at`."""
-        if data[at : at + HEADER] != self.head or at + LEAST * self.stride > len(data):
+        if not data.startswith(self.sign, at + self.sign_at) or at + LEAST * self.stride > len(data):
             return False
         return self._alike(self._matrix(data, at, LEAST)) == LEAST
 
@@ -105,10 +110,6 @@ class Period:
         found.row += count * len(self.layouts)
         found.matched += count * len(self.layouts)
         return at + count * self.stride
-
-    def is_cut_at(self, data: bytes, at: int) -> bool:
-        """Whether this period seems to begin here, with too few steps of it before the end of the data."""
-        return data[at : at + HEADER] == self.head and at + LEAST * self.stride > len(data)
 
     def _decode_runs(self, matrix: Bytes) -> list[tuple[range, Columns]]:
         """Columns of the records at each place in the step, taken where they lie; neighbours of one geometry
@@ -171,9 +172,23 @@ def _first(found: Any) -> int:
     return int(found.argmax()) if found.any() else len(found)
 
 
-def _goes_on(data: bytes, begins: list[int], stride: int) -> bool:
-    """Whether frames of the same lengths follow each other for some steps in this stride."""
-    for step in (LEAST - 1, 1, 2):
+def _layout_at(data: bytes, at: int) -> Layout | None:
+    state, length = frame_at(data, at)
+    if state is not State.WHOLE or length > LONG:
+        return None
+    payload = payload_at(data, at, length)
+    return None if payload is None else Layout.of(payload)
+
+
+def _goes_on(data: bytes, begins: list[int], stride: int, first: Layout) -> bool:
+    """Whether the first record comes again in this stride for some steps, and frames of the same lengths as
+    the others. Cheap: most strides fail at the first comparison."""
+    head = data[begins[0] : begins[0] + HEADER]
+    for step in (1, LEAST - 1, 2):
+        again = begins[0] + step * stride
+        if data[again : again + HEADER] != head or not first.fits(data, again + HEADER):
+            return False
+    for step in (1, LEAST - 1):
         for begin in begins:
             again = begin + step * stride
             if data[again : again + HEADER] != data[begin : begin + HEADER]:
