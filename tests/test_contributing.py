@@ -1,4 +1,4 @@
-"""The adapter in CONTRIBUTING works: installed by pip elsewhere it is found, holds the contract, is served."""
+"""The adapter in CONTRIBUTING works: installed by pip elsewhere it is found, held to the contract, served."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_example_is_forty_lines() -> None:
     code = dict(FILES.findall((ROOT / "CONTRIBUTING.md").read_text()))["lensd_tally.py"]
-    assert len(code.splitlines()) <= 45
+    assert len([line for line in code.splitlines() if line]) <= 42
 
 
 def test_it_holds_the_contract(environment: Path, tmp_path: Path) -> None:
