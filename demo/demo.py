@@ -25,7 +25,7 @@ Try, in another terminal:
   curl '{base}/api/v1/workloads/live-1/metrics/data?metrics=loss&data_source=log'
   curl '{base}/api/runs/hf-gpt2-1/metrics_step?downsample=100'
 
-The page is at {base}/ and Ctrl-C ends the demo.
+Ctrl-C ends the demo.
 """
 
 
