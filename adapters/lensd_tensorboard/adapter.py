@@ -60,7 +60,7 @@ class TensorBoardAdapter:
         except FileNotFoundError as error:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
-            raise RetryAfter(f"{input.name} cannot be read: {error.strerror}", 5.0) from error
+            raise RetryAfter(f"{input.name} cannot be read: {error.strerror or error}", 5.0) from error
         # A file that is read to its end grows by a few records at a time, which need no block reader.
         if batch.more:
             self._readers[input.id] = reader
@@ -100,6 +100,7 @@ class _Read:
         return Batch(
             cursor=self._cursor.moved(self._file, self._at, foreign).encode(),
             series=series,
+            facts=found.facts,
             counts=Counts(
                 records=found.row,
                 matched=found.matched,

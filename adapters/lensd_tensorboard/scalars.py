@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lensd.model import Floats, Ints, Points, Series
+from lensd.model import Fact, Floats, Ints, Points, Series
 from lensd_tensorboard.cursor import tag_digest
 from lensd_tensorboard.frames import FRAME, LONG, State, frame_at, payload_at
+from lensd_tensorboard.hparams import hparams_of
 from lensd_tensorboard.wire import WireError, parse
 
 #: Wall times beyond the year 9999 (or none at all: NaN) are damage that a checksum does not show.
@@ -64,6 +65,7 @@ class Scalars:
     points: int = 0
     matched: int = 0
     skipped: int = 0
+    facts: dict[str, Fact] = field(default_factory=dict)
 
     def add(self, tag: bytes, piece: Piece) -> None:
         self.pieces.setdefault(tag, []).append(piece)
@@ -82,6 +84,7 @@ class Scalars:
         self.points += other.points
         self.matched += other.matched
         self.skipped += other.skipped
+        self.facts.update(other.facts)
 
     def series(self, prefix: str, foreign: set[bytes]) -> dict[str, Series]:
         """All points under their names, in order of first appearance.
@@ -159,6 +162,8 @@ class Collector:
             return 0
         for tag in event.foreign:
             found.disown(tag, row)
+        for told in event.hparams:
+            found.facts.update(hparams_of(told))
         for place, value in enumerate(event.values):
             columns = self._columns.setdefault((value.tag, value.tensor, place), ([], [], [], []))
             columns[0].append(row)

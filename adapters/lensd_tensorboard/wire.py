@@ -50,7 +50,8 @@ class Value:
 class Event:
     """The scalars of a record, and where wall time and step lie in its payload (None where absent).
 
-    foreign: tags that this record gives to plugins other than the scalars'.
+    foreign: tags that this record gives to plugins other than the scalars'. hparams: what it tells the plugin
+    of that name.
     """
 
     wall_s: float = 0.0
@@ -60,19 +61,20 @@ class Event:
     step_width: int = 0
     values: list[Value] = field(default_factory=list)
     foreign: list[bytes] = field(default_factory=list)
+    hparams: list[bytes] = field(default_factory=list)
 
 
 def parse(payload: bytes) -> Event:
     """The event in a record's payload. Raises WireError."""
     event = Event()
     try:
-        for number, kind, at, end, value in _fields(payload, 0, len(payload)):
+        for number, kind, at, end, value in fields(payload, 0, len(payload)):
             if number == 1 and kind == 1:
                 event.wall_s, event.wall_at = struct.unpack_from("<d", payload, at)[0], at
             elif number == 2 and kind == 0:
                 event.step, event.step_at, event.step_width = _signed(value), at, end - at
             elif number == 5 and kind == 2:
-                for inner, inner_kind, begin, finish, _ in _fields(payload, at, end):
+                for inner, inner_kind, begin, finish, _ in fields(payload, at, end):
                     if inner == 1 and inner_kind == 2:
                         _value(payload, begin, finish, event)
     except (struct.error, IndexError) as error:
@@ -83,8 +85,8 @@ def parse(payload: bytes) -> Event:
 def _value(payload: bytes, start: int, stop: int, event: Event) -> None:
     """One Summary.Value: old writers give a `simple_value`, TF2 a tensor."""
     found: tuple[float, str, int | None] | None = None
-    tag, plugin, tensor = b"", b"", False
-    for number, kind, at, end, _ in _fields(payload, start, stop):
+    tag, plugin, told, tensor = b"", b"", b"", False
+    for number, kind, at, end, _ in fields(payload, start, stop):
         if number == 1 and kind == 2:
             tag = payload[at:end]
         elif number == 2 and kind == 5:
@@ -92,23 +94,28 @@ def _value(payload: bytes, start: int, stop: int, event: Event) -> None:
         elif number == 8 and kind == 2:
             found, tensor = _tensor(payload, at, end), True
         elif number == 9 and kind == 2:
-            plugin = _plugin(payload, at, end)
+            plugin, told = _plugin(payload, at, end)
     owned = plugin not in (b"", b"scalars")
     if owned and tag:
         event.foreign.append(tag)
+    if plugin == b"hparams":
+        event.hparams.append(told)
     # A point without a name could never be asked for.
     if found is not None and tag and not (tensor and owned):
         event.values.append(Value(tag, *found, tensor))
 
 
-def _plugin(payload: bytes, start: int, stop: int) -> bytes:
-    name = b""
-    for number, kind, at, end, _ in _fields(payload, start, stop):
+def _plugin(payload: bytes, start: int, stop: int) -> tuple[bytes, bytes]:
+    """Name and content of a SummaryMetadata's plugin data."""
+    name = content = b""
+    for number, kind, at, end, _ in fields(payload, start, stop):
         if number == 1 and kind == 2:
-            for inner, inner_kind, begin, finish, _ in _fields(payload, at, end):
+            for inner, inner_kind, begin, finish, _ in fields(payload, at, end):
                 if inner == 1 and inner_kind == 2:
                     name = payload[begin:finish]
-    return name
+                elif inner == 2 and inner_kind == 2:
+                    content = payload[begin:finish]
+    return name, content
 
 
 def _tensor(payload: bytes, start: int, stop: int) -> tuple[float, str, int | None] | None:
@@ -116,7 +123,7 @@ def _tensor(payload: bytes, start: int, stop: int) -> tuple[float, str, int | No
     dtype, elements = 0, 1
     content = (0, 0)
     typed: list[tuple[int, int, int, int, int]] = []
-    for number, kind, at, end, value in _fields(payload, start, stop):
+    for number, kind, at, end, value in fields(payload, start, stop):
         if number == 1 and kind == 0:
             dtype = value
         elif number == 2 and kind == 2:
@@ -172,10 +179,10 @@ def _number(data: bytes, kind: str) -> float:
 def _elements(payload: bytes, start: int, stop: int) -> int:
     """The number of elements of a TensorShapeProto, -1 where it does not tell."""
     product = 1
-    for number, kind, at, end, value in _fields(payload, start, stop):
+    for number, kind, at, end, value in fields(payload, start, stop):
         if number == 2 and kind == 2:
             size = 0
-            for inner, inner_kind, _, _, inner_value in _fields(payload, at, end):
+            for inner, inner_kind, _, _, inner_value in fields(payload, at, end):
                 if inner == 1 and inner_kind == 0:
                     size = _signed(inner_value)
             product *= size
@@ -184,7 +191,7 @@ def _elements(payload: bytes, start: int, stop: int) -> int:
     return product
 
 
-def _fields(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, int, int]]:
+def fields(data: bytes, at: int, stop: int) -> Iterator[tuple[int, int, int, int, int]]:
     """(field, wire type, begin, end, varint) of each field of a message."""
     while at < stop:
         key = data[at]

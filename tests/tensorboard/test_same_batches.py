@@ -126,7 +126,16 @@ def facts_of(batch: Batch) -> object:
         )
         for name, each in batch.series.items()
     ]
-    rest = (batch.cursor, batch.counts, batch.more, batch.restart, batch.lag_bytes, batch.dialect, batch.note)
+    rest = (
+        batch.cursor,
+        batch.counts,
+        batch.facts,
+        batch.more,
+        batch.restart,
+        batch.lag_bytes,
+        batch.dialect,
+        batch.note,
+    )
     return series, rest
 
 
