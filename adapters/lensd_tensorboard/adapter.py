@@ -21,6 +21,8 @@ from lensd_tensorboard.scalars import Reader, Room, Scalars
 BLOCK = 2 << 20
 #: How far behind damage a sound record is looked for, bytes.
 WINDOW = 16 << 20
+#: Readers that are kept between reads: what one has learnt may take some MiB.
+_READERS = 8
 
 
 class TensorBoardAdapter:
@@ -61,8 +63,8 @@ class TensorBoardAdapter:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
             raise RetryAfter(f"{input.name} cannot be read: {error.strerror or error}", 5.0) from error
-        # A file that is read to its end grows by a few records at a time, which need no block reader.
-        if batch.more:
+        # A file that is read to its end grows by a few records at a time, which need nothing learnt.
+        if batch.more and len(self._readers) < _READERS:
             self._readers[input.id] = reader
         return batch
 

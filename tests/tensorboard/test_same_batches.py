@@ -161,16 +161,24 @@ relaxed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=relaxed)
-@given(st.lists(stretches(40), min_size=1, max_size=4), st.integers(0, 99), flips, limits)
+@given(
+    st.lists(stretches(40), min_size=1, max_size=4),
+    st.integers(0, 99),
+    flips,
+    limits,
+    st.sampled_from((1, 1 << 30)),
+)
 def test_small_files_with_low_thresholds(
     tmp_path_factory: pytest.TempPathFactory,
     parts: list[tuple[list[list[Maker]], int, int, int, bool]],
     seed: int,
     flips: list[tuple[float, int]],
     limits: tuple[int, int],
+    many: int,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(periods, "LEAST", 3)
+        patch.setattr(periods, "_MANY", many)
         patch.setattr(groups, "_FEW", 2)
         patch.setattr(blocks, "_SMALL", 64)
         patch.setattr(blocks, "_STRETCH", 50)
@@ -193,8 +201,12 @@ def test_larger_files(
     assert_same(path, damage(write(parts, seed), flips), limits)
 
 
-def test_damage_of_any_byte_of_a_step_in_a_block_is_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("many", [1, 1 << 30])
+def test_damage_of_any_byte_of_a_step_in_a_block_is_seen(
+    tmp_path: Path, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No byte of a proven block can change without its record being counted as damaged."""
+    monkeypatch.setattr(periods, "_MANY", many)
     step = [[lambda r: simple(b"loss", r.random())], [lambda r: tensor(b"acc", content(1, r.randbytes(4)))]]
     data = write([(step, 200, 300, 1, False)], 1)
     begin = data.index(b"loss", 4000) - 40
