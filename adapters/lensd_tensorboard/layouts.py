@@ -149,7 +149,7 @@ def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> Colu
     found = np.empty(shape, np.uint32)
     found[:] = bases
     for place in geometry.varying():
-        found ^= crc.contribution(geometry.length - 1 - place)[column("u1", place)]
+        found ^= crc.contribution(geometry.length - 1 - place).take(column("u1", place))
     stored = column("<u4", geometry.length).astype(np.uint32)
     sound = (found == crc.unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
     return Columns(wall_s, step.view(np.int64), numbers, sound)
