@@ -86,7 +86,8 @@ def _largest_triangles(
     for index, column in enumerate(columns):
         finite = column[np.isfinite(column)]
         low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-        spread = high - low
+        with np.errstate(over="ignore"):
+            spread = high - low
         # A range beyond what a float holds: halves keep their order and their shape.
         if not np.isfinite(spread):
             low, spread = low / 2, high / 2 - low / 2
