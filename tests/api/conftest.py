@@ -1,0 +1,72 @@
+"""A real application on a real port over a real store, one for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from aiohttp.test_utils import TestClient
+
+from lensd.api.app import make_app
+from lensd.api.settings import Settings
+from lensd.model import Batch, Input, Points, Series
+from lensd.store import Store
+
+START = 1_795_000_000_000.0
+Client = TestClient[Any, Any]
+Connect = Callable[..., Awaitable[Client]]
+
+
+class Clock:
+    """Monotonic seconds that only a test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "x.db", clock=lambda: START / 1000.0)
+    yield opened
+    opened.close()
+
+
+def an_input(path: Path | str = "/x/train.log", **changes: Any) -> Input:
+    fields: dict[str, Any] = {
+        "id": "a1", "workload": "w", "data_source": "log", "adapter": "log", "path": str(path),
+        "name": "train.log", "folder": "/x", "why": "test",
+    }  # fmt: skip
+    return Input(**(fields | changes))
+
+
+def fill(store: Store, count: int, *names: str, given: Input | None = None, begin: int = 0) -> None:
+    """`count` points of each name from iteration `begin`, one a second."""
+    (known,) = store.register([given or an_input()])
+    at = np.arange(begin, begin + count)
+    store.apply(
+        known,
+        Batch(b"c", {name: Series(Points(at, START + at * 1000.0, at / 7.0, at.copy())) for name in names}),
+    )
+
+
+@pytest.fixture
+def connect(aiohttp_client: Any, store: Store, clock: Clock) -> Connect:
+    """A client of an application with these settings."""
+
+    async def make(**settings: Any) -> Client:
+        chosen = {"requests": 0} | settings
+        client: Client = await aiohttp_client(make_app(store, Settings(**chosen), clock=clock))
+        return client
+
+    return make
