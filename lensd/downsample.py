@@ -98,6 +98,7 @@ def _largest_triangles(
     place /= place[-1] if place[-1] > 0 else 1.0
 
     known = np.isfinite(scaled)
+    holes = not known.all()
     starts = edges[:-1]
     numbers = np.add.reduceat(known[: total - 1], starts, axis=0)
     sums = np.add.reduceat(np.where(known, scaled, 0.0)[: total - 1], starts, axis=0)
@@ -119,7 +120,8 @@ def _largest_triangles(
         area = np.abs(
             (at - centres[bucket + 1]) * (rows - anchor) - (at - place[lo:hi])[:, None] * (ahead - anchor)
         )
-        np.nan_to_num(area, copy=False, nan=0.0)
+        if holes:
+            area[np.isnan(area)] = 0.0
         best = area.max(axis=1)
         best[taken[lo:hi]] = -1.0
         index = int(best.argmax())
