@@ -21,6 +21,9 @@ from lensd.store import Store
 
 log = logging.getLogger(__name__)
 
+#: Bytes of a request line. Grafana names every metric in it when all of a variable are chosen.
+LONGEST_LINE = 64 << 10
+
 
 class CannotListen(Exception):
     """An address could not be bound; the message is one sentence."""
@@ -108,7 +111,9 @@ async def run(
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
     app = make_app(store, config.settings(), poller)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
+    runner = web.AppRunner(
+        app, access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LONGEST_LINE
+    )
     await runner.setup()
     try:
         if not once:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from lensd.api.errors import ApiError, response
+from lensd.api.errors import ApiError
 from lensd.api.state import SETTINGS
 
 #: Open to probes whatever the token is.
@@ -23,53 +23,44 @@ _EXPOSED = (
 
 @web.middleware
 async def access(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Check origin and token; add CORS headers for the origins that are named."""
+    """Check origin and token. Raises ApiError (401, 403)."""
     settings = request.app[SETTINGS]
     origin = request.headers.get("Origin")
-    allowed = origin is not None and ("*" in settings.origins or origin in settings.origins)
-    try:
-        if origin and not allowed and not _same_host(origin, request.host) and _changes(request):
-            raise ApiError(
-                403, f"requests from pages of {origin} are refused; name it in `origins` to allow it"
-            )
-        if request.method == "OPTIONS" and origin and allowed:
-            return web.Response(
-                status=204,
-                headers=_cors(origin)
-                | {
-                    "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
-                    "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match",
-                    "Access-Control-Max-Age": "600",
-                },
-            )
-        if settings.token and request.path not in _OPEN and not _holds(request, settings.token):
-            raise ApiError(
-                401,
-                "a valid token is required: Authorization: Bearer TOKEN",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
-    except ApiError as error:
-        return response(request.path, error)
+    allowed = _allowed(origin, settings.origins)
+    if origin and not allowed and not _same_host(origin, request.host) and _changes(request):
+        raise ApiError(403, f"requests from pages of {origin} are refused; name it in `origins` to allow it")
+    if request.method == "OPTIONS" and allowed:
+        return web.Response(
+            status=204,
+            headers={
+                "Access-Control-Allow-Methods": "GET, HEAD, POST, OPTIONS",
+                "Access-Control-Allow-Headers": "Authorization, Content-Type, If-None-Match",
+                "Access-Control-Max-Age": "600",
+            },
+        )
+    if settings.token and request.path not in _OPEN and not _holds(request, settings.token):
+        raise ApiError(
+            401,
+            "a valid token is required: Authorization: Bearer TOKEN",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
     answer: web.StreamResponse = await handler(request)
-    if origin and allowed and not answer.prepared:
-        answer.headers.update(_cors(origin))
     return answer
 
 
-def _cors(origin: str) -> dict[str, str]:
-    return {
-        "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": _EXPOSED,
-        "Vary": "Origin",
-    }
-
-
 async def add_cors(request: web.Request, answer: web.StreamResponse) -> None:
-    """Signal handler: streamed answers send their headers before the middleware sees them again."""
+    """Tell browsers that pages of the origins that are named may read the answer; done as a signal handler,
+    so that errors and streamed answers get it as well."""
     origin = request.headers.get("Origin")
-    origins = request.app[SETTINGS].origins
-    if origin and ("*" in origins or origin in origins):
-        answer.headers.update(_cors(origin))
+    if origin and _allowed(origin, request.app[SETTINGS].origins):
+        answer.headers["Access-Control-Allow-Origin"] = origin
+        answer.headers["Access-Control-Expose-Headers"] = _EXPOSED
+        varies = answer.headers.get("Vary")
+        answer.headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
+
+
+def _allowed(origin: str | None, origins: tuple[str, ...]) -> bool:
+    return origin is not None and ("*" in origins or origin in origins)
 
 
 def _changes(request: web.Request) -> bool:
@@ -94,4 +85,5 @@ def _holds(request: web.Request, token: str) -> bool:
         given = ""
         if request.headers.get("Upgrade", "").lower() == "websocket":
             given = request.query.get("token", "")
-    return hmac.compare_digest(given.strip().encode(), token.encode())
+    # Bytes of a header that are no UTF-8 come as lone surrogates.
+    return hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,21 @@ from lensd.api import lens, logs_ws, ops, runs
 from lensd.api.access import access, add_cors
 from lensd.api.clusters import CLIENT
 from lensd.api.errors import LENS_PREFIXES, errors
+from lensd.api.measure import REQUESTS, Requests, measured
 from lensd.api.ratelimit import Sockets, Window
 from lensd.api.settings import Settings
-from lensd.api.state import HEALTH, ROWS, SETTINGS, SOCKETS, STORE, THREADS, WINDOW, Health
+from lensd.api.state import (
+    HEALTH,
+    ROWS,
+    SETTINGS,
+    SOCKETS,
+    STARTED,
+    STORE,
+    STREAMS,
+    THREADS,
+    WINDOW,
+    Health,
+)
 from lensd.query.rows import RowCache
 from lensd.store import Store
 
@@ -28,13 +41,15 @@ def make_app(
     health: Health | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
+    wall: Callable[[], float] = time.time,
 ) -> web.Application:
     """The application over an open store, which stays the caller's to close.
 
     health: what the poller tells; None where nothing is being read. clock: seconds, for rate limits.
+    wall: seconds since the epoch.
     """
     settings = settings or Settings()
-    app = web.Application(middlewares=[access, errors], client_max_size=settings.max_body)
+    app = web.Application(middlewares=[measured, errors, access], client_max_size=settings.max_body)
     app[STORE] = store
     app[SETTINGS] = settings
     app[HEALTH] = health
@@ -42,7 +57,9 @@ def make_app(
     app[WINDOW] = Window(settings.requests, settings.window_s, settings.exempt_loopback, clock)
     app[SOCKETS] = Sockets(settings.websockets, settings.exempt_loopback)
     app[logs_ws.OPEN] = set()
-    app[ops.STARTED] = ops.now()
+    app[REQUESTS] = Requests()
+    app[STREAMS] = asyncio.Semaphore(settings.streams)
+    app[STARTED] = wall()
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(logs_ws.close_all)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import aiohttp
 from aiohttp import web
 from yarl import URL
 
+from lensd.api.answer import abort
 from lensd.api.errors import ApiError, invalid
 from lensd.api.state import SETTINGS
 
 CLIENT = web.AppKey("client", aiohttp.ClientSession)
 _HOPS = "X-Lensd-Passed-On"  # so that two daemons that name each other do not pass a request on for ever
-_KEPT = ("Content-Type", "Content-Encoding", "ETag", "Cache-Control", "Retry-After")
+_ASKED = ("Accept", "Accept-Encoding", "If-None-Match")
+_KEPT = ("Content-Type", "Content-Encoding", "ETag", "Cache-Control", "Retry-After", "Vary")
 
 
 async def passed_on(request: web.Request) -> web.StreamResponse | None:
@@ -28,11 +32,9 @@ async def passed_on(request: web.Request) -> web.StreamResponse | None:
         raise invalid(f"cluster {name!r}: the request has been passed on once already")
     query = request.rel_url.query.copy()
     query.popall("cluster", None)
-    headers = {
-        key: value
-        for key, value in request.headers.items()
-        if key.lower() in ("accept", "accept-encoding", "if-none-match", "content-type")
-    } | {_HOPS: "1"}
+    # The bytes are passed on as they come, so only what this client takes may be asked for.
+    headers = {_HOPS: "1", "Accept-Encoding": "identity"}
+    headers |= {name: request.headers[name] for name in _ASKED if name in request.headers}
     if peer.token:
         headers["Authorization"] = f"Bearer {peer.token}"
     url = URL(peer.url + request.rel_url.raw_path, encoded=True).with_query(query)
@@ -49,11 +51,11 @@ async def passed_on(request: web.Request) -> web.StreamResponse | None:
                 await answer.write(piece)
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
         if answer is not None and answer.prepared:
-            if request.transport:
-                request.transport.abort()
-            raise ConnectionResetError from error
+            abort(request)
+            return answer
         raise ApiError(500, f"cluster {name} cannot be reached: {_reason(error)}") from error
-    await answer.write_eof()
+    with contextlib.suppress(ConnectionError):
+        await answer.write_eof()
     return answer
 
 

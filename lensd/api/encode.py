@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import itertools
 import zlib
@@ -20,22 +21,26 @@ _PIECE = 1 << 18
 
 
 class Point(msgspec.Struct):
-    """One point of an answer; `timestamp` in UTC milliseconds."""
+    """One point of an answer; `timestamp` in UTC milliseconds. `attempt` comes where attempts were asked
+    for."""
 
     metric_name: str
     value: float
     timestamp: int
     iteration: int
     data_source: str
+    attempt: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class AttemptPoint(Point):
-    """A point of an answer that spans attempts."""
-
-    attempt: int
+Group = Slice | IterationSlice
 
 
-def slice_points(each: Slice) -> Iterator[Point]:
+def points(group: Group) -> Iterator[Point]:
+    """The entries that an answer has for a group."""
+    return _slice_points(group) if isinstance(group, Slice) else _iteration_points(group)
+
+
+def _slice_points(each: Slice) -> Iterator[Point]:
     columns = (
         itertools.repeat(each.metric_name),
         each.value.tolist(),
@@ -45,10 +50,10 @@ def slice_points(each: Slice) -> Iterator[Point]:
     )
     if each.attempt is None:
         return map(Point, *columns)
-    return map(AttemptPoint, *columns, itertools.repeat(each.attempt))
+    return map(Point, *columns, itertools.repeat(each.attempt))
 
 
-def iteration_points(each: IterationSlice) -> Iterator[Point]:
+def _iteration_points(each: IterationSlice) -> Iterator[Point]:
     """An entry `iteration`, and after it `target_iteration` where that is known."""
     rows = zip(
         each.iteration.tolist(), each.ts_ms.tolist(), each.target.tolist(), each.data_source, strict=True
@@ -60,35 +65,59 @@ def iteration_points(each: IterationSlice) -> Iterator[Point]:
             yield Point("target_iteration", whole, ts_ms, step, source)
 
 
-def points_json(
-    uid: str, source: str | None, groups: Iterable[Iterable[Point]], info: PointsInfo
-) -> Iterator[bytes]:
+def points_json(uid: str, source: str | None, groups: Iterable[Group], info: PointsInfo) -> Iterator[bytes]:
     """The answer of `metrics/data` and `iteration-times`; `total_count` is counted on the way."""
     yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source or ""))
     count = 0
     for group in groups:
-        points = list(group)
-        if points:
-            yield (b"," if count else b"") + _json(points)[1:-1]
-            count += len(points)
+        entries = list(points(group))
+        if entries:
+            yield (b"," if count else b"") + _json(entries)[1:-1]
+            count += len(entries)
     tail = b'],"total_count":%d' % count
     if info.total_points is not None:
         tail += b',"total_points":%d' % info.total_points
     yield tail + b',"next":"%d"}' % info.version
 
 
-def points_ndjson(groups: Iterable[Iterable[Point]]) -> Iterator[bytes]:
+def points_ndjson(groups: Iterable[Group]) -> Iterator[bytes]:
+    """One entry a line."""
     for group in groups:
-        yield b"".join(_json(point) + b"\n" for point in group)
+        # A list, for of what an iterator gives msgspec 0.22 never lets go (60 MB in 800,000 points).
+        yield _ENCODER.encode_lines(list(points(group)))
 
 
-def points_csv(groups: Iterable[Iterable[Point]], attempts: bool) -> Iterator[bytes]:
-    header = (AttemptPoint if attempts else Point).__struct_fields__
-    yield (",".join(header) + "\n").encode()
+def points_csv(groups: Iterable[Group], attempts: bool) -> Iterator[bytes]:
+    """Entries as CSV under a header; attempts: with their column."""
+    names = [name for name in Point.__struct_fields__ if attempts or name != "attempt"]
+    yield (",".join(names) + "\n").encode()
     for group in groups:
-        out = io.StringIO()
-        csv.writer(out, lineterminator="\n").writerows(msgspec.structs.astuple(point) for point in group)
-        yield out.getvalue().encode()
+        if isinstance(group, Slice):
+            yield _slice_csv(group, attempts)
+        else:
+            yield b"".join(
+                b"%b,%b,%d,%d,%b\n"
+                % (p.metric_name.encode(), _json(p.value), p.timestamp, p.iteration, _cell(p.data_source))
+                for p in _iteration_points(group)
+            )
+
+
+def _slice_csv(each: Slice, attempts: bool) -> bytes:
+    # A template of what the rows share, and columns that are encoded whole: six times as fast as csv.writer.
+    columns = (
+        _json(column.tolist())[1:-1].split(b",") for column in (each.value, each.ts_ms, each.iteration)
+    )
+    last = b",%d" % (each.attempt or 1) if attempts else b""
+    name, source = (_cell(text).replace(b"%", b"%%") for text in (each.metric_name, each.data_source))
+    template = name + b",%b,%b,%b," + source + last + b"\n"
+    return b"".join(map(template.__mod__, zip(*columns, strict=True)))
+
+
+@functools.lru_cache(4096)
+def _cell(text: str) -> bytes:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([text])
+    return out.getvalue().encode()
 
 
 def rows_json(table: RowTable) -> Iterator[bytes]:
@@ -100,7 +129,8 @@ def rows_json(table: RowTable) -> Iterator[bytes]:
 
 def column_names(table: RowTable) -> list[str]:
     """The axis first, labels last; none where there are no rows."""
-    return [table.axis_name, *table.columns, *table.labels] if len(table) else []
+    names = [table.axis_name, *table.columns, *table.labels] if len(table) else []
+    return list(dict.fromkeys(names))  # a name may be both numbers and texts
 
 
 def row_objects(table: RowTable) -> Iterator[bytes]:
@@ -108,7 +138,7 @@ def row_objects(table: RowTable) -> Iterator[bytes]:
     columns: list[list[Any]] = [table.axis.tolist()]
     columns += [_present(column) for column in table.values]
     columns += [[msgspec.UNSET if t is None else t for t in texts] for texts in table.labels.values()]
-    rows = map(_row_type(column_names(table)), *columns)
+    rows = map(_row_type([table.axis_name, *table.columns, *table.labels]), *columns)
     first = True
     while some := list(itertools.islice(rows, 2048)):
         yield (b"" if first else b",") + _json(some)[1:-1]
@@ -121,7 +151,7 @@ def _row_type(names: list[str]) -> Any:
     renamed = {f"c{index}": name for index, name in enumerate(names)}
     try:
         return msgspec.defstruct("Row", fields, rename=renamed)
-    except ValueError:  # names with quotes or control characters cannot be field names
+    except ValueError:  # fields can bear no names with quotes or control characters, and none twice
         return lambda *values: {
             name: value for name, value in zip(names, values, strict=True) if value is not msgspec.UNSET
         }

@@ -97,13 +97,15 @@ async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
     except UnreadableRun as error:
         return response(request.path, ApiError(500, str(error)))
     except ReadTimeout as error:
-        log.warning("%s %s: %s", request.method, request.path, error)
+        log.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
         return response(request.path, ApiError(500, f"{error}; ask for less, or thin with downsample"))
     except StoreError as error:
-        log.error("%s %s: %s", request.method, request.path, error)
+        log.error("%s %s: %s", request.method, request.rel_url.raw_path, error)
         return response(request.path, ApiError(500, "database query failed"))
-    except (asyncio.CancelledError, ConnectionError):
+    except asyncio.CancelledError:
         raise
+    except ConnectionError:  # the client went away: nobody reads this
+        return web.Response(status=499)
     except Exception:
-        log.exception("%s %s failed", request.method, request.path)
+        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
         return response(request.path, ApiError(500, "internal error; the daemon's log has the details"))

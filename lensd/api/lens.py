@@ -8,16 +8,9 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.answer import etag, json_answer, stream, unchanged
+from lensd.api.answer import etag, json_answer, stream_read, unchanged
 from lensd.api.clusters import passed_on
-from lensd.api.encode import (
-    Point,
-    iteration_points,
-    points_csv,
-    points_json,
-    points_ndjson,
-    slice_points,
-)
+from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson
 from lensd.api.errors import ApiError
 from lensd.api.state import ask
 from lensd.query import lens
@@ -69,56 +62,62 @@ def here_or_there(handler: Handler) -> Handler:
 async def workloads(request: web.Request) -> web.StreamResponse:
     q, status = request.query.get("q") or None, request.query.get("status") or None
     found = await ask(request, lambda reader: lens.workloads(reader, q, status))
-    return json_answer(request, WorkloadsAnswer(found, len(found)))
+    return await json_answer(request, WorkloadsAnswer(found, len(found)))
 
 
 async def sources(request: web.Request) -> web.StreamResponse:
     uid = params.uid(request)
-    found = await ask(request, lambda reader: lens.sources(reader, uid))
-    return json_answer(request, SourcesAnswer(uid, found, len(found)))
+    version, found = await ask(
+        request, lambda reader: (lens.workload_version(reader, uid), lens.sources(reader, uid))
+    )
+    return await _versioned(request, version, SourcesAnswer(uid, found, len(found)))
 
 
 async def available(request: web.Request) -> web.StreamResponse:
     uid, source = params.uid(request), request.query.get("data_source") or None
-    found = await ask(request, lambda reader: lens.available(reader, uid, source))
-    return json_answer(request, AvailableAnswer(uid, found, len(found)))
+    version, found = await ask(
+        request, lambda reader: (lens.workload_version(reader, uid), lens.available(reader, uid, source))
+    )
+    return await _versioned(request, version, AvailableAnswer(uid, found, len(found)))
 
 
 async def data(request: web.Request) -> web.StreamResponse:
-    def parts(reader: Reader, uid: str, wanted: Selection) -> tuple[PointsInfo, Iterator[Iterable[Point]]]:
-        info, slices = lens.points(reader, uid, wanted)
-        return info, map(slice_points, slices)
-
-    return await _points(request, parts)
+    return await _points(request, lens.points)
 
 
 async def iteration_times(request: web.Request) -> web.StreamResponse:
-    def parts(reader: Reader, uid: str, wanted: Selection) -> tuple[PointsInfo, Iterator[Iterable[Point]]]:
-        info, slices = lens.iteration_times(reader, uid, wanted)
-        return info, map(iteration_points, slices)
-
-    return await _points(request, parts)
+    return await _points(request, lens.iteration_times)
 
 
 async def _points(
     request: web.Request,
-    question: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterator[Iterable[Point]]]],
+    question: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterable[Group]]],
 ) -> web.StreamResponse:
     uid, wanted, form = params.uid(request), params.selection(request), params.form(request)
-    tag = etag(request, await ask(request, lambda reader: lens.workload_version(reader, uid)))
-    known = unchanged(request, tag)
+    attempts = question is lens.points and wanted.attempt != "current"
+    headers = _headers(request, await ask(request, lambda reader: lens.workload_version(reader, uid)))
+    known = unchanged(request, headers)
     if known is not None:
         return known
 
     def parts(reader: Reader) -> Iterator[bytes]:
         info, groups = question(reader, uid, wanted)
         if form == "csv":
-            return points_csv(groups, wanted.attempt != "current")
+            return points_csv(groups, attempts)
         if form == "ndjson":
             return points_ndjson(groups)
         return points_json(uid, wanted.data_source, groups, info)
 
-    return await stream(request, parts, {"ETag": tag, "Cache-Control": "no-cache"}, _TYPES[form])
+    return await stream_read(request, parts, headers, _TYPES[form])
+
+
+async def _versioned(request: web.Request, version: int, answer: object) -> web.StreamResponse:
+    headers = _headers(request, version)
+    return unchanged(request, headers) or await json_answer(request, answer, headers)
+
+
+def _headers(request: web.Request, version: int) -> dict[str, str]:
+    return {"ETag": etag(request, version), "Cache-Control": "no-cache"}
 
 
 async def framework_detection(request: web.Request) -> web.StreamResponse:

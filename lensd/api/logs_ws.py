@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
 from lensd.api.runs import not_found
-from lensd.api.state import HEALTH, SOCKETS, ask, in_thread
+from lensd.api.state import HEALTH, SETTINGS, SOCKETS, ask, in_thread
 from lensd.query.logs import LogSource, log_path
 from lensd.tail import (
     Chunk,
@@ -28,12 +29,13 @@ from lensd.tail import (
     tail_position,
 )
 
+log = logging.getLogger(__name__)
+
 OPEN: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("open_websockets")
 
 BACKLOG = 1000
-_POLL_S = 0.2
-_APPEARS_S = 1.0  # between two looks for a log that is not there yet
-_PATIENCE_S = 10.0  # with a client that takes nothing while its buffer is full
+_LOOKS = 5  # at the log's file, for one at the database while there is no log yet
+_LINGER_S = 30.0  # in which a client that was dropped may still take what is on its way, the reason last
 _READ_BYTES = 256 << 10
 _SETTLED_S = 5.0  # a half line that is so old is all that will come, for a client that does not follow
 
@@ -98,17 +100,23 @@ async def logs(request: web.Request) -> web.StreamResponse:
     request.app[OPEN].add(socket)
     try:
         await socket.prepare(request)
-        gone = asyncio.create_task(_until_closed(socket))
-        stream = asyncio.create_task(_Stream(request, socket, run_id, choice).run(source))
+        tasks = (
+            asyncio.create_task(_until_closed(socket)),
+            asyncio.create_task(_Stream(request, socket, run_id, choice).run(source)),
+        )
         try:
-            await asyncio.wait((gone, stream), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            gone.cancel()
-            stream.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError):
-                await stream
+            for task in tasks:
+                task.cancel()
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+        code = WSCloseCode.OK
+        for error in ended:
+            if isinstance(error, Exception) and not isinstance(error, ConnectionError):
+                log.error("the log stream of %s failed", run_id, exc_info=error)
+                code = WSCloseCode.INTERNAL_ERROR
         if not socket.closed:
-            await socket.close()
+            await socket.close(code=code)
     finally:
         request.app[OPEN].discard(socket)
         sockets.leave(address)
@@ -124,12 +132,14 @@ async def _until_closed(socket: web.WebSocketResponse) -> None:
 
 async def close_all(app: web.Application) -> None:
     """Tell every client that the daemon goes away; without this, open streams would hold its end up."""
-    opened = app[OPEN]
-    for socket in list(opened):
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await asyncio.wait_for(
-                socket.close(code=WSCloseCode.GOING_AWAY, message=b"lensd stops", drain=False), 0.5
-            )
+    await asyncio.gather(*(_close(socket, WSCloseCode.GOING_AWAY, b"lensd stops") for socket in app[OPEN]))
+
+
+async def _close(socket: web.WebSocketResponse, code: WSCloseCode, reason: bytes) -> None:
+    """Close without waiting for a client that may not be listening."""
+    with contextlib.suppress(ConnectionError, TimeoutError):
+        async with asyncio.timeout(0.5):
+            await socket.close(code=code, message=reason, drain=False)
 
 
 class _Stream:
@@ -142,6 +152,8 @@ class _Stream:
         self._socket = socket
         self._run_id = run_id
         self._choice = choice
+        self._poll_s = request.app[SETTINGS].follow_seconds
+        self._patience_s = request.app[SETTINGS].patience_seconds
 
     async def run(self, source: LogSource) -> None:
         found = await self._appearance(source)
@@ -160,7 +172,7 @@ class _Stream:
         """The log once there is one; None if there is none and nobody wants to wait."""
         current: LogSource | None = source
         while current is not None and current.path is None and self._choice.follow:
-            await asyncio.sleep(_APPEARS_S)
+            await asyncio.sleep(_LOOKS * self._poll_s)
             current = await ask(
                 self._request, lambda reader: log_path(reader, self._run_id, self._choice.input)
             )
@@ -173,53 +185,62 @@ class _Stream:
             if state == seen:
                 if not self._choice.follow:
                     return
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(self._poll_s)
                 continue
             try:
-                chunk = await in_thread(self._request, partial(read_lines, path, position, _READ_BYTES))
+                chunk, texts = await in_thread(self._request, partial(self._read, path, position))
             except OSError:  # between two rotations, or gone for good: the stream goes on if it comes back
                 if not self._choice.follow:
                     return
-                await asyncio.sleep(_POLL_S)
+                await asyncio.sleep(self._poll_s)
                 continue
             position = chunk.position
-            for line in chunk.lines:
-                if not await self._send_line(line.text):
-                    return
+            if not await self._send_texts(texts):
+                return
             if not chunk.more:
                 seen = state
                 if not self._choice.follow:
                     await self._send_rest(chunk)
                     return
 
+    def _read(self, path: str, position: Position | None) -> tuple[Chunk, list[str]]:
+        chunk = read_lines(path, position, _READ_BYTES)
+        return chunk, [text for line in chunk.lines if (text := self._shown(line.text)) is not None]
+
+    def _shown(self, raw: bytes) -> str | None:
+        """What the client is to see of a line; None for nothing."""
+        if not self._choice.bars and is_progress_bar(raw):
+            return None
+        text = final_state(raw)
+        return (text if self._choice.colours else strip_ansi(text)).decode("utf-8", "replace")
+
     async def _send_rest(self, chunk: Chunk) -> None:
         """The end of a log whose writer died within a line."""
         if chunk.torn and time.time() * 1000.0 - chunk.mtime_ms > _SETTLED_S * 1000.0:
-            await self._send_line(chunk.torn)
+            text = self._shown(chunk.torn)
+            await self._send_texts([] if text is None else [text])
 
-    async def _send_line(self, raw: bytes) -> bool:
-        text = final_state(raw)
-        if not self._choice.bars and is_progress_bar(raw):
-            return True
-        if not self._choice.colours:
-            text = strip_ansi(text)
+    async def _send_texts(self, texts: list[str]) -> bool:
+        """False once there is nobody to send to."""
+        now = asyncio.get_running_loop().time
         try:
-            await asyncio.wait_for(self._socket.send_str(text.decode("utf-8", "replace")), _PATIENCE_S)
+            async with asyncio.timeout(self._patience_s) as patience:
+                for text in texts:
+                    await self._socket.send_str(text)
+                    patience.reschedule(now() + self._patience_s)
         except TimeoutError:
-            await self._drop()
+            self._drop()
+            await _close(self._socket, WSCloseCode.TRY_AGAIN_LATER, b"too slow")
             return False
         except ConnectionError:
             return False
         return True
 
-    async def _drop(self) -> None:
-        """Let go of a client that does not read: nothing can be flushed to it any more."""
-        with contextlib.suppress(TimeoutError, ConnectionError):
-            await asyncio.wait_for(
-                self._socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow", drain=False), 1.0
-            )
-        if self._request.transport:
-            self._request.transport.abort()
+    def _drop(self) -> None:
+        """Let go of a client that does not read, for good in a while."""
+        transport = self._request.transport
+        if transport is not None:
+            asyncio.get_running_loop().call_later(_LINGER_S, transport.abort)
 
 
 def _begin(path: str, source: LogSource, choice: Wanted) -> Position | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import resource
-import time
 
 import msgspec
 from aiohttp import web
 
 from lensd import __version__
 from lensd.api.answer import body_answer, json_answer
+from lensd.api.measure import REQUESTS
 from lensd.api.openapi import document
-from lensd.api.state import HEALTH, ROWS, SOCKETS, STORE, ask, in_thread
+from lensd.api.state import HEALTH, ROWS, SOCKETS, STARTED, STORE, ask, in_thread
 from lensd.query import lens
 from lensd.query.answers import InputInfo
+from lensd.store import ReadTimeout, StoreError
 
-STARTED = web.AppKey("started", float)
+log = logging.getLogger(__name__)
 
 
 class Health(msgspec.Struct):
@@ -29,7 +31,7 @@ class Version(msgspec.Struct):
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:
-    return json_answer(request, Health("ok"))
+    return await json_answer(request, Health("ok"))
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
@@ -39,21 +41,20 @@ async def readyz(request: web.Request) -> web.StreamResponse:
     if reason is None:
         try:
             await in_thread(request, request.app[STORE].version)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the daemon is not ready
-            reason = f"the database does not answer: {error}"
+        except (StoreError, ReadTimeout):
+            log.exception("the database does not answer")
+            reason = "the database does not answer; the daemon's log has the details"
     if reason is None:
-        return json_answer(request, Health("ok"))
-    answer = json_answer(request, Health("unavailable", reason))
-    answer.set_status(503)
-    return answer
+        return await json_answer(request, Health("ok"))
+    return await json_answer(request, Health("unavailable", reason), status=503)
 
 
 async def version(request: web.Request) -> web.StreamResponse:
-    return json_answer(request, Version("lensd", __version__))
+    return await json_answer(request, Version("lensd", __version__))
 
 
 async def openapi(request: web.Request) -> web.StreamResponse:
-    return body_answer(request, document())
+    return await body_answer(request, document())
 
 
 async def own_metrics(request: web.Request) -> web.StreamResponse:
@@ -70,6 +71,7 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     page.one(
         "lensd_cache_updates_total", "counter", "Row tables that were added to.", stats.incremental_updates
     )
+    _request_families(page, request.app[REQUESTS].seen)
     _input_families(page, inputs)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     page.one(
@@ -85,6 +87,14 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     )  # fmt: skip
     kind = "application/openmetrics-text; version=1.0.0" if page.open else "text/plain; version=0.0.4"
     return web.Response(body=page.text(), headers={"Content-Type": f"{kind}; charset=utf-8"})
+
+
+def _request_families(page: _Page, seen: dict[tuple[str, str, int], tuple[int, float]]) -> None:
+    page.begin("lensd_http_request_duration_seconds", "summary", "Requests, and the time they took.")
+    for (route, method, code), (count, seconds) in sorted(seen.items()):
+        labels = {"route": route, "method": method, "code": str(code)}
+        page.sample("lensd_http_request_duration_seconds_count", labels, count)
+        page.sample("lensd_http_request_duration_seconds_sum", labels, seconds)
 
 
 def _input_families(page: _Page, inputs: list[InputInfo]) -> None:
@@ -136,12 +146,18 @@ class _Page:
         family = name.removesuffix("_total") if self.open and kind == "counter" else name
         if self.open and name.endswith("_info"):
             family, kind = name.removesuffix("_info"), "info"
+        self.begin(family, kind, help)
+        for labels, value in samples:
+            self.sample(name, labels, value)
+
+    def begin(self, family: str, kind: str, help: str) -> None:
         self._lines.append(f"# HELP {family} {help}")
         self._lines.append(f"# TYPE {family} {kind}")
-        for labels, value in samples:
-            told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
-            shown = repr(float(value)).removesuffix(".0")
-            self._lines.append(f"{name}{{{told}}} {shown}" if told else f"{name} {shown}")
+
+    def sample(self, name: str, labels: dict[str, str], value: float) -> None:
+        told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        shown = repr(float(value)).removesuffix(".0")
+        self._lines.append(f"{name}{{{told}}} {shown}" if told else f"{name} {shown}")
 
     def text(self) -> bytes:
         end = ["# EOF"] if self.open else []
@@ -150,7 +166,3 @@ class _Page:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-
-
-def now() -> float:
-    return time.time()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from collections.abc import Iterator
 
 import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.answer import WHOLE, body_answer, etag, json_answer, stream, unchanged
+from lensd.api.answer import body_answer, etag, json_answer, pack, stream_made, takes_gzip, unchanged
 from lensd.api.encode import column_names, row_objects, rows_json
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
-from lensd.api.state import ROWS, WINDOW, ask
+from lensd.api.state import ROWS, WINDOW, ask, in_thread
 from lensd.query import lens, runs
 from lensd.query.answers import Axis, Progress, RowTable
 
-_MANY = 4000  # rows; more of them are encoded while they are sent
+_MANY = 40_000  # values, about a megabyte; more of them are encoded while they are sent
 
 
 class RowsAnswer(msgspec.Struct):
@@ -30,8 +30,10 @@ class RowsAnswer(msgspec.Struct):
 
 
 class AppliedFilters(msgspec.Struct):
-    metrics: list[str]
-    step_range: tuple[int, int] | None
+    """null where nothing was asked for; `step_range` with null for an end that was left open."""
+
+    metrics: list[str] | None
+    step_range: tuple[int | None, int | None] | None
     downsampled: bool
 
 
@@ -44,7 +46,7 @@ class FastAnswer(msgspec.Struct):
 
 
 async def list_runs(request: web.Request) -> web.StreamResponse:
-    return json_answer(request, await ask(request, runs.runs))
+    return await json_answer(request, await ask(request, runs.runs))
 
 
 async def one_run(request: web.Request) -> web.StreamResponse:
@@ -52,7 +54,7 @@ async def one_run(request: web.Request) -> web.StreamResponse:
     found = await ask(request, lambda reader: runs.run(reader, run_id))
     if found is None:
         raise not_found(run_id)
-    return json_answer(request, found)
+    return await json_answer(request, found)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -68,41 +70,49 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
     run_id, downsample = request.match_info["run_id"], params.runs_downsample(request)
     source = request.query.get("data_source") or None
     cache = request.app[ROWS]
-    tag = etag(request, await ask(request, lambda reader: lens.workload_version(reader, run_id)))
-    table = await ask(
+    version, table = await ask(
         request,
-        lambda reader: cache.rows(reader, run_id, axis, downsample=downsample, data_source=source),
+        lambda reader: (
+            lens.workload_version(reader, run_id),
+            cache.rows(reader, run_id, axis, downsample=downsample, data_source=source),
+        ),
     )
     if table is None:
         raise not_found(run_id)
     headers |= {
-        "ETag": tag,
+        "ETag": etag(request, version),
         "Cache-Control": "no-cache",
         "X-Row-Count": str(len(table)),
         "X-Total-Count": str(table.total),
     }
     if len(table) and table.last_step is not None:
         headers["X-Last-Step"] = str(table.last_step)
-    known = unchanged(request, tag)
+    known = unchanged(request, headers)
     if known is not None:
         return known
-    if len(table) > _MANY:
-        return await stream(request, lambda _: rows_json(table), headers)
-    if table.encoded is None:
-        body = b"".join(rows_json(table))
-        table.encoded = body if len(body) <= WHOLE else None
-        return body_answer(request, body, headers=headers)
-    return body_answer(request, table.encoded, headers=headers)
+    if len(table) * len(column_names(table)) > _MANY:
+        return await stream_made(request, lambda: rows_json(table), headers)
+    gzip = takes_gzip(request)
+    if table.encoded is None or (gzip and table.packed is None):
+        await in_thread(request, lambda: _encode(table, gzip))
+    return await body_answer(request, table.encoded or b"", headers=headers, packed=table.packed)
+
+
+def _encode(table: RowTable, gzip: bool) -> None:
+    """Keep the table's JSON with it, for whoever asks for the same rows again."""
+    table.encoded = table.encoded or b"".join(rows_json(table))
+    if gzip:
+        table.packed = pack(table.encoded)
 
 
 async def progress(request: web.Request) -> web.StreamResponse:
     run_id = request.match_info["run_id"]
     found: Progress = await ask(request, lambda reader: runs.progress(reader, run_id))
-    return json_answer(request, found)
+    return await json_answer(request, found)
 
 
 async def cache_stats(request: web.Request) -> web.StreamResponse:
-    return json_answer(request, request.app[ROWS].stats())
+    return await json_answer(request, request.app[ROWS].stats())
 
 
 async def fast(request: web.Request) -> web.StreamResponse:
@@ -125,30 +135,28 @@ async def fast(request: web.Request) -> web.StreamResponse:
     )
     if table is None:
         raise not_found(run_id)
-    return body_answer(request, _fast_body(table, began, wanted, bounds, downsample))
-
-
-def _fast_body(
-    table: RowTable,
-    began: float,
-    wanted: frozenset[str] | None,
-    bounds: tuple[int, int] | None,
-    downsample: int | None,
-) -> bytes:
-    filters: dict[str, Any] = {
-        "metrics": sorted(wanted) if wanted is not None else None,
-        "step_range": list(bounds) if bounds else None,
-        "downsampled": downsample is not None and len(table) < table.total,
-    }
-    rows = b"".join(row_objects(table))
-    took = round((time.perf_counter() - began) * 1000.0, 2)
-    return b'{"columns":%b,"rows":[%b],"query_time_ms":%b,"total_points":%d,"applied_filters":%b}' % (
-        msgspec.json.encode(column_names(table)),
-        rows,
-        msgspec.json.encode(took),
-        len(table),
-        msgspec.json.encode(filters),
+    filters = AppliedFilters(
+        sorted(wanted) if wanted is not None else None,
+        (_end(bounds[0]), _end(bounds[1])) if bounds else None,
+        downsample is not None and len(table) < table.total,
     )
+    took = round((time.perf_counter() - began) * 1000.0, 2)
+    return await stream_made(request, lambda: _fast_json(table, took, filters), {})
+
+
+def _fast_json(table: RowTable, took: float, filters: AppliedFilters) -> Iterator[bytes]:
+    encode = msgspec.json.encode
+    yield b'{"columns":%b,"rows":[' % encode(column_names(table))
+    yield from row_objects(table)
+    yield b'],"query_time_ms":%b,"total_points":%d,"applied_filters":%b}' % (
+        encode(took),
+        len(table),
+        encode(filters),
+    )
+
+
+def _end(bound: int) -> int | None:
+    return None if bound in params.ALL_STEPS else bound
 
 
 def not_found(run_id: str) -> ApiError:

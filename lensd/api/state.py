@@ -32,7 +32,10 @@ THREADS = web.AppKey("threads", ThreadPoolExecutor)
 HEALTH: web.AppKey[Health | None] = web.AppKey("health")
 WINDOW = web.AppKey("window", Window)
 SOCKETS = web.AppKey("sockets", Sockets)
-CLOCK: web.AppKey[Callable[[], float]] = web.AppKey("clock")
+#: When this daemon began, seconds since the epoch.
+STARTED = web.AppKey("started", float)
+#: Large answers that are being sent; each holds a reader of the store as long as its client takes.
+STREAMS = web.AppKey("streams", asyncio.Semaphore)
 
 
 async def in_thread(request: web.Request, work: Callable[[], T]) -> T:

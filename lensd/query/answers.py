@@ -108,6 +108,7 @@ class RowTable:
     total: int = 0
     last_step: int | None = None
     encoded: bytes | None = None  # its JSON, kept by who made it as long as the table is kept
+    packed: bytes | None = None  # the same as gzip
 
     def __len__(self) -> int:
         return len(self.axis)

@@ -50,7 +50,8 @@ class _Table:
     def bytes(self) -> int:
         own = self.axis.nbytes + sum(column.nbytes for column in self.values)
         return own + sum(
-            t.axis.nbytes * (1 + len(t.values)) + len(t.encoded or b"") for t in self.thinned.values()
+            t.axis.nbytes * (1 + len(t.values)) + len(t.encoded or b"") + len(t.packed or b"")
+            for t in self.thinned.values()
         )
 
 

@@ -124,13 +124,14 @@ class Store:
     @contextmanager
     def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:
         """A reader of one moment of the database, for one thread at a time. Raises ReadTimeout from any of
-        its calls once `seconds` are over."""
+        its calls once `seconds` are over, which `Reader.allow` begins anew."""
         with self._connection() as db:
-            deadline = time.monotonic() + seconds
-            db.set_progress_handler(lambda: int(time.monotonic() > deadline), _PROGRESS_STEPS)
+            reader = Reader(db, self.path, self._clock() * 1000.0)
+            reader.allow(seconds)
+            db.set_progress_handler(lambda: int(time.monotonic() > reader.deadline), _PROGRESS_STEPS)
             try:
                 db.execute("BEGIN")
-                yield Reader(db, self.path, self._clock() * 1000.0)
+                yield reader
             except sqlite3.OperationalError as error:
                 if "interrupted" in str(error):
                     raise ReadTimeout(f"the answer took longer than {seconds:g} s to read") from error

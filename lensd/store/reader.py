@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -75,6 +77,11 @@ class Reader:
         self._db = db
         self._path = path
         self.now_ms = now_ms  # the wall clock when the read began, UTC milliseconds
+        self.deadline = math.inf  # of the monotonic clock, seconds
+
+    def allow(self, seconds: float) -> None:
+        """Let it read for so long from now on; what waits for its answers should not count as reading."""
+        self.deadline = time.monotonic() + seconds
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> list[tuple[object, ...]]:
         return self._db.execute(sql, tuple(parameters)).fetchall()
