@@ -7,6 +7,7 @@ ends all of it. Extra arguments go to `lensd serve` (`make demo` uses port 8080,
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,7 @@ Ctrl-C ends the demo.
 
 
 def main() -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is left running
     runs = PLACE / "runs"
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.copytree(SAMPLES, runs)

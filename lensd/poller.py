@@ -177,7 +177,9 @@ class Poller:
             with self._lock:
                 for each, (_, adapter) in zip(registered, new, strict=True):
                     self._tracked[each.id] = Tracked(each, adapter, lag_bytes=_size(each.path))
-                    log.info("found %s: workload %s (%s)", each.name, each.workload, each.why)
+                    # The first scan is summed up by whoever asked for it.
+                    level = logging.INFO if self._scanned else logging.DEBUG
+                    log.log(level, "found %s: workload %s (%s)", each.name, each.workload, each.why)
         self._scanned = True
         cost = self._clock() - began
         self._next_scan = self._clock() + max(self.pace.rescan, cost / self.pace.rescan_share)

@@ -175,11 +175,17 @@ def test_a_database_of_a_newer_version(tmp_path: Path, database: str) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_read_only_folder(tmp_path: Path) -> None:
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    assert "cannot be written" in refusal(lensd("ingest", RUNS, "--db", str(locked / "x.db")), 3)
+def test_a_place_that_cannot_be_written_to() -> None:
+    """Not even root may create files in /proc."""
+    assert "cannot be written to" in refusal(lensd("ingest", RUNS, "--db", "/proc/x.db"), 3)
+
+
+def test_a_read_only_database(tmp_path: Path, database: str) -> None:
+    """A file that only the kernel may change stands in for a read-only medium."""
+    path = tmp_path / "x.db"
+    path.symlink_to("/proc/version")
+    sentence = refusal(lensd("ingest", RUNS, "--db", str(path)), 3)
+    assert str(path) in sentence
 
 
 def test_a_database_that_is_a_folder(tmp_path: Path) -> None:
