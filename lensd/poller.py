@@ -203,6 +203,8 @@ class Poller:
         self.scan()
         for each in self.tracked():
             each.due, each.more = 0.0, True
+            if each.state in ("dead", "gone") and _signature(each.input) != each.signature:
+                each.state = "new"
         while True:
             if self._clock() > deadline or self._stopping:
                 return False

@@ -1,0 +1,82 @@
+"""The configuration: every option is explained, every mistake named."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from lensd.config import ClusterConfig, Config, ConfigError, Polling, RateLimits, SourceConfig, load
+from tests.conftest import ROOT
+
+EXAMPLE = ROOT / "config.example.toml"
+
+
+def test_the_example_loads() -> None:
+    config = load(str(EXAMPLE), {}, {})
+    assert config.settings().clusters["training-a"].url == "http://lensd.training-a:8080"
+    assert config.ports == [8080]
+
+
+@pytest.mark.parametrize(
+    ("section", "struct"),
+    [
+        (None, Config),
+        ("rate_limits", RateLimits),
+        ("polling", Polling),
+        ("clusters", ClusterConfig),
+        ("source", SourceConfig),
+    ],
+)
+def test_the_example_has_every_option_with_its_default(
+    section: str | None, struct: type[msgspec.Struct]
+) -> None:
+    values = tomllib.loads(EXAMPLE.read_text())
+    if section:
+        values = values[section]
+    if section == "clusters":
+        values = values["training-a"]
+    if section == "source":
+        (values,) = values
+    assert set(values) == set(struct.__struct_fields__)
+    if section in ("rate_limits", "polling"):
+        assert values == msgspec.structs.asdict(struct())
+
+
+def test_every_option_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for struct in (Config, RateLimits, Polling, ClusterConfig, SourceConfig):
+        for name in struct.__struct_fields__:
+            assert re.search(rf"`\W*{name}\b|\[{name}", readme), name
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prot = 1", "unknown option 'prot'; did you mean 'port'?"),
+        ("[polling]\nfastest = 1", "unknown option 'fastest' in [polling]; did you mean 'fastest_seconds'?"),
+        ("[clusters.a]\nurl = 'x'\ntoke = 'y'", "unknown option 'toke' in [clusters]; did you mean 'token'?"),
+        ("port = 'x'", "Expected"),
+        ("port = 70000", "port 70000 is not between 0 and 65535"),
+        ("host = ", "is not valid TOML"),
+        ("log_level = 'loud'", "log_level 'loud' is none of"),
+        ("default_cluster = 'moon'", "default_cluster 'moon' has no [clusters] entry"),
+        ("[polling]\nfastest_seconds = 9.0", "0 < fastest_seconds <= slowest_seconds"),
+        ("[[source]]\nadapter = 'log'", "missing required field `paths`"),
+    ],
+)
+def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        load(str(path), {}, {})
+    assert said in str(refused.value)
+
+
+def test_the_environment_is_checked_too() -> None:
+    with pytest.raises(ConfigError, match="LENSD_PORT=many"):
+        load(None, {"LENSD_PORT": "many"}, {})
+    assert load(None, {"LENSD_PORT": "1,2", "WORKLOAD_UID": "pod"}, {"port": [3]}).ports == [3]
