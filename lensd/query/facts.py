@@ -9,7 +9,7 @@ import numpy as np
 from lensd.model import Fact
 from lensd.query.answers import InputInfo, WorkloadInfo
 from lensd.store.reader import Reader, Workload
-from lensd.store.view import BEYOND, Member, plan, shown
+from lensd.store.view import BEYOND, Member, Part, plan, plan_iterations, shown
 
 #: A workload that says nothing of its end counts as running for so long after its last sign of life.
 QUIET_MS = 10 * 60 * 1000.0
@@ -36,13 +36,17 @@ def summary_of(reader: Reader, workload: Workload) -> Summary:
     ((low, high),) = reader.rows(
         "SELECT MIN(min_ts), MAX(max_ts) FROM input WHERE workload_id = ?", (workload.id,)
     )
-    target = facts.get("target_iteration")
+    told = facts.get("target_iteration")
+    iteration = _last_iteration(reader, workload)
+    target = told if isinstance(told, int) else _last_target(reader, workload)
+    if target is not None and iteration is not None and iteration > target:
+        target = None  # told in another unit than that of the source furthest on: epochs beside steps
     return Summary(
         workload,
         facts,
         sorted(row[0] for row in counts),
-        _last_iteration(reader, workload),
-        target if isinstance(target, int) else _last_target(reader, workload),
+        iteration,
+        target,
         float(low) if isinstance(low, float) else None,
         float(high) if isinstance(high, float) else None,
         reader.now_ms,
@@ -124,17 +128,27 @@ def _hidden(reader: Reader, uid: str) -> dict[str, tuple[set[str], int]]:
 
 
 def _last_iteration(reader: Reader, workload: Workload) -> int | None:
-    """The last step of the current attempt, of the source that is furthest."""
-    members = reader.members(workload.id, kind="iteration")
-    last = [part for m in members for part in plan([m]) if part.hi == BEYOND]
-    by_series = {member.series: member for member in members}
+    """The last step that is shown of the current attempt, of the source that is furthest."""
+    members = reader.members(workload.id)
     steps = [
         span.max_step
-        for part in last
-        for span in by_series[part.series].spans
+        for source in {member.input.data_source for member in members}
+        for part in _iterations(members, source)
+        if part.hi == BEYOND
+        for member in members
+        if member.series == part.series
+        for span in member.spans
         if span.attempt == part.attempt
     ]
     return max(steps, default=None)
+
+
+def _iterations(members: list[Member], source: str) -> list[Part]:
+    of_source = [member for member in members if member.input.data_source == source]
+    return plan_iterations(
+        [member for member in of_source if member.kind == "metric"],
+        [member for member in of_source if member.kind == "iteration"],
+    )
 
 
 def _last_target(reader: Reader, workload: Workload) -> int | None:
