@@ -93,7 +93,8 @@ def _largest_triangles(
             low, spread = low / 2, high / 2 - low / 2
             column = column / 2
         scaled[:, index] = (column - low) / spread if spread > 0 else 0.0
-        scaled[~np.isfinite(column), index] = np.nan
+        if len(finite) < total:
+            scaled[~np.isfinite(column), index] = np.nan
     place = (x - x[0]).astype(np.float64)
     place /= place[-1] if place[-1] > 0 else 1.0
 
@@ -101,7 +102,7 @@ def _largest_triangles(
     holes = not known.all()
     starts = edges[:-1]
     numbers = np.add.reduceat(known[: total - 1], starts, axis=0)
-    sums = np.add.reduceat(np.where(known, scaled, 0.0)[: total - 1], starts, axis=0)
+    sums = np.add.reduceat((np.where(known, scaled, 0.0) if holes else scaled)[: total - 1], starts, axis=0)
     means = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
     centres = np.add.reduceat(place[: total - 1], starts) / np.maximum(np.diff(edges), 1)
     means = np.vstack([means, np.where(known[-1], scaled[-1], np.nan)])
@@ -116,7 +117,9 @@ def _largest_triangles(
         if lo >= hi:
             continue
         rows = scaled[lo:hi]
-        ahead = np.where(np.isnan(means[bucket + 1]), anchor, means[bucket + 1])
+        ahead = means[bucket + 1]
+        if holes:
+            ahead = np.where(np.isnan(ahead), anchor, ahead)
         area = np.abs(
             (at - centres[bucket + 1]) * (rows - anchor) - (at - place[lo:hi])[:, None] * (ahead - anchor)
         )
@@ -129,7 +132,7 @@ def _largest_triangles(
             continue
         row = int(lo) + index
         picked.append(row)
-        anchor = np.where(known[row], scaled[row], anchor)
+        anchor = np.where(known[row], scaled[row], anchor) if holes else scaled[row]
         at = place[row]
     return picked
 

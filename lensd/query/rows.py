@@ -184,7 +184,7 @@ def _rank(source: str) -> tuple[int, str]:
 
 def _read(reader: Reader, columns: list[_Column], axis: Axis) -> _Table:
     if axis == "step":
-        found = [joined([reader.read(part) for part in column.parts]) for column in columns]
+        found = [joined([reader.read_values(part) for part in column.parts]) for column in columns]
         keys: list[Ints | Floats] = [points.step for points in found]
     else:
         found = [_by_time([reader.written(part) for part in column.parts]) for column in columns]

@@ -215,6 +215,19 @@ class Reader:
         points = joined(pieces).between(part.lo, part.hi)
         return earliest(points) if kind == "iteration" else newest(points)
 
+    def read_values(self, part: Part) -> Columns:
+        """Like `read`, of steps and values alone: times and versions are not decoded and mean nothing."""
+        pieces = []
+        for window in self.windows(part):
+            if window.head is None and len(window.blocks) == 1 and window.blocks[0].ascending:
+                pieces.append(self._decode_values(window.blocks[0]).between(part.lo, part.hi))
+            else:
+                points = self.read_window(window, part)
+                pieces.append(Columns(points.step, points.value, points.value, points.step))
+        step = np.concatenate([piece.step for piece in pieces] or [np.empty(0, np.int64)])
+        value = np.concatenate([piece.value for piece in pieces] or [np.empty(0)])
+        return Columns(step, value, value, step)
+
     def read(self, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, kind: str = "metric") -> Columns:
         """The points of a part with lo <= step < hi: one a step, ascending."""
         inner = Part(part.series, part.attempt, max(lo, part.lo), min(hi, part.hi), part.number)
@@ -299,6 +312,15 @@ class Reader:
             np.array(value, np.float64),  # SQLite has no NaN: it comes back as None, which numpy makes NaN
             np.array(version, np.int64),
         )
+
+    def _decode_values(self, block: Block) -> Columns:
+        sql = 'SELECT steps, "values" FROM chunk WHERE id = ?'
+        steps, values = self._db.execute(sql, (block.id,)).fetchone()
+        try:
+            step, value = decode_ints(steps, block.points), decode_floats(values, block.points)
+        except ChunkError as error:
+            raise StoreError(f"{self._path}: chunk {block.id}: {error}") from error
+        return Columns(step, value, value, step)
 
     def _decode(self, block: Block) -> Columns:
         sql = 'SELECT steps, times, "values", versions FROM chunk WHERE id = ?'
