@@ -19,7 +19,7 @@ from aiohttp import web
 
 from lensd.api.encode import gzipped, in_pieces
 from lensd.api.errors import ApiError
-from lensd.api.state import SETTINGS, STARTED, STORE, STREAMS, in_thread
+from lensd.api.state import SENDING, SETTINGS, STARTED, STORE, STREAMS, in_thread
 from lensd.store import Reader, ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)
@@ -203,7 +203,22 @@ async def _slot(request: web.Request) -> None:
 
 
 async def _end(request: web.Request, making: _Making) -> None:
-    await asyncio.shield(in_thread(request, making.end))
+    try:
+        await asyncio.shield(in_thread(request, making.end))
+    except RuntimeError:  # the daemon stops, and its threads have ended
+        making.end()
+
+
+async def abort_all(app: web.Application) -> None:
+    """End the large answers that a moment is not enough for, so that the daemon's end waits for no client."""
+    sending = app[SENDING].copy()
+    grace = app[SETTINGS].grace_seconds
+    if sending:
+        _, late = await asyncio.wait(sending, timeout=grace)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=grace)
 
 
 async def _send(
@@ -217,12 +232,22 @@ async def _send(
         answer.headers["Content-Encoding"] = "gzip"
     making.go_on(first, packed)
     path, patience = request.rel_url.raw_path, request.app[SETTINGS].write_seconds
-    try:
+
+    async def send() -> None:
         await answer.prepare(request)
         while request.method != "HEAD" and (piece := await in_thread(request, making.next)) is not None:
             async with asyncio.timeout(patience):
                 await answer.write(piece)
         await answer.write_eof()
+
+    sending = asyncio.create_task(send())
+    request.app[SENDING].add(sending)
+    sending.add_done_callback(request.app[SENDING].discard)
+    try:
+        await sending
+    except asyncio.CancelledError:  # the daemon stops
+        sending.cancel()
+        abort(request)
     except ConnectionError:
         log.debug("%s: the client went away", path)
     except TimeoutError:

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from lensd.api import lens, logs_ws, ops, runs
 from lensd.api.access import access, add_cors
+from lensd.api.answer import abort_all
 from lensd.api.clusters import CLIENT
 from lensd.api.errors import LENS_PREFIXES, errors
 from lensd.api.measure import REQUESTS, Requests, measured
@@ -20,6 +21,7 @@ from lensd.api.settings import Settings
 from lensd.api.state import (
     HEALTH,
     ROWS,
+    SENDING,
     SETTINGS,
     SOCKETS,
     STARTED,
@@ -59,10 +61,12 @@ def make_app(
     app[logs_ws.OPEN] = set()
     app[REQUESTS] = Requests()
     app[STREAMS] = asyncio.Semaphore(settings.streams)
+    app[SENDING] = set()
     app[STARTED] = wall()
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(logs_ws.close_all)
+    app.on_shutdown.append(abort_all)
     app.on_response_prepare.append(add_cors)
     _add_routes(app.router)
     return app

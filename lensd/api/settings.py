@@ -22,7 +22,7 @@ class Settings:
     read_seconds: what one query, or one piece of a large answer, may take. write_seconds: how long a client
     may take none of it. streams: large answers sent at a time, fewer than the store has readers.
     follow_seconds: between two looks at a log. patience_seconds: with a client that takes no lines while its
-    buffer is full.
+    buffer is full. grace_seconds: for large answers when the daemon stops.
     """
 
     token: str | None = None
@@ -38,6 +38,7 @@ class Settings:
     streams: int = 8
     follow_seconds: float = 0.2
     patience_seconds: float = 10.0
+    grace_seconds: float = 0.7
     cached_tables: int = 100
     cached_bytes: int = 64 << 20
     max_body: int = 16 << 20

@@ -36,6 +36,7 @@ SOCKETS = web.AppKey("sockets", Sockets)
 STARTED = web.AppKey("started", float)
 #: Large answers that are being sent; each holds a reader of the store as long as its client takes.
 STREAMS = web.AppKey("streams", asyncio.Semaphore)
+SENDING: web.AppKey[set[asyncio.Task[None]]] = web.AppKey("sending")
 
 
 async def in_thread(request: web.Request, work: Callable[[], T]) -> T:

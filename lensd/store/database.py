@@ -165,6 +165,8 @@ class Store:
             self._idle.clear()
             if self._db:
                 with suppress(sqlite3.Error):
+                    # Whoever still reads must not hold up the end; the next start finds the log and goes on.
+                    self._db.execute("PRAGMA busy_timeout = 100")
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._db.close()
                 self._db = None
