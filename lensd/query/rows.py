@@ -25,11 +25,12 @@ Bounds = tuple[int, int]
 
 @dataclass(slots=True)
 class _Column:
-    """One column of a table: where its points come from."""
+    """One column of a table: where its points come from. inferred: series whose times were reckoned."""
 
     name: str
     kind: str
     parts: list[Part]
+    inferred: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -174,7 +175,8 @@ def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None)
     for (kind, name), by_source in sorted(named.items(), key=lambda item: item[0][0] == "label"):
         best = by_source[min(by_source, key=_rank)]
         parts = plan(best) if axis == "step" else plan_all(best)
-        columns.append(_Column(name, kind, parts))
+        inferred = frozenset(member.series for member in best if member.input.time_inferred)
+        columns.append(_Column(name, kind, parts, inferred))
     return columns
 
 
@@ -187,7 +189,10 @@ def _read(reader: Reader, columns: list[_Column], axis: Axis) -> _Table:
         found = [joined([reader.read_values(part) for part in column.parts]) for column in columns]
         keys: list[Ints | Floats] = [points.step for points in found]
     else:
-        found = [_by_time([reader.written(part) for part in column.parts]) for column in columns]
+        found = [
+            _by_time([_told_apart(reader.written(part), part.series in c.inferred) for part in c.parts])
+            for c in columns
+        ]
         keys = [points.ts_ms for points in found]
     rows = _union([key for key, column in zip(keys, columns, strict=True) if column.kind == "metric"], axis)
     values = [_placed(rows, key, points.value) for key, points in zip(keys, found, strict=True)]
@@ -213,6 +218,14 @@ def _grown(reader: Reader, held: _Table, columns: list[_Column], axis: Axis) -> 
     ]
     max_step = int(rows[-1]) if len(rows) else held.max_step
     return _Table(0, columns, _joined([held.axis, rows]), values, max_step)
+
+
+def _told_apart(points: Columns, inferred: bool) -> Columns:
+    """Reckoned times may be one for many records (all of a log without stamps), which are no one row for
+    that: each step is put a microsecond behind the one before."""
+    if not inferred:
+        return points
+    return Columns(points.step, points.ts_ms + points.step / 1000.0, points.value, points.version)
 
 
 def _by_time(pieces: Sequence[Columns]) -> Columns:

@@ -153,13 +153,13 @@ class Reader:
         for input_id, attempt, first_step in self._db.execute(sql, (workload_id,)):
             begins.setdefault(input_id, {})[attempt] = first_step
         sql = (
-            "SELECT id, key, data_source, path, structured, restarts, min_ts, max_ts FROM input"
-            " WHERE workload_id = ? AND min_ts IS NOT NULL"
+            "SELECT id, key, data_source, path, structured, restarts, min_ts, max_ts, time_inferred"
+            " FROM input WHERE workload_id = ? AND min_ts IS NOT NULL"
         )
         for row in self._db.execute(sql, (workload_id,)):
             yield InputRow(
                 row[0], row[1], row[2], row[3], bool(row[4]), Restarts(row[5]), row[6], row[7],
-                begins.get(row[0], {}),
+                begins.get(row[0], {}), bool(row[8]),
             )  # fmt: skip
 
     def label_texts(self, codes: Iterable[int]) -> dict[int, str]:

@@ -42,6 +42,7 @@ class InputRow:
     min_ts: float
     max_ts: float
     begins: dict[int, int]
+    time_inferred: bool = False
 
 
 @dataclass(slots=True)

@@ -127,6 +127,21 @@ def test_rows_hold_what_each_step_has(store: Store) -> None:
         assert cache.rows(reader, "nobody", "step", downsample=None) is None
 
 
+@pytest.mark.parametrize(("inferred", "count"), [(True, 60), (False, 1)])
+def test_records_at_one_time_are_one_row_unless_the_time_is_reckoned(
+    store: Store, inferred: bool, count: int
+) -> None:
+    (given,) = store.register([an_input()])
+    batch = a_batch(range(60), "loss", "val", every_ms=0.0)
+    batch.time_inferred = inferred
+    store.apply(given, batch)
+    with store.read() as reader:
+        table = RowCache().rows(reader, "w", "time", downsample=None)
+    assert table
+    assert len(table) == count
+    assert all(np.isfinite(column).all() for column in table.values)
+
+
 def test_the_cache_counts_what_it_does(store: Store) -> None:
     (given,) = store.register([an_input()])
     store.apply(given, a_batch(range(1000), "loss", "val"))
