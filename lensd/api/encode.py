@@ -116,8 +116,8 @@ def _slice_csv(each: Slice, attempts: bool) -> bytes:
 @functools.lru_cache(4096)
 def _cell(text: str) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow([text])
-    return out.getvalue().encode()
+    csv.writer(out, lineterminator="\n").writerow([text])  # what ends lines is what is quoted
+    return out.getvalue()[:-1].encode()
 
 
 def rows_json(table: RowTable) -> Iterator[bytes]:
