@@ -92,8 +92,7 @@ def events(repeats: int) -> None:
                 ]
                 return float(_output(command).split()[-1])
 
-            took = by_turns(repeats, {"lensd": ours, "rust": rust})
-            took |= by_turns(max(1, repeats // 2), {"tbparse": parse})
+            took = by_turns(repeats, {"lensd": ours, "rust": rust, "tbparse": parse})
         print(f"\nevent file, 1M scalars, {style}: seconds from cold start (medians)")
         for name, label in (
             ("lensd", "lensd ingest, to the last commit"),
