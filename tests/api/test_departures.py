@@ -1,0 +1,218 @@
+"""Clients that leave, clients that take nothing, and a daemon that stops: nobody else is held up by it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import WSMsgType
+
+from lensd.api import logs_ws
+from lensd.store import Reader, ReadTimeout, Store
+from tests.api.conftest import Client, Connect, an_input, fill
+from tests.conftest import StartDaemon
+
+DATA = "/api/v1/workloads/w/metrics/data"
+LOGS = "/api/runs/w/logs/ws"
+_UPGRADE = (
+    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
+class Readers:
+    """Counts the readers of a store that are in use."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.open = 0
+        read = store.read
+
+        @contextmanager
+        def counted(**arguments: Any) -> Iterator[Reader]:
+            with read(**arguments) as reader:
+                self.open += 1
+                try:
+                    yield reader
+                finally:
+                    self.open -= 1
+
+        monkeypatch.setattr(store, "read", counted)
+
+    async def none(self) -> None:
+        """Wait until none is."""
+        await until(lambda: self.open == 0)
+
+
+async def until(done: Any) -> None:
+    async with asyncio.timeout(10):
+        while not done():  # noqa: ASYNC110 - of what happens on other threads nobody tells
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def readers(store: Store, monkeypatch: pytest.MonkeyPatch) -> Readers:
+    return Readers(store, monkeypatch)
+
+
+@asynccontextmanager
+async def idle_client(client: Client, path: str, headers: str = "") -> AsyncIterator[socket.socket]:
+    """A connection that asked for a path and reads nothing of the answer."""
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(connection, (client.host, client.port))
+        await loop.sock_sendall(connection, f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        yield connection
+
+
+async def everything(connection: socket.socket) -> bytes:
+    """What comes until the other side ends the connection."""
+    got = b""
+    async with asyncio.timeout(30):
+        while piece := await asyncio.get_running_loop().sock_recv(connection, 1 << 20):
+            got += piece
+    return got
+
+
+async def test_a_client_that_leaves_ends_the_reading(
+    connect: Connect, store: Store, readers: Readers
+) -> None:
+    fill(store, 200_000, "loss", "acc")
+    client = await connect()
+    answer = await client.get(DATA)
+    await answer.content.readexactly(10_000)
+    assert readers.open == 1
+    answer.close()
+    await readers.none()
+
+
+async def test_a_client_that_takes_nothing_is_let_go(
+    connect: Connect, store: Store, readers: Readers
+) -> None:
+    fill(store, 200_000, "loss", "acc")
+    client = await connect(write_seconds=0.1)
+    async with idle_client(client, DATA):
+        await until(lambda: readers.open == 1)
+        await readers.none()
+
+
+def test_a_reader_that_is_allowed_more_time_goes_on(store: Store) -> None:
+    slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100000) SELECT MAX(x) FROM n"
+    with store.read(seconds=-1.0) as reader:
+        reader.allow(30.0)
+        assert reader.rows(slow) == [(100_000,)]
+    with pytest.raises(ReadTimeout), store.read(seconds=-1.0) as reader:
+        reader.rows(slow)
+
+
+async def test_the_time_of_a_client_is_not_that_of_the_reading(
+    connect: Connect, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, 30_000, "loss")
+    allowed: list[float] = []
+    monkeypatch.setattr(Reader, "allow", lambda _, seconds: allowed.append(seconds))
+    client = await connect(read_seconds=7.0)
+    body = await (await client.get(DATA)).read()
+    assert allowed.count(7.0) > len(body) // (512 << 10), "every piece has its own time"
+
+
+async def test_large_answers_wait_for_one_another_without_readers(
+    connect: Connect, store: Store, readers: Readers
+) -> None:
+    fill(store, 200_000, "loss", "acc")
+    client = await connect(streams=1, read_seconds=0.3)
+    async with idle_client(client, DATA):
+        await until(lambda: readers.open == 1)
+        refused = await client.get(DATA)
+        assert (refused.status, (await refused.json())["code"]) == (429, "TooManyRequests")
+        assert "Retry-After" in refused.headers
+        small = await client.get(f"{DATA}?start=0&end=1")
+        assert small.status == 200, "small answers do not wait"
+        assert readers.open == 1
+    await readers.none()
+    assert len((await (await client.get(DATA)).json())["data"]) == 400_000
+
+
+async def test_answers_that_wait_are_sent_in_the_end(connect: Connect, store: Store) -> None:
+    fill(store, 30_000, "loss")
+    client = await connect(streams=1)
+    answers = await asyncio.gather(*(client.get(DATA) for _ in range(6)))
+    assert [len((await answer.json())["data"]) for answer in answers] == [30_000] * 6
+
+
+@pytest.fixture
+def long_log(tmp_path: Path, store: Store) -> Path:
+    path = tmp_path / "train.log"
+    path.write_text("".join(f"line {number} {'x' * 90}\n" for number in range(80_000)))
+    fill(store, 1, "loss", given=an_input(path))
+    return path
+
+
+async def test_a_client_that_reads_no_lines_is_dropped_with_a_reason(
+    connect: Connect, long_log: Path
+) -> None:
+    client = await connect(patience_seconds=0.2, websockets=2)
+    async with idle_client(client, f"{LOGS}?tail=all", _UPGRADE) as stuck:
+        async with client.ws_connect(f"{LOGS}?tail=1") as other:
+            await other.receive_str(timeout=5)
+            await until(lambda: len(client.app[logs_ws.OPEN]) == 1)  # type: ignore[union-attr]  # the test's app
+            with long_log.open("a") as file:
+                file.write("the other goes on\n")
+            assert await other.receive_str(timeout=5) == "the other goes on"
+        assert (await everything(stuck)).endswith(b"\x88\x0a\x03\xf5too slow")  # 1013
+
+
+async def test_a_client_that_takes_its_time_gets_every_line(connect: Connect, long_log: Path) -> None:
+    client = await connect()
+    async with client.ws_connect(f"{LOGS}?tail=all&follow=0") as socket:
+        lines = [int(message.data.split()[1]) async for message in socket]
+    assert lines == list(range(80_000))
+
+
+async def test_a_stream_that_fails_says_so(
+    connect: Connect, long_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connect()
+
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(logs_ws, "read_lines", failing)
+    async with client.ws_connect(LOGS) as socket:
+        message = await socket.receive(timeout=5)
+        assert (message.type, message.data) == (WSMsgType.CLOSE, 1011)
+
+
+def test_the_daemon_ends_soon_whoever_is_connected(
+    tmp_path: Path, serve: StartDaemon, long_log: Path, store: Store
+) -> None:
+    fill(store, 300_000, "loss", "acc", given=an_input(long_log))
+    store.close()
+    daemon = serve("--once", "--db", store.path, str(tmp_path))
+    host, port = daemon.address.split(":")
+    connections = []
+    for path, headers in (
+        (LOGS, _UPGRADE),
+        (f"{LOGS}?tail=all", _UPGRADE),
+        (f"{LOGS}?tail=0", _UPGRADE),
+        (DATA, ""),
+    ):
+        for _ in range(3):
+            connection = socket.create_connection((host, int(port)))
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+            assert connection.recv(12) in (b"HTTP/1.1 101", b"HTTP/1.1 200")
+            connections.append(connection)
+    began = time.monotonic()
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(timeout=20) == 0
+    assert time.monotonic() - began < 4.0
+    for connection in connections:
+        connection.close()
