@@ -1,0 +1,164 @@
+"""Probes, the daemon's own metrics, and the description of the API."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from lensd.api.app import make_app
+from lensd.api.lens import AvailableAnswer, PointsAnswer, SourcesAnswer
+from lensd.api.runs import FastAnswer, RowsAnswer
+from lensd.query.answers import CacheStats
+from lensd.store import Store, StoreError
+from tests.api.conftest import Connect, an_input, fill
+
+OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
+SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)+)\})? (-?[\d.e+-]+)\Z')
+
+
+class Reading:
+    """What a poller tells, without the poller."""
+
+    def __init__(self, reason: str | None) -> None:
+        self.reason = reason
+
+    def ready(self) -> str | None:
+        return self.reason
+
+    def follow(self, path: str) -> Any:
+        return lambda: None
+
+
+async def test_ready_once_the_folders_were_looked_at(aiohttp_client: Any, store: Store) -> None:
+    reading = Reading("the first look at the folders is not over")
+    client = await aiohttp_client(make_app(store, health=reading))
+    answer = await client.get("/readyz")
+    assert (answer.status, await answer.json()) == (503, {"status": "unavailable", "reason": reading.reason})
+    assert (await client.get("/healthz")).status == 200
+    reading.reason = None
+    answer = await client.get("/readyz")
+    assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+
+
+async def test_not_ready_without_a_database_and_no_path_is_told(
+    connect: Connect, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> int:
+        raise StoreError("/secret/x.db is damaged")
+
+    monkeypatch.setattr(store, "version", broken)
+    client = await connect()
+    answer = await client.get("/readyz")
+    assert (answer.status, "secret" in await answer.text()) == (503, False)
+    assert (await client.get("/healthz")).status == 200
+
+
+def families(page: str) -> dict[str, str]:
+    """Family to type; every line must be what the format allows, every sample of a family told before."""
+    kinds: dict[str, str] = {}
+    seen = set()
+    for line in page.splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            assert name not in kinds, f"{name} is told twice"
+            kinds[name] = kind
+            continue
+        if line.startswith("#"):
+            assert line.startswith("# HELP ") or line == "# EOF"
+            continue
+        found = SAMPLE.match(line)
+        assert found, line
+        assert (found[1], found[2]) not in seen, f"{line} comes twice"
+        seen.add((found[1], found[2]))
+        owner = next(
+            n
+            for n in reversed(kinds)
+            if found[1].removeprefix(n) in ("", "_total", "_sum", "_count", "_info")
+        )
+        assert owner == list(kinds)[-1], f"{line} lies among another family"
+    return kinds
+
+
+@pytest.mark.parametrize("headers", [{}, OPEN_METRICS], ids=["prometheus", "openmetrics"])
+async def test_the_metrics_page_is_valid(connect: Connect, store: Store, headers: dict[str, str]) -> None:
+    fill(store, 5, "loss", given=an_input('/x/odd "name"\\.log', workload='w "1"\\\n'))
+    client = await connect()
+    await client.get("/api/runs/a/metrics")
+    await client.get("/nothing")
+    answer = await client.get("/metrics", headers=headers)
+    kinds = families(await answer.text())
+    strict = bool(headers)
+    assert (answer.content_type == "application/openmetrics-text") == strict
+    assert kinds["lensd_input_points" if strict else "lensd_input_points_total"] == "counter"
+    assert kinds["lensd_build" if strict else "lensd_build_info"] == ("info" if strict else "gauge")
+    for name in kinds:
+        assert not re.search(r"_(ms|kb|mb|sec|millis)\Z", name), "base units"
+        assert not (kinds[name] == "gauge" and name.endswith("_total"))
+
+
+async def test_requests_are_counted_by_their_template(connect: Connect, store: Store) -> None:
+    fill(store, 5, "loss")
+    client = await connect()
+    for uid in ("w", "x", "y"):
+        await client.get(f"/api/v1/workloads/{uid}/metrics/data")
+    for number in range(5):
+        await client.get(f"/nothing/{number}")
+    page = await (await client.get("/metrics")).text()
+    count = "lensd_http_request_duration_seconds_count"
+    assert f'{count}{{route="/api/v1/workloads/{{uid}}/metrics/data",method="GET",code="200"}} 3' in page
+    assert f'{count}{{route="none",method="GET",code="404"}} 5' in page
+
+
+async def test_the_version_is_that_of_the_package(connect: Connect) -> None:
+    from lensd import __version__
+
+    answer = await (await connect()).get("/api/version")
+    assert await answer.json() == {"name": "lensd", "version": __version__}
+    assert await (await (await connect()).get("/api/health")).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/v1/workloads/w/metrics/sources", SourcesAnswer),
+        ("/v1/workloads/w/metrics/available", AvailableAnswer),
+        ("/v1/workloads/w/metrics/data?attempt=all&downsample=100", PointsAnswer),
+        ("/v1/workloads/w/metrics/iteration-times", PointsAnswer),
+        ("/api/runs/w/metrics", RowsAnswer),
+        ("/api/runs/w/metrics_step", RowsAnswer),
+        ("/api/v2/experiments/w/metrics/fast", FastAnswer),
+        ("/api/v2/experiments/w/metrics/fast?metric_names=loss&step_range=:5&downsample=100", FastAnswer),
+        ("/api/metrics/cache/stats", CacheStats),
+    ],
+)
+async def test_answers_have_the_fields_that_are_described(
+    connect: Connect, store: Store, path: str, answer: type
+) -> None:
+    fill(store, 10, "loss", "acc")
+    client = await connect()
+    body = await (await client.get(path)).json()
+    schemas = (await (await client.get("/openapi.json")).json())["components"]["schemas"]
+    check(body, {"$ref": f"#/components/schemas/{answer.__name__}"}, schemas)
+
+
+def check(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """That a value is what a schema says, as far as lensd's own schemas go, and holds nothing else."""
+    if "$ref" in schema:
+        return check(value, schemas[schema["$ref"].rpartition("/")[2]], schemas)
+    if "anyOf" in schema:
+        kinds = {"null": type(None), "integer": int, "number": float, "string": str, "array": list}
+        fitting = [s for s in schema["anyOf"] if isinstance(value, kinds.get(s.get("type", ""), dict))]
+        assert fitting, (value, schema)
+        return check(value, fitting[0], schemas)
+    if schema.get("type") == "object":
+        assert set(schema.get("required", ())) <= set(value)
+        for key, inner in value.items():
+            known = schema.get("properties", {}).get(key, schema.get("additionalProperties"))
+            assert known is not None, f"{key} is not described"
+            check(inner, known, schemas)
+    elif schema.get("type") == "array":
+        for inner in value:
+            check(inner, schema.get("items") or {"type": "integer"}, schemas)
+    return None
