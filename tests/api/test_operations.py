@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lensd.api.runs import FastAnswer, RowsAnswer
 from lensd.query.answers import CacheStats
 from lensd.store import Store, StoreError
 from tests.api.conftest import Connect, an_input, fill
+from tests.conftest import StartDaemon
 
 OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)+)\})? (-?[\d.e+-]+)\Z')
@@ -162,3 +164,10 @@ def check(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> None:
         for inner in value:
             check(inner, schema.get("items") or {"type": "integer"}, schemas)
     return None
+
+
+def test_a_variable_with_hundreds_of_metrics_fits_into_a_request(tmp_path: Path, serve: StartDaemon) -> None:
+    daemon = serve("--once", "--db", str(tmp_path / "x.db"), str(tmp_path))
+    names = ",".join(f"train/some_rather_long_name_of_a_metric_{number}" for number in range(800))
+    assert len(names) > 30_000
+    assert daemon.get(f"/api/v1/workloads/w/metrics/data?metrics=%7B{names}%7D")["total_count"] == 0
