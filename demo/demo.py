@@ -55,6 +55,7 @@ def main() -> int:
                 print(REQUESTS.format(base=line.split()[-1].rstrip("/")), flush=True)
         return daemon.wait()
     except KeyboardInterrupt:
+        daemon.terminate()  # on Ctrl-C it has been told already, on SIGTERM nobody else tells it
         return daemon.wait()
     finally:
         training.terminate()
