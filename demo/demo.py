@@ -31,7 +31,8 @@ Ctrl-C ends the demo.
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like Ctrl-C: nothing is left running
+    for number in (signal.SIGINT, signal.SIGTERM):  # both end all of it, even where a shell ignores the first
+        signal.signal(number, signal.default_int_handler)
     runs = PLACE / "runs"
     shutil.rmtree(PLACE, ignore_errors=True)
     shutil.copytree(SAMPLES, runs)
