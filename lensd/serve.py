@@ -108,6 +108,7 @@ async def run(
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
+        # Loops that take no handlers (Windows, a thread that is not the main one) leave Ctrl-C as it is.
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
     app = make_app(store, config.settings(), poller)
