@@ -1,9 +1,22 @@
-"""Numbers as frameworks print them."""
+"""Numbers as frameworks print them.
+
+    printed                               value     unit
+    12.3%, 9.46GiB(64.99%), 123ms, 3.4G   as is     %, GiB, ms, G
+    1,234  1,234.5 tok/s                  1234      tok/s
+    1.2k                                  1200      (none: it comes and goes within one run)
+    1:02:03  9:59.5  1 day, 2:03:04       seconds   s
+    2701.3/2712.7                         2701.3    current and average: the first counts
+    tensor(0.53, device='cuda:0')  np.float32(0.5)  [1e-05, 1e-06]  the number within, of a list the first
+    nan  -inf  Infinity  -nan
+
+A unit never scales the number: a series has the numbers that a person reads in the log.
+"""
 
 from __future__ import annotations
 
 import re
 from math import inf
+from typing import NamedTuple
 
 #: A number: `1`, `-1.5`, `1e-05`, `1,234.5`, `.5`, `nan`, `-inf`. No part can match in two ways, so it
 #: cannot backtrack.
@@ -13,10 +26,51 @@ NUMBER = (
 )
 #: What may stand behind a number without changing it: `%`, `GiB`, `ms`, `it/s`, `GB/s`.
 UNIT = r"(?:%|[A-Za-zµ]{1,12}(?:/[A-Za-z]{1,12}){0,3})?"
+#: A clock time: `1:02:03`, `02:03.5`, `1 day, 2:03:04`.
+CLOCK = r"(?:\d{1,5} days?, )?(?:\d{1,4}:)?\d{1,4}:[0-5]\d(?:\.\d{1,9})?"
 
 _NUMBER = re.compile(NUMBER)
 _WHOLE = re.compile(rf"\s*({NUMBER})\s*\Z")
-_WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?{UNIT}(?: ?\([^()]{{0,40}}\))?\s*\Z")
+_WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?({UNIT})(?: ?\([^()]{{0,40}}\))?\s*\Z")
+_RATIO = re.compile(rf"\s*({NUMBER})({UNIT})/{NUMBER}{UNIT}\s*\Z")
+_CLOCK = re.compile(rf"\s*({CLOCK})\s*\Z")
+_WRAPPED = re.compile(
+    r"\s*(?:(?:torch\.|np\.|numpy\.|jnp\.|tf\.)?(?:tensor|Tensor|array|Array|float\d{1,3}|int\d{1,3}|float_|DeviceArray)\(|[\[(])"
+    rf"\s*[\[(]{{0,4}}\s*({NUMBER})(?=\s*[,\])])"
+)
+
+
+class Measure(NamedTuple):
+    """A number and the unit that stood behind it (`""` where none did)."""
+
+    value: float
+    unit: str = ""
+
+
+def measure(text: str) -> Measure | None:
+    """`text` as one quantity in any of the spellings above; None for everything else."""
+    found = _WITH_UNIT.match(text)
+    if found:
+        value = to_float(found[1])
+        return Measure(value * 1000) if found[2] == "k" else Measure(value, found[2])
+    if ":" in text:
+        return Measure(seconds(text), "s") if _CLOCK.match(text) else None
+    found = _RATIO.match(text)
+    if found:
+        return Measure(to_float(found[1]), found[2])
+    found = _WRAPPED.match(text)
+    return Measure(to_float(found[1])) if found else None
+
+
+def seconds(text: str) -> float:
+    """The seconds of a match of `CLOCK`."""
+    days, _, clock = text.strip().rpartition(", ")
+    total = float(days.split(" ")[0]) * 86_400 if days else 0.0
+    scale = 1.0
+    for part in reversed(clock.split(":")):
+        total += float(part) * scale
+        scale *= 60
+    return total
 
 
 def to_float(text: str) -> float:
@@ -40,10 +94,9 @@ def leading(text: str) -> float | None:
 
 
 def quantity(text: str) -> float | None:
-    """`text` as a number with at most a unit and an aside behind it (`9.46GiB(64.99%)`), which are
-    dropped."""
-    found = _WITH_UNIT.match(text)
-    return to_float(found[1]) if found else None
+    """The value of `measure`, for where the unit is of no use."""
+    found = measure(text)
+    return found.value if found else None
 
 
 def json_number(value: object) -> float | None:

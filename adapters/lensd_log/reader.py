@@ -218,8 +218,9 @@ class LineReader:
         if ts_ms is None:
             ts_ms = self._clock.infer(record, cursor.lines)
         row = self._series.next_row()
+        units = record.units or {}
         for name, value in values:
-            self._series.add(name, record.step, ts_ms, value)
+            self._series.add(name, record.step, ts_ms, value, unit=units.get(name))
         for name, text in record.labels:
             self._series.add_text(name, record.step, ts_ms, text)
         if record.target is not None:

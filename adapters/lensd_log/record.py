@@ -3,7 +3,7 @@ lines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class Record:
     reader reads in the configured zone. step_ms: what one step took; elapsed_s: seconds
     since training began; both help to reckon the time of a line that has none. target: the last iteration
     to come. labels: text columns. framework: what printed it, where the line tells more than the dialect's
-    name.
+    name. units: of the values that were printed with one, by name.
     """
 
     values: Sequence[tuple[str, float]]
@@ -47,6 +47,7 @@ class Record:
     target: int | None = None
     labels: Sequence[tuple[str, str]] = ()
     framework: str | None = None
+    units: Mapping[str, str] | None = None
 
 
 #: Records of a line; empty for a line that the dialect knows and that gives nothing (a header, a bar);
