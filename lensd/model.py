@@ -155,32 +155,44 @@ class Batch:
 
 
 class SeriesBuilder:
-    """Collects points row by row into the columns of a batch: the convenient way for line-wise readers."""
+    """Collects points row by row into the columns of a batch: the convenient way for line-wise readers.
+
+    `row` is the row of the points that are added next, and may be set by a reader that counts rows itself.
+    """
 
     def __init__(self) -> None:
         self._columns: dict[str, tuple[list[int], list[float], list[float], list[int]]] = {}
+        self._pieces: dict[str, list[Points]] = {}
         self._texts: dict[str, list[str]] = {}
         self._not_iterating: set[str] = set()
         self._units: dict[str, str] = {}
-        self._row = 0
+        self.row = 0
         self.points = 0
 
     def next_row(self) -> int:
         """Begin the next record. Points added from here on belong to it."""
-        self._row += 1
-        return self._row
+        self.row += 1
+        return self.row
 
     def add(self, name: str, iteration: int, ts_ms: float, value: float, *, unit: str | None = None) -> None:
         column = self._columns.get(name)
         if column is None:
             column = self._columns[name] = ([], [], [], [])
-            if unit:
-                self._units[name] = unit
+        if unit:
+            self._units.setdefault(name, unit)
         column[0].append(iteration)
         column[1].append(ts_ms)
         column[2].append(value)
-        column[3].append(self._row)
+        column[3].append(self.row)
         self.points += 1
+
+    def add_columns(self, name: str, points: Points, *, unit: str | None = None) -> None:
+        """Points of many rows at once, ascending by row; they may lie between rows that were added singly."""
+        self._columns.setdefault(name, ([], [], [], []))
+        if unit:
+            self._units.setdefault(name, unit)
+        self._pieces.setdefault(name, []).append(points)
+        self.points += len(points)
 
     def add_text(self, name: str, iteration: int, ts_ms: float, text: str) -> None:
         self.add(name, iteration, ts_ms, float("nan"))
@@ -192,10 +204,31 @@ class SeriesBuilder:
     def build(self, prefix: str = "") -> dict[str, Series]:
         return {
             prefix + name: Series(
-                Points.of(*column),
+                self._joined(name, Points.of(*column)),
                 texts=self._texts.get(name),
                 iterates=name not in self._not_iterating,
                 unit=self._units.get(name),
             )
             for name, column in self._columns.items()
         }
+
+    def _joined(self, name: str, single: Points) -> Points:
+        pieces = self._pieces.get(name)
+        if not pieces:
+            return single
+        if len(single):
+            pieces = [*pieces, single]
+        if len(pieces) == 1:
+            return pieces[0]
+        pieces = sorted(pieces, key=lambda piece: int(piece.row[0]))
+        row = np.concatenate([piece.row for piece in pieces])
+        joined = Points(
+            np.concatenate([piece.iteration for piece in pieces]),
+            np.concatenate([piece.ts_ms for piece in pieces]),
+            np.concatenate([piece.value for piece in pieces]),
+            row,
+        )
+        if bool((row[1:] >= row[:-1]).all()):
+            return joined
+        order = np.argsort(row, kind="stable")
+        return Points(joined.iteration[order], joined.ts_ms[order], joined.value[order], row[order])

@@ -16,6 +16,8 @@ from lensd.tail import base_name
 from lensd_log import documents, runicorn
 from lensd_log.cursor import Cursor
 from lensd_log.reader import LineReader
+from lensd_log.recognition import Recognition
+from lensd_log.shapes import Shapes
 
 _TEXT = (".log", ".out", ".txt")
 _STRUCTURED = (".jsonl", ".csv", ".log.json")
@@ -32,18 +34,27 @@ _FOREIGN = ("tfevents", ".wandb", ".db", ".sqlite")
 
 
 class LogAdapter:
-    """Reads text logs, JSON lines and CSV. `options`: `timezone`, the zone of times that are printed
-    without one (a name of the IANA database; UTC by default). Raises ValueError for an unknown zone or
-    option."""
+    """Reads text logs, JSON lines and CSV.
+
+    options: `timezone`, the zone of times that are printed without one (a name of the IANA database; UTC by
+    default). `ranks`: `lowest` (a metric that several ranks print is the lowest one's) or `every` (those of
+    the others too where they differ, as `name{rank=N}`). Raises ValueError for any other.
+    """
 
     name = "log"
     data_source = "log"
 
     def __init__(self, options: Mapping[str, object] | None = None) -> None:
         given = dict(options or {})
-        self._zone = _zone(given.pop("timezone", None))
+        zone = _zone(given.pop("timezone", None))
+        ranks = given.pop("ranks", "lowest")
+        if ranks not in ("lowest", "every"):
+            raise ValueError(f"ranks must be 'lowest' or 'every', not {ranks!r}")
+        self._every_rank = ranks == "every"
         if given:
-            raise ValueError(f"the log adapter has no option {min(given)!r}; there is: timezone")
+            raise ValueError(f"the log adapter has no option {min(given)!r}; there are: timezone, ranks")
+        self._recognition = Recognition((), zone)
+        self._shapes = Shapes()
 
     def discover(self, roots: Roots) -> Iterator[Input]:
         """One input for each stream: rotated and packed pieces belong to the file they were rotated from."""
@@ -81,10 +92,10 @@ class LogAdapter:
             return documents.read(input, cursor, budget)
         state = Cursor.decode(cursor)
         if os.path.basename(input.path) != _EVENTS:
-            return LineReader(input, state, budget, self._zone).read()
+            return self._reader(input, state, budget).read()
         found = runicorn.facts(os.path.dirname(input.path))
         try:
-            batch = LineReader(input, state, budget, self._zone, binary_allowed=True).read()
+            batch = self._reader(input, state, budget, binary_allowed=True).read()
         except InputGone:
             if not found:
                 raise
@@ -93,6 +104,19 @@ class LogAdapter:
         state.told.update(found)
         batch.cursor = state.encode()
         return batch
+
+    def _reader(
+        self, input: Input, state: Cursor, budget: Budget, binary_allowed: bool = False
+    ) -> LineReader:
+        return LineReader(
+            input,
+            state,
+            budget,
+            self._recognition,
+            self._shapes,
+            every_rank=self._every_rank,
+            binary_allowed=binary_allowed,
+        )
 
     def close(self) -> None:
         """Nothing is held between reads."""

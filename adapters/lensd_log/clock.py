@@ -8,7 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 
+import numpy as np
+
+from lensd.model import Floats, Ints
 from lensd_log.record import Record, State
 from lensd_log.stamps import Stamp, utc_ms
 
@@ -65,12 +69,38 @@ class Clock:
             ms = self._with_date(stamp, container_ms)
         if ms is None:
             return container_ms
-        self._state["own"], self._state["line"] = ms, line
+        self.saw(ms, line)
         return ms
+
+    def saw(self, ms: float, line: int) -> None:
+        """A line printed its time in full: UTC milliseconds."""
+        self._state["own"], self._state["line"] = ms, line
+
+    def is_near(self, line: int) -> bool:
+        """Is there a line just above that printed its time?"""
+        return bool(line - self._state.get("line", -_NEAR) < _NEAR)
+
+    def infer_many(self, steps: Ints, step_ms: Floats | None) -> Floats:
+        """What `infer` gives for records one after another, none of them near a printed time. `step_ms`: what
+        each step took, where that is told."""
+        if step_ms is None or self._live or len(steps) == 1:
+            first = Record((), int(steps[0]), step_ms=None if step_ms is None else float(step_ms[0]))
+            return np.full(len(steps), self.infer(first, 2 * _NEAR + int(self._state.get("line", 0))))
+        self.inferred = True
+        times = np.empty(len(steps))
+        edges = [0, *(np.flatnonzero(np.diff(steps) < 0) + 1).tolist(), len(steps)]
+        for begin, end in pairwise(edges):  # steps do not go back within a stretch
+            times[begin] = self._from_steps(int(steps[begin]), float(step_ms[begin]))
+            times[begin + 1 : end] = np.diff(steps[begin:end]) * np.fmax(step_ms[begin + 1 : end], 0.0)
+            times[begin:end] = np.cumsum(times[begin:end])
+            if not self._state.get("anchored"):
+                times[begin + 1 : end] = np.minimum(times[begin + 1 : end], self._end)
+            self._state["at"], self._state["step"] = float(times[end - 1]), int(steps[end - 1])
+        return times
 
     def infer(self, record: Record, line: int) -> float:
         """The time of a record whose line has none."""
-        near = line - self._state.get("line", -_NEAR) < _NEAR
+        near = self.is_near(line)
         if record.elapsed_s is not None and not self._live:
             self.inferred = True
             return self._from_start(record.elapsed_s, near)

@@ -19,10 +19,10 @@ _VERSION = 1
 class Cursor:
     """position: in the stream of lines. dialect: the one that matched last; specific: some specific one has
     matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not come.
-    ranks: which rank a metric follows, with its last step and the distance to the one before. ended: the last
-    read had reached the end. closed: bytes of a last line without newline that was given. passed: the input
-    was taken for data, and read on from its end. mark_*: where the last line mark was made. told: facts as
-    they were told.
+    ranks: which rank a metric follows, with its last step, the distance to the one before, and its value.
+    ended: the last read had reached the end. closed: bytes of a last line without newline that was given.
+    passed: the input was taken for data, and read on from its end. mark_*: where the last line mark was made.
+    told: facts as they were told.
     """
 
     position: Position = field(default_factory=Position)
@@ -31,7 +31,7 @@ class Cursor:
     states: dict[str, State] = field(default_factory=dict)
     clock: State = field(default_factory=dict)
     partial: dict[str, str] = field(default_factory=dict)
-    ranks: dict[str, list[int]] = field(default_factory=dict)
+    ranks: dict[str, list[float]] = field(default_factory=dict)
     last_step: int | None = None
     ordinal: int = 0
     ended: bool = False

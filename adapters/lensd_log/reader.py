@@ -1,60 +1,63 @@
 """From lines to points: one read of one text input.
 
-Owns the order of things: tail, unwrap, recognise, place in steps and time, collect. Knows no format;
-formats are in `dialects`. Right from the cursor alone.
+Owns the order of things: tail, recognise, place, collect, stop in time. Knows no format; formats are in
+`dialects`. Right from the cursor alone; what it is given besides (recognition, shapes) are caches.
 """
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
-from datetime import tzinfo
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
-from lensd.model import Batch, Counts, Input, LineMark, Points, Restarts, SeriesBuilder
+from lensd.model import Batch, Counts, Input, LineMark, Restarts
 from lensd.tail import Chunk, Line, pieces, read_lines, tail_position
 from lensd_log import survey
 from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
+from lensd_log.columns import Block
 from lensd_log.cursor import Cursor
-from lensd_log.dialects.names import METRIC_LIKE
-from lensd_log.recognition import entry_of, peek, recognise, records_of
-from lensd_log.record import Dialect, Record
-from lensd_log.stamps import parse_iso
-from lensd_log.wrappers import container
+from lensd_log.placing import ROWS, Placement
+from lensd_log.recognition import Recognition, entry_of
+from lensd_log.shapes import Shapes, Walk
 
-_CHUNK = 1 << 18
+_CHUNK = 1 << 20
+_BLOCK = 1 << 16  # bytes; less is not worth while
+_POINT_BYTES = 4  # no point is printed in fewer
 _MARK_LINES = 512
 _MARK_BYTES = 1 << 16
 _CHECK_EVERY = 256  # lines between looks at the clock
 _MANY = 20  # lines of which none matched before the user is told
-_MAX_RANKED = 4096
 _QUIET_MS = 60_000
 _DATA_BYTES = 8 << 20
 
 
 class LineReader:
-    """Reads one batch of `input` from `cursor`. Made for each read; holds nothing afterwards."""
+    """Reads one batch of `input` from `cursor`. Made for each read; holds nothing afterwards.
+
+    every_rank: see `Placement`. strict: every line is meant to be a record (a Runicorn run's events.jsonl).
+    """
 
     def __init__(
         self,
         input: Input,
         cursor: Cursor,
         budget: Budget,
-        zone: tzinfo | None,
+        recognition: Recognition,
+        shapes: Shapes,
         *,
+        every_rank: bool = False,
         binary_allowed: bool = False,
     ) -> None:
-        self._binary_allowed = binary_allowed
         self._input = input
         self._cursor = cursor
         self._budget = budget
-        self._zone = zone
-        self._series = SeriesBuilder()
-        self._targets: list[tuple[int, float, float, int]] = []
+        self._recognition = recognition
+        self._shapes = shapes
+        self._binary_allowed = binary_allowed
+        self._strict = input.restarts is Restarts.NEVER
         self._batch = Batch(cursor=b"")
+        self._placement = Placement(cursor, self._batch, recognition.zone, every_rank)
         self._live = cursor.ended
-        self._clock: Clock
         self._bytes = 0
 
     def read(self) -> Batch:
@@ -73,20 +76,20 @@ class LineReader:
                     break
                 self._restart()
             first = False
-            self._clock = Clock(
+            clock = self._placement.clock = Clock(
                 cursor.clock,
-                self._zone,
+                self._recognition.zone,
                 chunk.mtime_ms,
                 self._budget.now_ms,
                 self._live,
                 self._last_record,
                 self._midnights,
             )
-            stopped = self._take(chunk)
-            batch.time_inferred = batch.time_inferred or self._clock.inferred
+            stopped = self._take_block(chunk) if chunk.body else self._take(chunk)
+            batch.time_inferred = batch.time_inferred or clock.inferred
             batch.lag_bytes = chunk.lag_bytes
             batch.more = stopped or chunk.more
-            if stopped or not chunk.more or self._budget.spent(self._bytes, self._series.points):
+            if stopped or not chunk.more or self._is_full():
                 break
         if not batch.more and chunk.torn:
             self._peek(chunk)
@@ -94,11 +97,21 @@ class LineReader:
         cursor.ended = not batch.more
         return self._finish()
 
+    def _is_full(self) -> bool:
+        """The budget is spent, or what is left of a large one is better begun anew."""
+        points, budget = self._placement.series.points, self._budget
+        worth_a_block = budget.bytes >= _CHUNK and budget.points * _POINT_BYTES >= _CHUNK
+        small = budget.bytes - self._bytes < _BLOCK or (budget.points - points) * _POINT_BYTES < _CHUNK
+        return (worth_a_block and small) or budget.spent(self._bytes, points)
+
     def _chunk(self) -> Chunk:
-        path = self._input.path
-        want = max(1, min(_CHUNK, self._budget.bytes - self._bytes))
+        position = self._cursor.position if self._cursor.position.piece else None
+        left = min(self._budget.bytes - self._bytes, _CHUNK)
+        # The points of a block are counted afterwards, so with a small budget lines are read one by one.
+        room = (self._budget.points - self._placement.series.points) * _POINT_BYTES
+        whole = left >= _BLOCK and room >= left and not self._cursor.closed
         try:
-            return read_lines(path, self._cursor.position if self._cursor.position.piece else None, want)
+            return read_lines(self._input.path, position, max(1, left), split=not whole)
         except FileNotFoundError:
             raise InputGone(f"{self._input.name}: the file is not there any more") from None
         except PermissionError:
@@ -115,6 +128,41 @@ class LineReader:
         fresh.ended = cursor.ended
         for name in fresh.__slots__:
             setattr(cursor, name, getattr(fresh, name))
+
+    def _take_block(self, chunk: Chunk) -> bool:
+        """Take the lines of a chunk in one piece; true when the budget ended it before its end."""
+        cursor, counts = self._cursor, self._batch.counts
+        block = Block(chunk.body)
+        series = self._placement.series
+        row = series.row + ROWS
+        series.row = row + len(block) * ROWS
+        walk = Walk(block, self._shapes, self._recognition, self._placement, cursor, self._strict, row)
+        taken = walk.take(lambda: self._budget.spent(self._bytes, series.points))
+        series.row = row + len(block) * ROWS
+        counts.records += taken
+        counts.matched += walk.matched
+        counts.unparsed += walk.unparsed
+        cursor.matched += walk.matched
+        cursor.unparsed += walk.unparsed
+        if not cursor.passed:
+            self._mark_block(chunk, block, taken)
+        if taken == len(block):
+            cursor.position = chunk.position
+            self._count_bytes(chunk.read_bytes)
+            return False
+        offset = int(block.first[taken])
+        cursor.position = chunk.position_in(offset, taken)
+        self._count_bytes(offset)
+        return True
+
+    def _mark_block(self, chunk: Chunk, block: Block, taken: int) -> None:
+        cursor, at = self._cursor, 0
+        while at < taken:
+            start = chunk.start + int(block.first[at])
+            self._mark(Line(chunk.first + at, b"", start), chunk.position.piece)
+            by_line = cursor.mark_line + _MARK_LINES - chunk.first
+            by_bytes = int(block.first.searchsorted(cursor.mark_offset + _MARK_BYTES - chunk.start))
+            at = max(at + 1, min(by_line, by_bytes))
 
     def _take(self, chunk: Chunk) -> bool:
         """Feed the lines of a chunk; true when the budget ended it before its end."""
@@ -137,12 +185,13 @@ class LineReader:
         return False
 
     def _spent(self, index: int, line: Line, begin: int) -> bool:
-        if self._series.points >= self._budget.points:
+        points = self._placement.series.points
+        if points >= self._budget.points:
             return True
         used = self._bytes + line.start - begin
         if used + len(line.text) >= self._budget.bytes:
             return True
-        return index % _CHECK_EVERY == 0 and self._budget.spent(used, self._series.points)
+        return index % _CHECK_EVERY == 0 and self._budget.spent(used, points)
 
     def _count_bytes(self, count: int) -> None:
         self._bytes += count
@@ -162,100 +211,25 @@ class LineReader:
             cursor.mark_line, cursor.mark_offset = line.number, line.start
 
     def _feed(self, line: Line) -> None:
-        cursor = self._cursor
-        counts = self._batch.counts
+        cursor, counts = self._cursor, self._batch.counts
         counts.records += 1
         cursor.lines += 1
-        unwrapped = container(line.text, cursor.partial)
-        if unwrapped is None:
+        said = self._recognition.read(line.text, line.complete, cursor, strict=self._strict)
+        if said is None:
             return
-        text, container_ms = unwrapped
-        entry, peeled = entry_of(text, line.complete, self._zone)
-        ts_ms = self._clock.stamp(peeled.stamp, container_ms, cursor.lines)
-        if not entry.text:
-            return
-        dialect, records = recognise(entry, cursor)
-        gave = False
-        if dialect is not None:
-            for record in records or ():
-                gave = self._add(record, dialect, ts_ms, peeled.rank) or gave
-        if gave:
+        ts_ms = self._placement.clock.stamp(said.stamp, said.container_ms, cursor.lines)
+        if self._placement.add(said, ts_ms):
             counts.matched += 1
             cursor.matched += 1
-        elif (records and not records[0].values and not records[0].labels) or (
-            # Every line of an events.jsonl is meant to be a record; elsewhere prose is no failure.
-            records is None
-            and (self._input.restarts is Restarts.NEVER or METRIC_LIKE.search(entry.text[:1000]))
-        ):
+        elif said.unparsed:
             counts.unparsed += 1
             cursor.unparsed += 1
 
-    def _tell(self, name: str, value: str | int) -> None:
-        if self._cursor.told.get(name) != value:
-            self._cursor.told[name] = value
-            self._batch.facts[name] = value
-
-    def _add(self, record: Record, dialect: Dialect, ts_ms: float | None, rank: int | None) -> bool:
-        """Place a record in steps and time; true when it gave (or another rank had given) its points."""
-        cursor = self._cursor
-        if not record.values and not record.labels:
-            return False
-        if record.framework or (dialect.framework and "framework" not in cursor.told):
-            self._tell("framework", record.framework or dialect.framework or "")
-        if record.step is None:
-            record.step = self._place(record)
-        elif not record.evaluation:
-            cursor.last_step = record.step
-        values = record.values
-        if rank is not None:
-            values = [pair for pair in values if self._follows(pair[0], rank, record.step)]
-        if not values and not record.labels:
-            return True
-        if record.ts_ms is not None:
-            ts_ms = record.ts_ms
-        elif record.printed_time:
-            ts_ms = parse_iso(record.printed_time, self._zone) or ts_ms
-        if ts_ms is None:
-            ts_ms = self._clock.infer(record, cursor.lines)
-        row = self._series.next_row()
-        units = record.units or {}
-        for name, value in values:
-            self._series.add(name, record.step, ts_ms, value, unit=units.get(name))
-        for name, text in record.labels:
-            self._series.add_text(name, record.step, ts_ms, text)
-        if record.target is not None:
-            self._targets.append((record.step, ts_ms, float(record.target), row))
-            self._tell("target_iteration", record.target)
-        return True
-
-    def _place(self, record: Record) -> int:
-        cursor = self._cursor
-        if record.evaluation and cursor.last_step is not None:
-            return cursor.last_step
-        cursor.ordinal += 1
-        if not record.evaluation:
-            cursor.last_step = cursor.ordinal
-        return cursor.ordinal
-
-    def _follows(self, name: str, rank: int, step: int) -> bool:
-        """A metric follows the rank that printed it first; another takes over only when that one has fallen
-        silent for two of its steps. Ranks print the same steps with slightly different values."""
-        ranks = self._cursor.ranks
-        held = ranks.get(name)
-        if held is None:
-            if len(ranks) < _MAX_RANKED:
-                ranks[name] = [rank, step, 0]
-            return True
-        if held[0] != rank and step <= held[1] + max(1, 2 * held[2]):
-            return False
-        ranks[name] = [rank, step, max(0, step - held[1])]
-        return True
-
     def _peek(self, chunk: Chunk) -> None:
-        entry, peeled = entry_of(chunk.torn, False, self._zone)
+        entry, peeled = entry_of(chunk.torn, False, self._recognition.zone)
         if entry.text:
-            for dialect, record in peek(entry, self._cursor):
-                self._add(record, dialect, None, peeled.rank)
+            for dialect, record in self._recognition.peek(entry, self._cursor):
+                self._placement.add_record(record, dialect, None, peeled.rank)
 
     def _give_closed(self, chunk: Chunk) -> None:
         """A last line without newline, in a file that has come to rest, counts when its end shows that it is
@@ -264,12 +238,13 @@ class LineReader:
         quiet = self._budget.now_ms - chunk.mtime_ms > _QUIET_MS
         if not quiet or cursor.closed == len(chunk.torn) or not text.endswith(b"}"):
             return
-        self._cursor = copy.deepcopy(cursor)
-        self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset))
-        cursor.told = self._cursor.told
-        cursor.dialect = cursor.dialect or self._cursor.dialect
-        cursor.closed = len(chunk.torn)
+        with self._placement.trial() as trial:
+            self._cursor = trial
+            self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset))
         self._cursor = cursor
+        cursor.told = trial.told
+        cursor.dialect = cursor.dialect or trial.dialect
+        cursor.closed = len(chunk.torn)
 
     def _feed_again(self, line: Line) -> None:
         """The line that was given before its newline came: only its effect on the cursor is still wanted."""
@@ -278,10 +253,11 @@ class LineReader:
         if not same:
             self._feed(line)
             return
-        kept = self._series, self._targets, self._batch.counts
-        self._series, self._targets, self._batch.counts = SeriesBuilder(), [], Counts()
-        self._feed(line)
-        self._series, self._targets, self._batch.counts = kept
+        kept = self._batch.counts
+        self._batch.counts = Counts()
+        with self._placement.aside():
+            self._feed(line)
+        self._batch.counts = kept
 
     def _midnights(self) -> Survey:
         try:
@@ -292,7 +268,7 @@ class LineReader:
     def _last_record(self) -> Survey:
         try:
             return survey.last_record(
-                self._input.path, lambda lines: records_of(lines, self._cursor, self._zone)
+                self._input.path, lambda lines: self._recognition.records_of(lines, self._cursor)
             )
         except OSError:
             return Survey()
@@ -326,9 +302,8 @@ class LineReader:
 
     def _finish(self) -> Batch:
         batch, cursor = self._batch, self._cursor
-        batch.series = self._series.build(self._input.prefix)
-        if self._targets:
-            batch.targets = Points.of(*zip(*self._targets, strict=True))
+        batch.series = self._placement.series.build(self._input.prefix)
+        batch.targets = self._placement.targets()
         batch.dialect = cursor.dialect
         if not cursor.matched and not batch.more and cursor.lines >= _MANY and self._expects_metrics():
             batch.note = f"0 of {cursor.lines} lines matched any dialect"
@@ -341,6 +316,6 @@ class LineReader:
 
     def _expects_metrics(self) -> bool:
         """Prose and data files (`notes.txt`) are no news, nor are records that hold no numbers; logs are."""
-        if self._input.restarts is Restarts.NEVER:
+        if self._strict:
             return self._cursor.unparsed > 0
         return self._cursor.unparsed > 0 or not self._input.path.endswith((".txt", ".csv"))

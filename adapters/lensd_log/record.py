@@ -3,6 +3,7 @@ lines."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,8 @@ class Dialect:
     needles: a line that contains none of these is never given to `parse` (none: every line is).
     framework: the fact told when it first gives points. generic: only asked while no other dialect has
     matched in the file. peek: may look at a line whose newline has not come, to complete what is open.
+    columns: lines whose text matches this may be read by the thousand (see `template`): digits decide nothing
+    in them but numbers, they leave the dialect's state as it is, and what they give is one record or none.
     """
 
     name: str
@@ -73,3 +76,8 @@ class Dialect:
     framework: str | None = None
     generic: bool = False
     peek: Callable[[Entry, State], Sequence[Record]] | None = None
+    columns: re.Pattern[str] | None = None
+
+
+#: For dialects all of whose lines are so.
+EVERY_LINE = re.compile("")

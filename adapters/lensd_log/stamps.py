@@ -46,21 +46,61 @@ class Stamp:
     ms: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FullStamp:
+    """A stamp with its whole date, as it stands in a text.
+
+    parts: year, month, day, hour, minute, second and the fraction's digits where there is one. spans: their
+    ranges in the text. solid: the date is printed without separators. offset_ms: of the printed zone, None
+    without one. end: where the stamp ends.
+    """
+
+    parts: tuple[str, ...]
+    spans: tuple[tuple[int, int], ...]
+    solid: bool
+    offset_ms: float | None
+    end: int
+
+    def stamp(self, zone: tzinfo | None) -> Stamp:
+        """`zone` holds where none is printed; None means UTC."""
+        y, mo, d, h, mi, s, *f = self.parts
+        day_ms = _of_day(h, mi, s, f[0] if f else None)
+        ms = utc_ms(int(y), int(mo), int(d), day_ms, zone if self.offset_ms is None else None)
+        return Stamp(day_ms, int(mo), int(d), None if ms is None else ms - (self.offset_ms or 0.0))
+
+
+def full_stamp(text: str, at: int) -> FullStamp | None:
+    """The stamp with year, month, day and time that begins at `at`."""
+    found = _FULL.match(text, at)
+    if found is None:
+        return None
+    groups = [1, 3, 4, 5, 6, 7, 8] if found[8] else [1, 3, 4, 5, 6, 7]
+    return FullStamp(
+        tuple(found[group] for group in groups),
+        tuple(found.span(group) for group in groups),
+        not found[2],
+        _offset(found[9]),
+        found.end(),
+    )
+
+
 def stamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Stamp, int] | None:
     """The stamp that begins at `at`, and where it ends. `zone` None means UTC."""
     first = text[at : at + 1]
     if first == "[":
         first = text[at + 1 : at + 2]
     if first.isdigit():
-        found = _FULL.match(text, at)
-        if found:
-            y, _, mo, d, h, mi, s, f, z = found.groups()
-            return _full(int(y), int(mo), int(d), _of_day(h, mi, s, f), z, zone), found.end()
+        full = full_stamp(text, at)
+        if full:
+            return full.stamp(zone), full.end
         found = _SLASH.match(text, at)
         if found:
             mo, d, y, h, mi, s, f = found.groups()
             if y:
-                return _full(int(y), int(mo), int(d), _of_day(h, mi, s, f), None, zone), found.end()
+                day_ms = _of_day(h, mi, s, f)
+                return Stamp(
+                    day_ms, int(mo), int(d), utc_ms(int(y), int(mo), int(d), day_ms, zone)
+                ), found.end()
             return Stamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
         found = _CLOCK.match(text, at)
         if found:
@@ -98,15 +138,13 @@ def parse_iso(text: str, zone: tzinfo | None) -> float | None:
     return found[0].ms if found and found[1] == len(text) else None
 
 
-def _full(y: int, mo: int, d: int, day_ms: float, z: str | None, zone: tzinfo | None) -> Stamp:
-    if z is None:
-        return Stamp(day_ms, mo, d, utc_ms(y, mo, d, day_ms, zone))
-    ms = utc_ms(y, mo, d, day_ms, None)
-    if ms is not None and z[0] in "+-":
-        digits = z[1:].replace(":", "")
-        away = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000
-        ms += away if z[0] == "-" else -away
-    return Stamp(day_ms, mo, d, ms)
+def _offset(zone: str | None) -> float | None:
+    """Milliseconds east of UTC that a printed zone stands for."""
+    if zone is None or zone[0] not in "+-":
+        return None if zone is None else 0.0
+    digits = zone[1:].replace(":", "")
+    away = (int(digits[:2]) * 60 + int(digits[2:])) * 60_000.0
+    return -away if zone[0] == "-" else away
 
 
 def _of_day(h: str, mi: str, s: str, f: str | None) -> float:

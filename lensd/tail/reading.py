@@ -23,6 +23,7 @@ from lensd.tail.pieces import TRACE, Piece, digest, pieces
 
 LINE_LIMIT = 1 << 20  #: bytes; a longer line is passed over, or cut at a carriage return where it has one
 _SCAN = 1 << 16
+_BOM = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class Chunk:
 
     more: there is more to read at once. lag_bytes: what is left unread, half lines included (packed pieces by
     estimate). mtime_ms: of the piece that was read. skipped_lines, skipped_bytes: lines over the limit.
-    torn: bytes of a line at the end whose newline has not come.
+    torn: bytes of a line at the end whose newline has not come. body: where lines were asked for unsplit,
+    their bytes with every newline, from byte `start` and line number `first` on; `lines` is empty then.
     """
 
     lines: list[Line]
@@ -83,24 +85,33 @@ class Chunk:
     skipped_bytes: int = 0
     torn: bytes = b""
     read_bytes: int = 0
+    body: bytes = b""
+    start: int = 0
+    first: int = 0
     _data: bytes = field(default=b"", repr=False)
     _base: int = 0
 
     def position_at(self, index: int) -> Position:
         """The place where `lines[index]` begins: for a reader that stops before the end of the chunk."""
         line = self.lines[index]
-        end = line.start - self._base
-        return replace(
-            self.position,
-            offset=line.start,
-            line=line.number,
-            trace=digest(self._data[max(0, end - TRACE) : end]),
-            inside="cut" if index and not self.lines[index - 1].complete else "",
-        )
+        inside = "cut" if index and not self.lines[index - 1].complete else ""
+        return self._position(line.start, line.number, inside)
+
+    def position_in(self, offset: int, line: int) -> Position:
+        """The place `offset` bytes into the body, where its line of ordinal `line` begins."""
+        return self._position(self.start + offset, self.first + line, "")
+
+    def _position(self, start: int, number: int, inside: str) -> Position:
+        end = start - self._base
+        trace = digest(self._data[max(0, end - TRACE) : end])
+        return replace(self.position, offset=start, line=number, trace=trace, inside=inside)
 
 
-def read_lines(path: str, position: Position | None, max_bytes: int) -> Chunk:
+def read_lines(path: str, position: Position | None, max_bytes: int, *, split: bool = True) -> Chunk:
     """The complete lines from `position` (`None`: the beginning), about `max_bytes` of them but at least one.
+
+    split: false asks for them in one piece (see `Chunk.body`), which is granted where they are plain text of
+    ordinary length.
 
     Raises FileNotFoundError when the stream has no piece, OSError when one cannot be read.
     """
@@ -110,9 +121,9 @@ def read_lines(path: str, position: Position | None, max_bytes: int) -> Chunk:
     # A piece that is read to its end hands over to the next one that has anything in it.
     while True:
         piece = parts[index]
-        chunk = _read_piece(piece, here, max_bytes)
+        chunk = _read_piece(piece, here, max_bytes, split)
         later = _next_with_text(parts, index)
-        if chunk.lines or chunk.skipped_bytes or chunk.more or later is None:
+        if chunk.lines or chunk.body or chunk.skipped_bytes or chunk.more or later is None:
             break
         if chunk.torn:
             _give_torn(chunk)
@@ -178,7 +189,7 @@ def _next_with_text(parts: list[Piece], index: int) -> int | None:
     return None
 
 
-def _read_piece(piece: Piece, here: Position, max_bytes: int) -> Chunk:
+def _read_piece(piece: Piece, here: Position, max_bytes: int, split: bool) -> Chunk:
     base = max(0, here.offset - TRACE)
     lead = here.offset - base
     want = max(max_bytes, 1)
@@ -199,7 +210,12 @@ def _read_piece(piece: Piece, here: Position, max_bytes: int) -> Chunk:
         data = data[:-1]
     chunk = Chunk([], here, _data=data, _base=base)
     number, start, inside = here.line, lead, here.inside
-    if end >= 0:
+    if end >= 0 and not (split or wide or inside or end - lead > LINE_LIMIT or head.startswith(_BOM)):
+        chunk.body, chunk.start, chunk.first = data[lead : end + 1], here.offset, number
+        number += chunk.body.count(b"\n")
+        start = end + 1
+        chunk.more = len(data) - lead >= want
+    elif end >= 0:
         body = data[lead:end]
         for text in _split(body, newline) if wide else body.split(b"\n"):
             if inside == "over" or len(text) > LINE_LIMIT:
@@ -288,4 +304,4 @@ def _split(body: bytes, newline: bytes) -> list[bytes]:
 def _plain(text: bytes, wide: str, start: int) -> bytes:
     if wide:
         return text.decode(wide, "replace").lstrip("\ufeff").encode()
-    return text[3:] if start == 0 and text.startswith(codecs.BOM_UTF8) else text
+    return text[3:] if start == 0 and text.startswith(_BOM) else text

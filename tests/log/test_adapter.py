@@ -163,7 +163,7 @@ def test_nul_bytes_in_a_log_are_no_reason_to_give_it_up(tmp_path: Path) -> None:
 def test_an_unreadable_log_is_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = input_of(write(tmp_path / "x.log", steps(0, 10)))
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("lensd_log.reader.read_lines", refuse)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from lensd_log import LogAdapter
 from lensd_log.wrappers import peel
 from tests.log.reading import Reading, read, write
 from tests.log.test_golden import GOLDEN
@@ -118,17 +119,38 @@ def test_dialects_are_found_inside_containers(name: str, tmp_path: Path) -> None
 def test_other_ranks_do_not_double_points(tmp_path: Path) -> None:
     lines = [f"[rank{rank}]:step {n} loss={n}.{rank}" for n in range(1, 30) for rank in (3, 0, 1, 2)]
     reading = read_lines(tmp_path, lines)
-    assert reading.points == {"loss": [(n, n + 0.3) for n in range(1, 30)]}
+    # What the third rank said first is written again by the lowest, which then keeps the metric.
+    assert reading.points == {"loss": [(1, 1.3), *((n, n + 0.0) for n in range(1, 30))]}
 
 
 def test_another_rank_is_followed_when_the_first_falls_silent(tmp_path: Path) -> None:
-    lines = [f"[rank1]:step {n} loss=1.5" for n in range(10)] + [
-        f"[rank0]:step {n} loss=2.5" for n in range(40)
+    lines = [f"[rank0]:step {n} loss=1.5" for n in range(10)] + [
+        f"[rank1]:step {n} loss=2.5" for n in range(40)
     ]
     points = read_lines(tmp_path, lines).points["loss"]
     assert points[:10] == [(n, 1.5) for n in range(10)]
     assert points[-1] == (39, 2.5)
     assert len({step for step, _ in points}) == len(points) >= 37
+
+
+def test_a_lower_rank_that_comes_late_goes_on_where_the_other_has_got_to(tmp_path: Path) -> None:
+    lines = [f"[rank1]:step {n} loss=1.5" for n in range(10)] + [
+        f"[rank0]:step {n} loss=2.5" for n in range(20)
+    ]
+    points = read_lines(tmp_path, lines).points["loss"]
+    assert points == [*((n, 1.5) for n in range(10)), *((n, 2.5) for n in range(9, 20))]
+
+
+def test_ranks_that_differ_are_kept_apart_where_that_is_asked_for(tmp_path: Path) -> None:
+    lines = [f"[rank{rank}]:step {n} loss={n}.{rank} lr=0.1" for n in range(1, 5) for rank in (0, 1, 2)]
+    path = write(tmp_path / "train.log", "\n".join([*lines, ""]).encode())
+    points = read(path, adapter=LogAdapter({"ranks": "every"})).points
+    assert points == {
+        "loss": [(n, n + 0.0) for n in range(1, 5)],
+        "lr": [(n, 0.1) for n in range(1, 5)],
+        "loss{rank=1}": [(n, n + 0.1) for n in range(1, 5)],
+        "loss{rank=2}": [(n, n + 0.2) for n in range(1, 5)],
+    }
 
 
 def test_ranks_that_print_different_metrics_are_both_heard(tmp_path: Path) -> None:

@@ -177,4 +177,5 @@ HF_TRAINER = Dialect(
     needles=("{'", "%|", "***** Running training", "Total optimization steps", "Num Epochs"),
     framework="huggingface",
     peek=_peek,
+    columns=re.compile(r"\{'"),
 )

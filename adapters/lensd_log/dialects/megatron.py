@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.numbers import leading
-from lensd_log.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
 
 _TRAIN = re.compile(r"\biteration\s{1,20}(\d{1,15})\s{0,20}/\s{0,20}(\d{1,15}) ?\|")
 _EVAL = re.compile(r"\b(?:validation|test) loss at (?:iteration (\d{1,15})|[^|]{1,120}?) ?\|")
@@ -62,4 +62,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     )
 
 
-MEGATRON = Dialect("megatron", _parse, needles=("iteration", " loss at "), framework="megatron")
+MEGATRON = Dialect(
+    "megatron", _parse, needles=("iteration", " loss at "), framework="megatron", columns=EVERY_LINE
+)
