@@ -38,6 +38,7 @@ ALLOWED = {
         "lensd", "lensd.config", "lensd.export", "lensd.poller", "lensd.query", "lensd.report", "lensd.serve",
         "lensd.store",
     },
+    "lensd.hook": set[str](),  # relative imports only: it is copied into environments without lensd
     "lensd.__main__": {"lensd.cli"},
     "lensd_log": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
