@@ -16,6 +16,7 @@ import click
 from lensd import __version__, serve
 from lensd.config import Config, ConfigError, load
 from lensd.export import write_points
+from lensd.hook_cli import hook
 from lensd.poller import Poller, Progress
 from lensd.query import lens, runs
 from lensd.report import print_inputs, print_runs, print_summary
@@ -243,6 +244,9 @@ def export(db: str, workload: str, form: str, attempt: str) -> None:
                 sys.stdout.flush()
         finally:
             store.close()
+
+
+main.add_command(hook)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

@@ -35,10 +35,12 @@ ALLOWED = {
     "lensd.export": {"lensd.query", "lensd.store"},
     "lensd.report": {"lensd.query"},
     "lensd.cli": {
-        "lensd", "lensd.config", "lensd.export", "lensd.poller", "lensd.query", "lensd.report", "lensd.serve",
-        "lensd.store",
+        "lensd", "lensd.config", "lensd.export", "lensd.hook_cli", "lensd.poller", "lensd.query",
+        "lensd.report", "lensd.serve", "lensd.store",
     },
     "lensd.hook": set[str](),  # relative imports only: it is copied into environments without lensd
+    "lensd.installation": {"lensd", "lensd.hook"},
+    "lensd.hook_cli": {"lensd.installation", "lensd.hook"},
     "lensd.__main__": {"lensd.cli"},
     "lensd_log": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},

@@ -68,10 +68,13 @@ class Settings:
     retry_longest: float = 15.0
 
     @classmethod
-    def read(cls) -> Settings:
+    def read(cls, base_url: str | None = None) -> Settings:
+        """What the environment says; `base_url` wins over it."""
         in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
         return cls(
-            base_url=_with_prefix(given("API_BASE_URL", IN_CLUSTER if in_pod else ON_THIS_MACHINE)),
+            base_url=_with_prefix(
+                base_url or given("API_BASE_URL", IN_CLUSTER if in_pod else ON_THIS_MACHINE)
+            ),
             token=os.environ.get("LENSD_TOKEN", "").strip(),
             workload=given("WORKLOAD") or given("WORKLOAD_UID"),
             pod_uid=given("POD_UID"),

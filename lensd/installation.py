@@ -1,0 +1,150 @@
+"""Puts the hook into a Python environment and takes it out again, leaving nothing.
+
+The hook is copied as the package `lensd_hook`, so that it works where lensd itself is not installed, and a
+`.pth` file loads it when that Python starts. Where lensd is installed in the same environment, the files are
+also entered into its RECORD: `pip uninstall lensd` then removes them too.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from lensd import hook
+
+PACKAGE = "lensd_hook"
+PTH = "lensd_hook.pth"
+
+#: What `site` executes at the start of Python. It says nothing and does nothing when the package is gone.
+LINE = 'import sys; exec("try:\\n import lensd_hook.auto\\nexcept Exception: pass")\n'
+
+_ASK = """if True:
+    import json, os, site, sys, sysconfig
+    folders = [sysconfig.get_paths()["purelib"], *getattr(site, "getsitepackages", list)()]
+    if site.ENABLE_USER_SITE:
+        folders.append(site.getusersitepackages())
+    print(json.dumps([sys.executable, list(sys.version_info[:2]), list(dict.fromkeys(folders))]))"""
+
+
+class InstallationError(Exception):
+    """The hook cannot be installed or removed there; the message is one sentence."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A Python environment: its interpreter, version, and the folders whose `.pth` files it executes."""
+
+    python: str
+    version: tuple[int, int]
+    folders: tuple[Path, ...]
+
+    def installed(self) -> Path | None:
+        """The folder that the hook is installed in."""
+        return next(
+            (each for each in self.folders if (each / PTH).exists() or (each / PACKAGE).exists()), None
+        )
+
+
+def environment(python: str | None = None) -> Environment:
+    """The environment of an interpreter, by default the one that runs lensd. Raises InstallationError."""
+    command = [python or sys.executable, "-I", "-c", _ASK]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        told, version, folders = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        raise InstallationError(f"{command[0]} cannot be asked for its folders: {error}") from error
+    return Environment(told, (version[0], version[1]), tuple(Path(each) for each in folders))
+
+
+def install(target: Environment) -> Path:
+    """Copy the hook and write its `.pth`; replaces an older one. The folder it is in. Raises
+    InstallationError."""
+    if target.version < (3, 8):
+        raise InstallationError(
+            f"{target.python} is Python {target.version[0]}.{target.version[1]}; 3.8 is needed"
+        )
+    folder = target.installed() or next((each for each in target.folders if _writable(each)), None)
+    if folder is None:
+        raise InstallationError(f"none of {', '.join(map(str, target.folders))} can be written to")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".lensd-", dir=folder) as scratch:
+            new = Path(scratch) / PACKAGE
+            shutil.copytree(source(), new, ignore=shutil.ignore_patterns("__pycache__", "inject"))
+            (Path(scratch) / PTH).write_text(LINE)
+            # The line first goes away, then comes back: no Python starts with half a package.
+            remove(folder)
+            new.rename(folder / PACKAGE)
+            (Path(scratch) / PTH).rename(folder / PTH)
+        _enter_into_record(folder)
+    except OSError as error:
+        raise InstallationError(f"{folder} cannot be written to: {error.strerror}") from error
+    return folder
+
+
+def uninstall(target: Environment) -> list[Path]:
+    """Remove the hook from every folder of the environment. Those it was in. Raises InstallationError."""
+    found: list[Path] = []
+    for folder in target.folders:
+        if (folder / PTH).exists() or (folder / PACKAGE).exists():
+            try:
+                remove(folder)
+            except OSError as error:
+                raise InstallationError(f"{folder} cannot be written to: {error.strerror}") from error
+            found.append(folder)
+    return found
+
+
+def remove(folder: Path) -> None:
+    (folder / PTH).unlink(missing_ok=True)
+    if (folder / PACKAGE).exists():
+        shutil.rmtree(folder / PACKAGE)
+    for record in _records(folder):
+        lines = record.read_text().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith((PTH + ",", PACKAGE + "/"))]
+        if kept != lines:
+            record.write_text("".join(kept))
+
+
+def is_current(folder: Path) -> bool:
+    """Whether what is installed there is complete and what this lensd would install."""
+    return (folder / PTH).exists() and _digests(folder / PACKAGE) == _digests(source())
+
+
+def source() -> Path:
+    """The folder of the hook in this lensd."""
+    return Path(hook.__file__).parent
+
+
+def _digests(package: Path) -> dict[str, str]:
+    return {path.name: _digest(path) for path in sorted(package.glob("*.py"))}
+
+
+def _digest(path: Path) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).decode().rstrip("=")
+
+
+def _records(folder: Path) -> list[Path]:
+    return sorted(folder.glob("lensd-*.dist-info/RECORD"))
+
+
+def _enter_into_record(folder: Path) -> None:
+    for record in _records(folder):
+        files = [folder / PTH, *sorted((folder / PACKAGE).glob("*.py"))]
+        with record.open("a") as file:
+            file.writelines(
+                f"{each.relative_to(folder)},sha256={_digest(each)},{each.stat().st_size}\n" for each in files
+            )
+
+
+def _writable(folder: Path) -> bool:
+    near = next((each for each in (folder, *folder.parents) if each.exists()), Path("/"))
+    return os.access(near, os.W_OK)
