@@ -24,7 +24,7 @@ PACKAGE = "lensd_hook"
 PTH = "lensd_hook.pth"
 
 #: What `site` executes at the start of Python. It says nothing and does nothing when the package is gone.
-LINE = 'import sys; exec("try:\\n import lensd_hook.auto\\nexcept Exception: pass")\n'
+LINE = 'import sys; exec("try:\\n import lensd_hook; lensd_hook.activate()\\nexcept Exception: pass")\n'
 
 _ASK = """if True:
     import json, os, site, sys, sysconfig
@@ -83,11 +83,22 @@ def install(target: Environment) -> Path:
             # The line first goes away, then comes back: no Python starts with half a package.
             remove(folder)
             new.rename(folder / PACKAGE)
+            _compile(target, folder / PACKAGE)
             (Path(scratch) / PTH).rename(folder / PTH)
         _enter_into_record(folder)
     except OSError as error:
         raise InstallationError(f"{folder} cannot be written to: {error.strerror}") from error
     return folder
+
+
+def _compile(target: Environment, package: Path) -> None:
+    """Byte code makes the difference at the start of each Python, which its user may not write."""
+    subprocess.run(
+        [target.python, "-I", "-m", "compileall", "-q", str(package)],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def uninstall(target: Environment) -> list[Path]:

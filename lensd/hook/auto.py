@@ -1,8 +1,7 @@
-"""Activates the hook on import: `import lensd.hook.auto` before `import wandb`, or the line of the `.pth`
-file."""
+"""Activates the hook on import, for code that asks for it: `import lensd.hook.auto` before `import wandb`."""
 
 from __future__ import annotations
 
-from .trigger import activate
+from . import activate
 
 activate()
