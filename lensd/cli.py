@@ -20,6 +20,7 @@ from lensd.hook_cli import hook
 from lensd.poller import Poller, Progress
 from lensd.query import lens, runs
 from lensd.report import print_inputs, print_runs, print_summary
+from lensd.run_cli import run as run_command
 from lensd.store import Store, StoreError
 
 UNREADABLE, USAGE, DATABASE, ADDRESS = 1, 2, 3, 4
@@ -247,6 +248,7 @@ def export(db: str, workload: str, form: str, attempt: str) -> None:
 
 
 main.add_command(hook)
+main.add_command(run_command)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:

@@ -36,11 +36,15 @@ ALLOWED = {
     "lensd.report": {"lensd.query"},
     "lensd.cli": {
         "lensd", "lensd.config", "lensd.export", "lensd.hook_cli", "lensd.poller", "lensd.query",
-        "lensd.report", "lensd.serve", "lensd.store",
+        "lensd.report", "lensd.run_cli", "lensd.serve", "lensd.store",
     },
     "lensd.hook": set[str](),  # relative imports only: it is copied into environments without lensd
     "lensd.installation": {"lensd", "lensd.hook"},
     "lensd.hook_cli": {"lensd.installation", "lensd.hook"},
+    "lensd.relay": set[str](),
+    "lensd.launcher": {"lensd.installation"},
+    "lensd.gathering": {"lensd.discovery"},
+    "lensd.run_cli": {"lensd.discovery", "lensd.gathering", "lensd.launcher", "lensd.relay"},
     "lensd.__main__": {"lensd.cli"},
     "lensd_log": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
