@@ -15,7 +15,11 @@ from lensd.adapter import Adapter
 GROUP = "lensd.adapters"
 
 #: Makes a source checkout work that was never installed.
-BUILT_IN = {"log": "lensd_log:LogAdapter", "tensorboard": "lensd_tensorboard:TensorBoardAdapter"}
+BUILT_IN = {
+    "log": "lensd_log:LogAdapter",
+    "tensorboard": "lensd_tensorboard:TensorBoardAdapter",
+    "wandb_spool": "lensd_wandb.spool:SpoolAdapter",
+}
 
 log = logging.getLogger(__name__)
 

@@ -48,6 +48,7 @@ ALLOWED = {
     "lensd.__main__": {"lensd.cli"},
     "lensd_log": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
+    "lensd_wandb": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
 }  # fmt: skip
 
 
