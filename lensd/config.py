@@ -37,8 +37,8 @@ class Polling(msgspec.Struct, forbid_unknown_fields=True):
     fastest_seconds: float = 0.2
     slowest_seconds: float = 5.0
     rescan_seconds: float = 2.0
-    read_bytes: int = 4 << 20
-    read_points: int = 1 << 20
+    read_bytes: int = 16 << 20
+    read_points: int = 2 << 20
     read_seconds: float = 0.25
     threads: int = 2
 

@@ -154,6 +154,10 @@ class Batch:
         return sum(len(s.points) for s in self.series.values())
 
 
+#: Steps, times, rows, the order these were brought into (None: they were in it), and the pieces they are of.
+_Shared = tuple[Ints, Floats, Ints, npt.NDArray[np.intp] | None, list[Points]]
+
+
 class SeriesBuilder:
     """Collects points row by row into the columns of a batch: the convenient way for line-wise readers.
 
@@ -166,6 +170,7 @@ class SeriesBuilder:
         self._texts: dict[str, list[str]] = {}
         self._not_iterating: set[str] = set()
         self._units: dict[str, str] = {}
+        self._shared: dict[tuple[int, ...], _Shared] = {}
         self.row = 0
         self.points = 0
 
@@ -202,6 +207,7 @@ class SeriesBuilder:
         self._not_iterating.add(name)
 
     def build(self, prefix: str = "") -> dict[str, Series]:
+        """Series whose points came as the same columns share them: what can be done once is."""
         return {
             prefix + name: Series(
                 self._joined(name, Points.of(*column)),
@@ -221,14 +227,17 @@ class SeriesBuilder:
         if len(pieces) == 1:
             return pieces[0]
         pieces = sorted(pieces, key=lambda piece: int(piece.row[0]))
-        row = np.concatenate([piece.row for piece in pieces])
-        joined = Points(
-            np.concatenate([piece.iteration for piece in pieces]),
-            np.concatenate([piece.ts_ms for piece in pieces]),
-            np.concatenate([piece.value for piece in pieces]),
-            row,
-        )
-        if bool((row[1:] >= row[:-1]).all()):
-            return joined
-        order = np.argsort(row, kind="stable")
-        return Points(joined.iteration[order], joined.ts_ms[order], joined.value[order], row[order])
+        key = tuple(id(column) for p in pieces for column in (p.iteration, p.ts_ms, p.row))
+        shared = self._shared.get(key)
+        if shared is None:
+            row = np.concatenate([piece.row for piece in pieces])
+            step = np.concatenate([piece.iteration for piece in pieces])
+            ts_ms = np.concatenate([piece.ts_ms for piece in pieces])
+            order = None if bool((row[1:] >= row[:-1]).all()) else np.argsort(row, kind="stable")
+            if order is not None:
+                step, ts_ms, row = step[order], ts_ms[order], row[order]
+            # The pieces are held too, for as long as their identity stands for them.
+            shared = self._shared[key] = step, ts_ms, row, order, pieces
+        step, ts_ms, row, order, _ = shared
+        value = np.concatenate([piece.value for piece in pieces])
+        return Points(step, ts_ms, value if order is None else value[order], row)

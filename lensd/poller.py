@@ -34,8 +34,8 @@ class Pace:
     longest_wait: float = 300.0  # between attempts at an input that keeps failing
     rescan: float = 2.0  # at the least; longer where a scan of the folders takes long
     rescan_share: float = 0.003  # of one core that scanning may take
-    bytes: int = 4 << 20
-    points: int = 1 << 20
+    bytes: int = 16 << 20
+    points: int = 2 << 20
     seconds: float = 0.25
     threads: int = 2
 

@@ -80,12 +80,17 @@ class Clock:
         """Is there a line just above that printed its time?"""
         return bool(line - self._state.get("line", -_NEAR) < _NEAR)
 
-    def infer_many(self, steps: Ints, step_ms: Floats | None) -> Floats:
+    def infer_many(self, steps: Ints, step_ms: Floats) -> Floats:
         """What `infer` gives for records one after another, none of them near a printed time. `step_ms`: what
-        each step took, where that is told."""
-        if step_ms is None or self._live or len(steps) == 1:
-            first = Record((), int(steps[0]), step_ms=None if step_ms is None else float(step_ms[0]))
-            return np.full(len(steps), self.infer(first, 2 * _NEAR + int(self._state.get("line", 0))))
+        each step took, NaN where that is not told."""
+        if self._live or np.isnan(step_ms).any():
+            alone = steps[:1] if self._live or np.isnan(step_ms).all() else steps
+            far = 2 * _NEAR + int(self._state.get("line", 0))
+            given = [
+                self.infer(Record((), step, step_ms=None if took != took else took), far)
+                for step, took in zip(alone.tolist(), step_ms.tolist(), strict=False)
+            ]
+            return np.full(len(steps), given[0]) if len(given) == 1 else np.array(given)
         self.inferred = True
         times = np.empty(len(steps))
         edges = [0, *(np.flatnonzero(np.diff(steps) < 0) + 1).tolist(), len(steps)]

@@ -1,5 +1,5 @@
-"""Text as columns: where the lines of a block and the runs of digits in them stand, and the numbers that runs
-make up, decoded for all lines at once.
+"""Text as columns: where the lines of a block and the runs of digits in them stand, and what whole numbers
+these are, for all lines at once.
 
 A line without its digits is its *shape*; two lines of one shape differ in numbers only, as long as their runs
 stand at the same places of it. Knows bytes, not formats.
@@ -9,48 +9,29 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Floats, Ints
 
-_DIGITS = b"0123456789"
-_POWERS = np.array([10.0**power for power in range(23)])  # each of them exact
-#: x87's long double holds 64 bits of mantissa: 19 digits and powers of ten up to 27 without a rounding. Where
-#: the platform has another kind, long numbers are read one by one.
-_EXTENDED = np.finfo(np.longdouble).nmant == 63
-_LONG_POWERS = np.array([10**power for power in range(28)], dtype=object).astype(np.longdouble)
-_PARTS = re.compile(rb"([-+]?)(?:(\d{1,3}(?:,\d{3})+)|(\d*))(?:(\.)(\d*))?(?:[eE]([-+]?)(\d+))?\Z")
-
+DIGITS = b"0123456789"
 Indices = npt.NDArray[np.intp]
+Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
 
-class Block:
-    """Whole lines, each with its newline.
-
-    shapes: of each line, bytes. first, last: [lines] byte range of each line, its newline left out. run:
-    [lines + 1] ordinal of each line's first run of digits. begin, end: [runs] byte range of each run.
-    """
+class Lines:
+    """Whole lines, each with its newline. first, last: [lines] byte range of each, its newline left out."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.bytes = np.frombuffer(data, np.uint8)
-        self.shapes = data.translate(None, _DIGITS).split(b"\n")
-        self.shapes.pop()
         self.last = np.flatnonzero(self.bytes == 10)
         self.first = np.empty_like(self.last)
         self.first[:1] = 0
         self.first[1:] = self.last[:-1] + 1
-        digit = (self.bytes - np.uint8(48)) < 10
-        edges = np.flatnonzero(digit[1:] != digit[:-1]) + 1
-        if len(digit) and digit[0]:
-            edges = np.concatenate((np.zeros(1, edges.dtype), edges))
-        # The last byte is a newline, so every run that begins also ends.
-        self.begin, self.end = edges[0::2], edges[1::2]
-        self.run = np.append(np.searchsorted(self.begin, self.first), len(self.begin))
 
     def __len__(self) -> int:
         return len(self.last)
@@ -58,149 +39,172 @@ class Block:
     def line(self, index: int) -> bytes:
         return self.data[self.first[index] : self.last[index]]
 
+    def some(self, lines: Indices) -> bytes:
+        """Some of the lines, each with its newline."""
+        if len(lines) == len(self):
+            return self.data
+        ranges = zip(self.first[lines].tolist(), self.last[lines].tolist(), strict=True)
+        return b"".join([self.data[first : last + 1] for first, last in ranges])
+
+    def windows(self, size: int) -> Bytes:
+        """[places, size] every stretch of `size` bytes, without copying one."""
+        return np.ndarray((len(self.data) - size + 1, size), np.uint8, self.data, strides=(1, 1))
+
+    @cached_property
+    def words(self) -> npt.NDArray[np.uint64]:
+        """The eight bytes before each place as one number, the first byte the lowest."""
+        padded = b"\n" * 8 + self.data
+        return np.ndarray((len(self.data) + 1,), "<u8", padded, strides=(1,))
+
+
+class Block(Lines):
+    """Lines and the runs of digits in them.
+
+    shapes: of each line, bytes. run: [lines + 1] ordinal of each line's first run of digits. begin, end:
+    [runs] byte range of each run.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self.shapes = data.translate(None, DIGITS).split(b"\n")
+        self.shapes.pop()
+        digit = (self.bytes - np.uint8(48)) < 10
+        edges = np.flatnonzero(digit[1:] ^ digit[:-1]) + 1
+        if len(digit) and digit[0]:
+            edges = np.concatenate((np.zeros(1, edges.dtype), edges))
+        # The last byte is a newline, so every run that begins also ends.
+        self.begin, self.end = edges[0::2], edges[1::2]
+        self.run = np.append(np.searchsorted(self.begin, self.first), len(self.begin))
+
     def grid(self, lines: Indices, runs: int) -> Grid:
         """The runs of lines that have `runs` of them each."""
-        place = self.run[lines][:, None] + np.arange(runs)
-        return Grid(self, self.begin[place], self.end[place])
+        if len(lines) and lines[-1] - lines[0] == len(lines) - 1:  # one after another
+            whole = slice(self.run[lines[0]], self.run[lines[-1] + 1])
+            begin, end = (
+                self.begin[whole].reshape(len(lines), runs),
+                self.end[whole].reshape(len(lines), runs),
+            )
+        else:
+            place = self.run[lines][:, None] + np.arange(runs)
+            begin, end = self.begin[place], self.end[place]
+        return Grid(self, begin, end)
 
 
-@dataclass(slots=True)
 class Grid:
-    """Byte ranges of runs, [lines, runs] each."""
+    """Where the runs of digits stand in lines that have as many of them each. width: [lines, runs] bytes."""
 
-    block: Block
-    begin: Indices
-    end: Indices
+    def __init__(self, lines: Lines, begin: Indices, end: Indices) -> None:
+        self.lines = lines
+        self.width = end - begin
+        self._begin = begin
+        self._end = end
+        self._even: Bools = (self.width == self.width[:1]).all(axis=0)
+
+    def __len__(self) -> int:
+        return len(self.width)
 
     def keep(self, rows: Bools) -> Grid:
-        return Grid(self.block, self.begin[rows], self.end[rows])
+        return Grid(self.lines, self._begin[rows], self._end[rows])
+
+    def begin(self, run: int) -> Indices:
+        """[lines] where a run begins in the block."""
+        return self._begin[:, run]
+
+    def end(self, run: int) -> Indices:
+        return self._end[:, run]
+
+    def gaps(self) -> Indices:
+        """[lines, runs - 1] bytes between a run and the next."""
+        return self._begin[:, 1:] - self._end[:, :-1]
+
+    def even(self, runs: Sequence[int]) -> bool:
+        """Is each of these runs as long in one line as in the others?"""
+        return all(self._even[run] for run in runs)
+
+    def text(self, begin: int, end: int) -> Bytes:
+        """[lines, bytes] from the beginning of run `begin` to the end of run `end`, the runs being even."""
+        size = int(self._end[0, end] - self._begin[0, begin])
+        return self.lines.windows(size)[self._begin[:, begin]]
+
+    def printed(self, row: int, runs: Sequence[int]) -> bytes:
+        """What stands in one line from the first of these runs to the last."""
+        return self.lines.data[self.begin(runs[0])[row] : self.end(runs[-1])[row]]
 
     def integers(self, run: int) -> Ints:
         """The digits of a run as a number, [lines]; wrong for more than 18 of them."""
-        begin, end = self.begin[:, run], self.end[:, run]
-        width = end - begin
-        longest = min(int(width.max(initial=0)), 18)
-        text, even = self.block.bytes, bool((width == longest).all())
-        total = np.zeros(len(begin), np.int64)
-        for place in range(longest, 0, -1):
-            at = end - place
-            digit = text[at] - np.uint8(48)
-            total *= 10
-            # A byte before the run belongs to something else: a number above 9, or a digit of another run.
-            total += digit if even else np.where(width >= place, digit, np.uint8(0))
+        if len(self) == 0:
+            return np.zeros(0, np.int64)
+        width = self.width[:, run]
+        size = int(width[0])
+        if size <= 18 and self._even[run]:
+            text = self.text(run, run)
+            low = weighed(text[:, -9:], WEIGHTS[-min(size, 9) :]).astype(np.int64)
+            if size <= 9:
+                return low
+            return low + weighed(text[:, :-9], WEIGHTS[9 - size :]).astype(np.int64) * 10**9
+        end = self.end(run)
+        total = self._eight(end, np.clip(width, 0, 8))
+        for place in range(8, min(int(width.max()), 18), 8):
+            total += self._eight(end - place, np.clip(width - place, 0, 8)) * 10**place
         return total
 
+    def _eight(self, end: Indices, digits: Indices) -> Ints:
+        """The number that the last `digits` (at most 8) bytes before `end` make up, all bytes at once: pairs
+        are joined to numbers below 100, these to numbers below 10,000, and these to the whole."""
+        word = self.lines.words[end]
+        word &= _LOW_NIBBLES[digits]
+        word *= np.uint64(10 << 8 | 1)
+        word >>= np.uint64(8)
+        word &= np.uint64(0x00FF00FF00FF00FF)
+        word *= np.uint64(100 << 16 | 1)
+        word >>= np.uint64(16)
+        word &= np.uint64(0x0000FFFF0000FFFF)
+        word *= np.uint64(10_000 << 32 | 1)
+        word >>= np.uint64(32)
+        return word.view(np.int64)
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """Which runs of a line make up a number, and what its text says besides digits.
 
-    whole, fraction, exponent: runs, `()` and None where the number has none. whole has several where
-    thousands are set apart. negative, shrinks: the sign of the number and of its exponent.
+class Matrix(Grid):
+    """Runs of digits that stand at the same places of each line.
+
+    first: [lines] where each line begins. rows: [lines, bytes] the lines. runs: byte ranges in a line.
     """
 
-    whole: tuple[int, ...]
-    fraction: int | None
-    exponent: int | None
-    negative: bool
-    shrinks: bool
+    def __init__(self, lines: Lines, first: Indices, rows: Bytes, runs: Sequence[tuple[int, int]]) -> None:
+        self.lines = lines
+        self._first = first
+        self._rows = rows
+        self._runs = runs
+        sizes = np.array([end - begin for begin, end in runs], np.int64)
+        self.width = np.broadcast_to(sizes, (len(first), len(runs)))
+        self._even = np.ones(len(runs), np.bool_)
 
-    @classmethod
-    def of(cls, text: bytes, first_run: int) -> Number | None:
-        """What `text`, whose first digits are run `first_run` of its line, is made up of."""
-        found = _PARTS.match(text)
-        if found is None:
-            return None
-        run = first_run
-        whole: tuple[int, ...] = ()
-        if found[2] or found[3]:
-            whole = tuple(range(run, run + 1 + (found[2] or b"").count(b",")))
-            run += len(whole)
-        fraction = exponent = None
-        if found[5]:
-            fraction, run = run, run + 1
-        if found[7]:
-            exponent, run = run, run + 1
-        return cls(whole, fraction, exponent, found[1] == b"-", found[6] == b"-") if run > first_run else None
+    def keep(self, rows: Bools) -> Matrix:
+        return Matrix(self.lines, self._first[rows], self._rows[rows], self._runs)
 
-    @property
-    def runs(self) -> tuple[int, ...]:
-        return self.whole + tuple(run for run in (self.fraction, self.exponent) if run is not None)
+    def begin(self, run: int) -> Indices:
+        return self._first + self._runs[run][0]
 
-    @property
-    def plain(self) -> bool:
-        """Is it an integer as a step is printed?"""
-        return len(self.whole) == 1 and self.fraction is None and self.exponent is None
+    def end(self, run: int) -> Indices:
+        return self._first + self._runs[run][1]
 
-    def fits(self, grid: Grid) -> Bools:
-        """[lines] whether thousands stand in groups of three, and no part is longer than can be read."""
-        width = grid.end - grid.begin
-        good = np.ones(len(width), np.bool_)
-        if len(self.whole) > 1:
-            good &= width[:, self.whole[0]] <= 3
-            for run in self.whole[1:]:
-                good &= width[:, run] == 3
-        if self.exponent is not None:
-            good &= width[:, self.exponent] <= 3
-        return good
-
-    def decode(self, grid: Grid) -> Floats:
-        """[lines] the numbers, each the very float64 that `float()` makes of its text."""
-        width = grid.end - grid.begin
-        count = len(width)
-        digits = np.zeros(count, np.int64)
-        mantissa = np.zeros(count, np.int64)
-        for run in self.whole if self.fraction is None else (*self.whole, self.fraction):
-            part = grid.integers(run)
-            if digits.any() or run == self.fraction:
-                scale = np.minimum(width[:, run], 18)
-                mantissa = mantissa * _INT_POWERS[scale] + part
-            else:
-                mantissa = part
-            digits = digits + width[:, run]
-        power = np.zeros(count, np.int64) if self.fraction is None else -width[:, self.fraction]
-        if self.exponent is not None:
-            given = grid.integers(self.exponent)
-            power = power - given if self.shrinks else power + given
-        size = np.abs(power)
-        exact = (digits <= 15) & (size <= 22)
-        if self.fraction is None and self.exponent is None:
-            value = mantissa.astype(np.float64)
-        else:
-            scale_by = _POWERS[np.minimum(size, 22)]
-            value = mantissa.astype(np.float64)
-            shrink = power < 0
-            if shrink.all():
-                value /= scale_by
-            else:
-                value = np.where(shrink, value / scale_by, value * scale_by)
-        if not exact.all():
-            rest = np.flatnonzero(~exact)
-            self._decode_long(grid, rest, mantissa[rest], digits[rest], power[rest], value)
-        return -value if self.negative else value
-
-    def _decode_long(
-        self, grid: Grid, rows: Indices, mantissa: Ints, digits: Ints, power: Ints, value: Floats
-    ) -> None:
-        """Numbers of more than 15 digits: in extended precision, and by `float()` where that could round
-        twice."""
-        alone = np.ones(len(rows), np.bool_)
-        if _EXTENDED:
-            size = np.minimum(np.abs(power), 27)
-            wide, scale = mantissa.astype(np.longdouble), _LONG_POWERS[size]
-            wide = np.where(power < 0, wide / scale, wide * scale)
-            value[rows] = wide.astype(np.float64)
-            low = wide.view(np.uint64)[::2] & np.uint64(0x7FF)
-            # Just halfway between two float64: which way to go was decided by the first rounding.
-            alone = (digits > 18) | (np.abs(power) > 27) | (low == 0x400) | (value[rows] < 1e-290)
-        text = grid.block.data
-        runs = self.runs
-        for row in rows[alone].tolist():
-            printed = text[grid.begin[row, runs[0]] : grid.end[row, runs[-1]]].replace(b",", b"")
-            value[row] = float(b"." + printed if not self.whole else printed)
+    def text(self, begin: int, end: int) -> Bytes:
+        return self._rows[:, self._runs[begin][0] : self._runs[end][1]]
 
 
-_INT_POWERS = np.array([10**power for power in range(19)], np.int64)
+def weighed(text: Bytes, weights: Floats) -> Floats:
+    """[lines] the sum of the digits in [lines, bytes], each by its weight; exact up to 15 digits."""
+    if (text[0] == text[-1]).all() and (text == text[0]).all():  # a column that does not change
+        return np.full(len(text), float((text[0] - np.uint8(48)) @ weights))
+    total: Floats = (text - np.uint8(48)) @ weights
+    return total
+
+
+#: What to keep of eight bytes of which the last `index` are digits. The first byte is the lowest.
+_LOW_NIBBLES = np.array(
+    [0x0F0F0F0F0F0F0F0F >> 8 * (8 - n) << 8 * (8 - n) if n else 0 for n in range(9)], np.uint64
+)
+WEIGHTS = np.array([10.0**power for power in range(14, -1, -1)])
 
 
 def starts_of_runs(line: bytes) -> list[tuple[int, int]]:

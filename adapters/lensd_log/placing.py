@@ -204,20 +204,34 @@ class Placement:
             (columns, step) for columns, step in zip(records, steps, strict=True) if columns.ts_ms is None
         ]
         near = bool(bare) and self.clock.is_near(first_line + int(bare[0][0].lines[0]))
-        if bare and (stamped or stamps or len(bare) > 1 or near):
+        if bare and (stamped or stamps or near):
             seen = [*stamps]
             for columns in stamped:
                 seen += zip(columns.lines.tolist(), _times(columns).tolist(), strict=True)
             self._stamp_one_by_one(seen, bare, first_line)
             return
-        for columns, step in bare:
-            took = columns.template.took
-            step_ms = columns.values[took[0]] * took[1] if took else None
-            columns.ts_ms = self.clock.infer_many(step, step_ms)
+        if bare:
+            self._stamp_bare(bare)
         last = [*stamps[-1:], *((int(c.lines[-1]), float(_times(c)[-1])) for c in stamped)]
         if last:
             line, ms = max(last)
             self.clock.saw(ms, first_line + line)
+
+    def _stamp_bare(self, bare: Sequence[tuple[Columns, Ints]]) -> None:
+        """Times of lines with no time printed anywhere near."""
+        lines = np.concatenate([columns.lines for columns, _ in bare])
+        order = np.argsort(lines)
+        times = np.empty(len(lines))
+        told = [columns.step_ms for columns, _ in bare]
+        step_ms = np.concatenate(
+            [np.full(len(c.lines), np.nan) if t is None else t for (c, _), t in zip(bare, told, strict=True)]
+        )
+        step = np.concatenate([step for _, step in bare])
+        times[order] = self.clock.infer_many(step[order], step_ms[order])
+        at = 0
+        for columns, _ in bare:
+            columns.ts_ms = times[at : at + len(columns.lines)]
+            at += len(columns.lines)
 
     def _stamp_one_by_one(
         self, seen: list[tuple[int, float]], bare: Sequence[tuple[Columns, Ints]], first_line: int
@@ -232,9 +246,9 @@ class Placement:
                 self.clock.saw(ms, first_line + line)
                 continue
             columns, step = bare[which]
-            took = columns.template.took
-            step_ms = float(columns.values[took[0]][index]) * took[1] if took else None
-            record = Record((), int(step[index]), step_ms=step_ms)
+            step_ms = columns.step_ms
+            took = None if step_ms is None else float(step_ms[index])
+            record = Record((), int(step[index]), step_ms=took)
             inferred[which][index] = self.clock.infer(record, first_line + line)
         for (columns, _), times in zip(bare, inferred, strict=True):
             columns.ts_ms = times

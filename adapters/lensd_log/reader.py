@@ -10,17 +10,17 @@ from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Counts, Input, LineMark, Restarts
-from lensd.tail import Chunk, Line, pieces, read_lines, tail_position
+from lensd.tail import LINE_LIMIT, Chunk, Line, pieces, read_lines, tail_position
 from lensd_log import survey
 from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
-from lensd_log.columns import Block
+from lensd_log.columns import Lines
 from lensd_log.cursor import Cursor
 from lensd_log.placing import ROWS, Placement
 from lensd_log.recognition import Recognition, entry_of
 from lensd_log.shapes import Shapes, Walk
 
-_CHUNK = 1 << 20
+_CHUNK = 5 << 18
 _BLOCK = 1 << 16  # bytes; less is not worth while
 _POINT_BYTES = 4  # no point is printed in fewer
 _MARK_LINES = 512
@@ -104,14 +104,14 @@ class LineReader:
         small = budget.bytes - self._bytes < _BLOCK or (budget.points - points) * _POINT_BYTES < _CHUNK
         return (worth_a_block and small) or budget.spent(self._bytes, points)
 
-    def _chunk(self) -> Chunk:
+    def _chunk(self, split: bool = False) -> Chunk:
         position = self._cursor.position if self._cursor.position.piece else None
         left = min(self._budget.bytes - self._bytes, _CHUNK)
         # The points of a block are counted afterwards, so with a small budget lines are read one by one.
         room = (self._budget.points - self._placement.series.points) * _POINT_BYTES
         whole = left >= _BLOCK and room >= left and not self._cursor.closed
         try:
-            return read_lines(self._input.path, position, max(1, left), split=not whole)
+            return read_lines(self._input.path, position, max(1, left), split=split or not whole)
         except FileNotFoundError:
             raise InputGone(f"{self._input.name}: the file is not there any more") from None
         except PermissionError:
@@ -132,7 +132,9 @@ class LineReader:
     def _take_block(self, chunk: Chunk) -> bool:
         """Take the lines of a chunk in one piece; true when the budget ended it before its end."""
         cursor, counts = self._cursor, self._batch.counts
-        block = Block(chunk.body)
+        block = Lines(chunk.body)
+        if int((block.last - block.first).max()) > LINE_LIMIT:
+            return self._take(self._chunk(split=True))
         series = self._placement.series
         row = series.row + ROWS
         series.row = row + len(block) * ROWS
@@ -146,16 +148,13 @@ class LineReader:
         cursor.unparsed += walk.unparsed
         if not cursor.passed:
             self._mark_block(chunk, block, taken)
-        if taken == len(block):
-            cursor.position = chunk.position
-            self._count_bytes(chunk.read_bytes)
-            return False
-        offset = int(block.first[taken])
+        stopped = taken < len(block)
+        offset = int(block.first[taken]) if stopped else len(chunk.body)
         cursor.position = chunk.position_in(offset, taken)
         self._count_bytes(offset)
-        return True
+        return stopped
 
-    def _mark_block(self, chunk: Chunk, block: Block, taken: int) -> None:
+    def _mark_block(self, chunk: Chunk, block: Lines, taken: int) -> None:
         cursor, at = self._cursor, 0
         while at < taken:
             start = chunk.start + int(block.first[at])
@@ -304,6 +303,7 @@ class LineReader:
         batch, cursor = self._batch, self._cursor
         batch.series = self._placement.series.build(self._input.prefix)
         batch.targets = self._placement.targets()
+        del self._placement.clock  # it asks this reader for surveys: a circle that would hold the points
         batch.dialect = cursor.dialect
         if not cursor.matched and not batch.more and cursor.lines >= _MANY and self._expects_metrics():
             batch.note = f"0 of {cursor.lines} lines matched any dialect"

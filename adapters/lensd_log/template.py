@@ -17,7 +17,8 @@ from datetime import tzinfo
 import numpy as np
 
 from lensd.model import Floats, Ints
-from lensd_log.columns import Block, Bools, Grid, Indices, Number, replaced, starts_of_runs
+from lensd_log.columns import DIGITS, Block, Bools, Grid, Indices, replaced, starts_of_runs
+from lensd_log.decimals import Number
 from lensd_log.record import Dialect, Record, State
 from lensd_log.stamps import Stamp
 from lensd_log.timing import Timing
@@ -71,6 +72,12 @@ class Columns:
     target: Ints | None
     values: list[Floats]
 
+    @property
+    def step_ms(self) -> Floats | None:
+        """[lines] what one step took, where that is told."""
+        took = self.template.took
+        return None if took is None else self.values[took[0]] * took[1]
+
     def part(self, rows: slice | Indices) -> Columns:
         """The columns of some of the lines."""
         return Columns(
@@ -88,8 +95,8 @@ class Template:
     """How to read lines of one shape.
 
     said: what the sample says. gaps: [runs] bytes before each run of digits. fixed: runs that must be as in
-    the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells how
-    long a step takes, and its unit in ms.
+    the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
+    how long a step takes, and its unit in ms.
     """
 
     shape: bytes
@@ -119,15 +126,16 @@ class Template:
             return False
         return states.get(self.dialect.name, {}) == self.said.state
 
-    def read(self, block: Block, lines: Indices, zone: tzinfo | None) -> Columns:
-        """The columns of those of these lines that fit. Every one has the template's shape."""
+    def grid(self, block: Block, lines: Indices) -> tuple[Grid, Indices]:
+        """The runs of those of these lines that fit, and which they are. All have the template's shape."""
         runs = len(self.gaps)
-        counts = block.run[lines + 1] - block.run[lines]
-        lines = lines[counts == runs]
+        lines = lines[block.run[lines + 1] - block.run[lines] == runs]
         grid = block.grid(lines, runs)
         good = self._fits(grid, block.first[lines])
-        if not good.all():
-            lines, grid = lines[good], grid.keep(good)
+        return (grid, lines) if good.all() else (grid.keep(good), lines[good])
+
+    def decode(self, lines: Indices, grid: Grid, zone: tzinfo | None) -> Columns:
+        """The columns of lines that fit, but for those that name a date that does not exist."""
         ts_ms = self._times(grid, zone)
         if ts_ms is not None and np.isnan(ts_ms).any():
             real = ~np.isnan(ts_ms)
@@ -151,20 +159,27 @@ class Template:
     def _fits(self, grid: Grid, first: Indices) -> Bools:
         if not len(self.gaps):
             return np.ones(len(first), np.bool_)
-        good: Bools = grid.begin[:, 0] - first == self.gaps[0]
-        good &= (grid.begin[:, 1:] - grid.end[:, :-1] == self.gaps[1:]).all(axis=1)
+        good: Bools = grid.begin(0) - first == self.gaps[0]
+        placed = grid.gaps() == self.gaps[1:]
+        if not placed.all():
+            good &= np.logical_and.reduce(placed, axis=1)
         if self.record is None and self.timing is None:
             return good
-        # No framework prints longer numbers; a bound in a dialect's regular expression may be below.
-        good &= (grid.end - grid.begin <= 18).all(axis=1)
+        width = grid.width
+        # No framework prints longer ones; a bound in a dialect's regular expression may be not far above.
+        if width.max(initial=0) > 18:
+            most = np.full(width.shape[1], 18)
+            most[[run for number in self.numbers.values() for run in number.runs]] = 30
+            good &= np.logical_and.reduce(width <= most, axis=1)
         for run, digits in self.fixed.items():
-            good &= grid.end[:, run] - grid.begin[:, run] == len(digits)
+            good &= width[:, run] == len(digits)
             good &= grid.integers(run) == int(digits)
         for number in (*self.numbers.values(), *((self.epoch[0],) if self.epoch else ())):
-            good &= number.fits(grid)
+            if number.exponent is not None or len(number.whole) > 1:
+                good &= number.fits(grid)
         for whole in (self.step, self.target):
             if whole is not None:
-                good &= (grid.end - grid.begin)[:, whole.whole[0]] <= 12
+                good &= width[:, whole.whole[0]] <= 12
         if self.timing is not None:
             good &= self.timing.fits(grid)
         return good
@@ -186,7 +201,7 @@ def learn(line: bytes, look: Look, zone: tzinfo | None) -> Template | None:
         return None
     edges = np.array([0, *(end for _, end in runs)], np.int64)
     gaps = np.array([begin for begin, _ in runs], np.int64) - edges[:-1]
-    template = Template(line.translate(None, b"0123456789"), said, gaps)
+    template = Template(line.translate(None, DIGITS), said, gaps)
     if not _find_time(template, line, runs, zone):
         return None
     if said.records and (len(said.records) > 1 or not _find_numbers(template, line, runs, look)):
@@ -303,7 +318,7 @@ def _whole(number: Number | None, value: int | None, grid: Grid) -> Ints | None:
     if number is not None:
         whole = grid.integers(number.whole[0])
         return -whole if number.negative else whole
-    return None if value is None else np.full(len(grid.begin), value, np.int64)
+    return None if value is None else np.full(len(grid), value, np.int64)
 
 
 def _is_right(
@@ -339,7 +354,8 @@ def _is_right(
             texts.update(zip(timing.clock, clock, strict=True))
         lines.append(replaced(line, runs, texts))
     block = Block(b"".join(each + b"\n" for each in lines))
-    found = template.read(block, np.arange(len(lines)), zone)
+    grid, members = template.grid(block, np.arange(len(lines)))
+    found = template.decode(members, grid, zone)
     if len(found.lines) == 0 or found.lines[0] != 0:
         return False
     for row, index in enumerate(found.lines.tolist()):
@@ -376,13 +392,8 @@ def _row(found: Columns, row: int) -> tuple[object, ...]:
             (name, repr(float(column[row])))
             for (name, _), column in zip(record.values, found.values, strict=True)
         ],
-        _step_ms(found, row),
+        None if found.step_ms is None else float(found.step_ms[row]),
     )
-
-
-def _step_ms(found: Columns, row: int) -> float | None:
-    took = found.template.took
-    return None if took is None else float(found.values[took[0]][row]) * took[1]
 
 
 def _expected(said: Said) -> tuple[object, ...]:

@@ -48,7 +48,7 @@ class Timing:
 
     def fits(self, grid: Grid) -> Bools:
         """[lines] whether every part has its number of digits."""
-        width = grid.end - grid.begin
+        width = grid.width
         good = np.ones(len(width), np.bool_)
         for run, digits in zip(self.date, (4, 2, 2) if len(self.date) > 1 else (8,), strict=True):
             good &= width[:, run] == digits
@@ -66,7 +66,7 @@ class Timing:
         hour, minute, second = (grid.integers(run) for run in self.clock)
         ms = (hour * 3600 + minute * 60 + second) * 1000.0
         if self.fraction is not None:
-            width = grid.end[:, self.fraction] - grid.begin[:, self.fraction]
+            width = grid.width[:, self.fraction]
             ms += np.round(grid.integers(self.fraction) / 10.0**width * 1000, 3)
         # The zone's offset may change within a day, but not within an hour.
         key = day * 100 + (hour if zone is not None and self.offset_ms is None else 0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lensd.model import Points
+from lensd.model import Floats, Ints, Points
 from lensd.store.chunks import CHUNK, PARTS, encode_floats, encode_ints
 from lensd.store.columns import Columns, is_ascending, joined
 from lensd.store.reader import Reader
@@ -25,8 +25,39 @@ INSERT INTO chunk (series_id, attempt, points, finite, ascending, min_step, max_
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
+class Packed:
+    """Columns that were packed for one series of a batch, for the others: most are reported at the same steps
+    and times, and packing them is what storing costs."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int], tuple[npt.NDArray[np.generic], bytes]] = {}
+
+    def ints(self, kind: str, at: int, column: Ints) -> bytes:
+        """A column of whole numbers; `kind` and `at` say where the same one may have been before."""
+        return self._get(kind, at, column) or self._put(kind, at, column, encode_ints(column))
+
+    def times(self, at: int, ts_ms: Floats) -> bytes:
+        """A column of UTC milliseconds."""
+        found = self._get("times", at, ts_ms)
+        return found or self._put("times", at, ts_ms, encode_ints(np.rint(ts_ms * PARTS).astype(np.int64)))
+
+    def _get(self, kind: str, at: int, column: npt.NDArray[np.generic]) -> bytes | None:
+        known = self._known.get((kind, at))
+        return known[1] if known is not None and np.array_equal(known[0], column) else None
+
+    def _put(self, kind: str, at: int, column: npt.NDArray[np.generic], blob: bytes) -> bytes:
+        self._known[kind, at] = column, blob
+        return blob
+
+
 def append(
-    db: sqlite3.Connection, reader: Reader, series: int, attempt: int, head: int, points: Columns
+    db: sqlite3.Connection,
+    reader: Reader,
+    series: int,
+    attempt: int,
+    head: int,
+    points: Columns,
+    packed: Packed,
 ) -> int:
     """Add points to a series; `head` is how many plain rows it has in this attempt. Returns how many it has
     afterwards."""
@@ -41,7 +72,7 @@ def append(
     db.executemany(
         _INSERT_CHUNK,
         (
-            _chunk_row(series, attempt, points.take(slice(at, min(at + CHUNK, sealed))))
+            _chunk_row(series, attempt, points.take(slice(at, min(at + CHUNK, sealed))), at, packed)
             for at in range(0, sealed, CHUNK)
         ),
     )
@@ -54,7 +85,7 @@ def _insert_rows(db: sqlite3.Connection, series: int, attempt: int, points: Colu
     db.executemany(_INSERT_HEAD, ((series, attempt, *row) for row in zip(*columns, strict=True)))
 
 
-def _chunk_row(series: int, attempt: int, points: Columns) -> tuple[object, ...]:
+def _chunk_row(series: int, attempt: int, points: Columns, at: int, packed: Packed) -> tuple[object, ...]:
     finite = np.isfinite(points.value)
     count = int(finite.sum())
     low: tuple[object, ...] = (None, None, None)
@@ -67,10 +98,10 @@ def _chunk_row(series: int, attempt: int, points: Columns) -> tuple[object, ...]
         int(points.step.min()), int(points.step.max()),
         float(points.ts_ms.min()), float(points.ts_ms.max()), int(points.version.max()),
         *low, *high,
-        encode_ints(points.step),
-        encode_ints(np.rint(points.ts_ms * PARTS).astype(np.int64)),
+        packed.ints("steps", at, points.step),
+        packed.times(at, points.ts_ms),
         encode_floats(points.value),
-        encode_ints(points.version),
+        packed.ints("versions", at, points.version),
     )  # fmt: skip
 
 

@@ -122,8 +122,9 @@ class Writer:
         tally.before(news, begins=bool(cut.rows or cut.own))
         self._db.executemany("INSERT INTO attempt VALUES (?, ?, ?)", begun)
         self._widen(known, runs)
+        packed = sealing.Packed()
         for run in runs:
-            self._append(run)
+            self._append(run, packed)
         tally.after()
         return sum(len(run.points) for run in runs if run.view[0] != "iteration")
 
@@ -173,11 +174,13 @@ class Writer:
             return points if stored is None else _earlier(points, earliest(stored))
         return _unrepeated(points, stored)
 
-    def _append(self, run: _Run) -> None:
+    def _append(self, run: _Run, packed: sealing.Packed) -> None:
         series, points = run.series, run.points
         if series.span is None or series.span.attempt != run.attempt:
             series.attempt, series.head, series.span = run.attempt, 0, None
-        series.head = sealing.append(self._db, self._reader, series.id, run.attempt, series.head, points)
+        series.head = sealing.append(
+            self._db, self._reader, series.id, run.attempt, series.head, points, packed
+        )
         old = series.span
         low, high = int(points.step.min()), int(points.step.max())
         early, late = float(points.ts_ms.min()), float(points.ts_ms.max())

@@ -72,7 +72,8 @@ class Chunk:
     more: there is more to read at once. lag_bytes: what is left unread, half lines included (packed pieces by
     estimate). mtime_ms: of the piece that was read. skipped_lines, skipped_bytes: lines over the limit.
     torn: bytes of a line at the end whose newline has not come. body: where lines were asked for unsplit,
-    their bytes with every newline, from byte `start` and line number `first` on; `lines` is empty then.
+    their bytes with every newline, from byte `start` and line number `first` on; `lines` is empty then, and
+    the line number of `position` is for the reader to count (see `position_in`).
     """
 
     lines: list[Line]
@@ -110,8 +111,8 @@ class Chunk:
 def read_lines(path: str, position: Position | None, max_bytes: int, *, split: bool = True) -> Chunk:
     """The complete lines from `position` (`None`: the beginning), about `max_bytes` of them but at least one.
 
-    split: false asks for them in one piece (see `Chunk.body`), which is granted where they are plain text of
-    ordinary length.
+    split: false asks for them in one piece (see `Chunk.body`), which is granted where they are plain text;
+    whether one is over the limit is for the reader to see.
 
     Raises FileNotFoundError when the stream has no piece, OSError when one cannot be read.
     """
@@ -210,9 +211,8 @@ def _read_piece(piece: Piece, here: Position, max_bytes: int, split: bool) -> Ch
         data = data[:-1]
     chunk = Chunk([], here, _data=data, _base=base)
     number, start, inside = here.line, lead, here.inside
-    if end >= 0 and not (split or wide or inside or end - lead > LINE_LIMIT or head.startswith(_BOM)):
+    if end >= 0 and not (split or wide or inside or head.startswith(_BOM)):
         chunk.body, chunk.start, chunk.first = data[lead : end + 1], here.offset, number
-        number += chunk.body.count(b"\n")
         start = end + 1
         chunk.more = len(data) - lead >= want
     elif end >= 0:
