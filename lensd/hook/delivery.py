@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -51,6 +52,8 @@ class Delivery:
                 return Outcome.SMALLER, why
             return (Outcome.REFUSED if error.code in (400, 422) else Outcome.LATER), why
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(getattr(error, "reason", error), socket.timeout):
+                return Outcome.LATER, f"did not answer within {timeout:.1f} s"
             return Outcome.LATER, f"cannot be reached: {error}"
 
 
