@@ -138,15 +138,30 @@ class Grid:
         size = int(width[0])
         if size <= 18 and self._even[run]:
             text = self.text(run, run)
-            low = weighed(text[:, -9:], WEIGHTS[-min(size, 9) :]).astype(np.int64)
+            low = _weighed(text[:, -9:], _WEIGHTS[-min(size, 9) :]).astype(np.int64)
             if size <= 9:
                 return low
-            return low + weighed(text[:, :-9], WEIGHTS[9 - size :]).astype(np.int64) * 10**9
+            return low + _weighed(text[:, :-9], _WEIGHTS[9 - size :]).astype(np.int64) * 10**9
         end = self.end(run)
         total = self._eight(end, np.clip(width, 0, 8))
         for place in range(8, min(int(width.max()), 18), 8):
             total += self._eight(end - place, np.clip(width - place, 0, 8)) * 10**place
         return total
+
+    def summed(self, runs: Sequence[int], scales: Sequence[float]) -> Floats:
+        """[lines] the sum of runs, each by its scale: exact while all of it is below 2**53. `runs` ascend."""
+        if len(self) == 0 or not self.even(runs):
+            total = np.zeros(len(self))
+            for run, scale in zip(runs, scales, strict=True):
+                total += self.integers(run) * scale
+            return total
+        text = self.text(runs[0], runs[-1])
+        weights = np.zeros(text.shape[1])  # of what stands between the runs: nothing
+        start = int(self.begin(runs[0])[0])
+        for run, scale in zip(runs, scales, strict=True):
+            at, size = int(self.begin(run)[0]) - start, int(self.width[0, run])
+            weights[at : at + size] = _WEIGHTS[-size:] * scale
+        return _weighed(text, weights)
 
     def _eight(self, end: Indices, digits: Indices) -> Ints:
         """The number that the last `digits` (at most 8) bytes before `end` make up, all bytes at once: pairs
@@ -192,10 +207,8 @@ class Matrix(Grid):
         return self._rows[:, self._runs[begin][0] : self._runs[end][1]]
 
 
-def weighed(text: Bytes, weights: Floats) -> Floats:
-    """[lines] the sum of the digits in [lines, bytes], each by its weight; exact up to 15 digits."""
-    if (text[0] == text[-1]).all() and (text == text[0]).all():  # a column that does not change
-        return np.full(len(text), float((text[0] - np.uint8(48)) @ weights))
+def _weighed(text: Bytes, weights: Floats) -> Floats:
+    """[lines] the sum of the digits in [lines, bytes], each by its weight."""
     total: Floats = (text - np.uint8(48)) @ weights
     return total
 
@@ -204,7 +217,7 @@ def weighed(text: Bytes, weights: Floats) -> Floats:
 _LOW_NIBBLES = np.array(
     [0x0F0F0F0F0F0F0F0F >> 8 * (8 - n) << 8 * (8 - n) if n else 0 for n in range(9)], np.uint64
 )
-WEIGHTS = np.array([10.0**power for power in range(14, -1, -1)])
+_WEIGHTS = np.array([10.0**power for power in range(14, -1, -1)])
 
 
 def starts_of_runs(line: bytes) -> list[tuple[int, int]]:

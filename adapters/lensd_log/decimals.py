@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lensd.model import Floats, Ints
-from lensd_log.columns import WEIGHTS, Bools, Grid, Indices, weighed
+from lensd_log.columns import Bools, Grid, Indices
 
 _POWERS = np.array([10.0**power for power in range(23)])  # each of them exact
 #: x87's long double holds 64 bits of mantissa: 19 digits and powers of ten up to 27 without a rounding. Where
@@ -86,15 +86,8 @@ class Number:
         width = grid.width[0]
         if int(width[list(digits)].sum()) > 15:
             return None
-        text = grid.text(self.runs[0], digits[-1])
-        weights = np.zeros(text.shape[1])
-        start, place = int(grid.begin(self.runs[0])[0]), 0
-        for run in reversed(digits):
-            size = int(width[run])
-            at = int(grid.begin(run)[0]) - start
-            weights[at : at + size] = WEIGHTS[15 - place - size : 15 - place]
-            place += size
-        mantissa = weighed(text, weights)
+        places = [10.0 ** int(width[list(digits[at + 1 :])].sum()) for at in range(len(digits))]
+        mantissa = grid.summed(digits, places)
         shift = 0 if self.fraction is None else -int(width[self.fraction])
         if self.exponent is None:
             return mantissa / _POWERS[-shift] if shift else mantissa
@@ -144,8 +137,10 @@ class Number:
 
 def _scaled(mantissa: Floats, power: Ints) -> Floats:
     """Times a power of ten: exact where the mantissa and the power (at most 22) are."""
-    if not power.any():
-        return mantissa
+    first = int(power[0])
+    if bool((power == first).all()) and abs(first) <= 22:
+        by = float(_POWERS[abs(first)])
+        return mantissa / by if first < 0 else mantissa * by
     scale: Floats = _POWERS[np.minimum(np.abs(power), 22)]
     shrink = power < 0
     return np.where(shrink, mantissa / scale, mantissa * scale)

@@ -171,13 +171,11 @@ class Placement:
         steps: dict[int, Ints] = {}
         if untold:
             lines = np.concatenate([columns.lines for columns in untold])
-            ordinal = np.empty(len(lines), np.int64)
-            ordinal[np.argsort(lines)] = np.arange(1, len(lines) + 1) + cursor.ordinal
+            here = np.zeros(int(lines.max()) + 1, np.bool_)
+            here[lines] = True
+            ordinal = np.cumsum(here) + cursor.ordinal
             cursor.ordinal += len(lines)
-            at = 0
-            for columns in untold:
-                steps[id(columns)] = ordinal[at : at + len(columns.lines)]
-                at += len(columns.lines)
+            steps = {id(columns): ordinal[columns.lines] for columns in untold}
         result = [columns.step if columns.step is not None else steps[id(columns)] for columns in records]
         trained = [
             (int(columns.lines[-1]), int(step[-1]))

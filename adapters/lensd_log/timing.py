@@ -60,11 +60,9 @@ class Timing:
 
     def decode(self, grid: Grid, zone: tzinfo | None) -> Floats:
         """[lines] UTC milliseconds; NaN for a date that does not exist."""
-        day = grid.integers(self.date[0])
-        if len(self.date) > 1:
-            day = day * 10_000 + grid.integers(self.date[1]) * 100 + grid.integers(self.date[2])
-        hour, minute, second = (grid.integers(run) for run in self.clock)
-        ms = (hour * 3600 + minute * 60 + second) * 1000.0
+        day = grid.summed(self.date, (10_000.0, 100.0, 1.0)[-len(self.date) :]).astype(np.int64)
+        ms = grid.summed(self.clock, (3_600_000.0, 60_000.0, 1000.0))
+        hour = (ms // 3_600_000).astype(np.int64)
         if self.fraction is not None:
             width = grid.width[:, self.fraction]
             ms += np.round(grid.integers(self.fraction) / 10.0**width * 1000, 3)
