@@ -120,12 +120,11 @@ class Reporter:
             rows = channel.collect()
             with self._lock:
                 waiting = sum(each.pending_values for each in self.channels)
+                channel.pending.extend(rows)
+                channel.pending_values += sum(len(values) for _, _, values in rows)
                 if self._away or not channel.spool.empty or waiting > self.settings.memory_values:
-                    self._spool_pending(channel)
-                    self._spool(channel, row_lines(rows))
-                else:
-                    channel.pending.extend(rows)
-                    channel.pending_values += sum(len(values) for _, _, values in rows)
+                    # A disk that takes nothing is no reason to forget what there is room for.
+                    self._spool_pending(channel, forget=waiting > self.settings.memory_values)
                 if channel.finished and channel.idle:
                     self.channels.remove(channel)
 
@@ -138,24 +137,28 @@ class Reporter:
             time.sleep(0.002)
         with self._lock:
             for work in self._in_flight:
-                self._spool(work.channel, work.keep())
+                work.kept = work.kept or self._spool(work.channel, work.lines())
             for channel in self.channels:
                 if channel.evidence is not None:
-                    self._spool(channel, Evidence(channel).keep())
-                self._spool_pending(channel)
+                    self._spool(channel, Evidence(channel).lines())
+                self._spool_pending(channel, forget=True)
 
-    def _spool_pending(self, channel: Channel) -> None:
-        rows, channel.pending_values = list(channel.pending), 0
-        channel.pending.clear()
-        self._spool(channel, row_lines(rows))
+    def _spool_pending(self, channel: Channel, *, forget: bool) -> None:
+        """Move what waits in memory to the disk; what it does not take is kept, or forgotten and counted."""
+        taken = self._spool(channel, row_lines(channel.pending))
+        if taken or forget:
+            self.lost += 0 if taken else len(channel.pending)
+            channel.pending.clear()
+            channel.pending_values = 0
 
-    def _spool(self, channel: Channel, lines: list[bytes]) -> None:
+    def _spool(self, channel: Channel, lines: list[bytes]) -> bool:
         try:
             channel.spool.append(lines)
         except OSError as error:
-            self.lost += len(lines)
             self.last_problem = str(error)
             note_fault("spool", error)
+            return False
+        return True
 
     # The sender --------------------------------------------------------------------------------------------
 
@@ -239,7 +242,8 @@ class Reporter:
             self._away = True
             self._retry_at = time.monotonic() + self._backoff
             self._backoff = min(self._backoff * 2, self.settings.retry_longest)
-            self._spool(work.channel, work.keep())
+            if not work.kept and not self._spool(work.channel, work.lines()):
+                work.put_back()
         else:
             self.lost += work.log_calls
             work.done()

@@ -62,7 +62,7 @@ class Settings:
     timeout: float = 10.0
     drain: float = 2.0
     batch_values: int = 20_000
-    memory_values: int = 200_000
+    memory_values: int = 100_000
     spool_bytes: int = 1 << 30
     retry_first: float = 0.5
     retry_longest: float = 15.0

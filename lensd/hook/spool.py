@@ -10,6 +10,7 @@ owner holds an exclusive `flock` as long as it lives.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import threading
@@ -38,7 +39,6 @@ class Spool:
     def __init__(self, folder: str, identity: dict[str, str], limit: int) -> None:
         self.identity = identity
         self.lock = threading.Lock()
-        self.lost_rows = 0
         self._folder = folder
         self._limit = limit
         self._file: int | None = None
@@ -51,27 +51,23 @@ class Spool:
         return self._read >= self._size
 
     def append(self, lines: list[bytes]) -> None:
-        """Append whole lines. Those that do not fit, on the disk or under the limit, are counted as lost."""
+        """Append whole lines, all or none. Raises OSError where the disk or the limit leaves no room."""
         if not lines:
             return
         with self.lock:
+            self._open()
+            assert self._file is not None
+            data = b"".join(lines)
+            if self._size + len(data) > self._limit:
+                raise OSError(f"the spool {self.path} has reached its limit")
+            done = 0
             try:
-                self._open()
-                data = b"".join(lines)
-                if self._size + len(data) > self._limit:
-                    raise OSError(f"the spool {self.path} has reached its limit")
-                assert self._file is not None
-                done = 0
-                try:
-                    while done < len(data):
-                        done += os.write(self._file, data[done:])
-                except OSError:
-                    os.ftruncate(self._file, self._size)
-                    raise
-                self._size += len(data)
+                while done < len(data):
+                    done += os.write(self._file, data[done:])
             except OSError:
-                self.lost_rows += len(lines)
+                os.ftruncate(self._file, self._size)
                 raise
+            self._size += len(data)
 
     def read(self, most_bytes: int) -> tuple[list[bytes], int]:
         """The next lines and the offset to `confirm` once they have been taken."""
@@ -108,12 +104,17 @@ class Spool:
             process,
         )
         self.path = os.path.join(self._folder, "@".join(name[:120] for name in names) + SUFFIX)
-        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
-        lock(self._file)
-        head = {"format": FORMAT, "version": 1, "source": "wandb"}
-        line = encode({**head, **self.identity})
-        os.write(self._file, line)
-        self._size = self._read = len(line)
+        line = encode({"format": FORMAT, "version": 1, "source": "wandb", **self.identity})
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
+        lock(file)
+        try:
+            if os.write(file, line) < len(line):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError:
+            os.close(file)
+            os.unlink(self.path)
+            raise
+        self._file, self._size, self._read = file, len(line), len(line)
 
     def _remove(self) -> None:
         if self._file is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from .channel import Channel
@@ -15,7 +15,8 @@ METRICS = "/wandb/metrics"
 
 
 class Work:
-    """One piece. `log_calls` and `detections` are what it counts for, `values` how large it is."""
+    """One piece. `log_calls` and `detections` are what it counts for, `values` how large it is; `kept` once
+    it is on disk, whatever becomes of it here."""
 
     log_calls = 0
     detections = 0
@@ -23,20 +24,21 @@ class Work:
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
+        self.kept = False
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         """Path and body of each post, in order."""
         raise NotImplementedError
 
-    def keep(self) -> list[bytes]:
-        """Lines for the spool, unless they are there already."""
+    def lines(self) -> list[bytes]:
+        """It as lines for the spool, unless it is from there."""
         return []
 
     def done(self) -> None:
         """It was taken, or will never be."""
 
     def put_back(self) -> None:
-        """It is to be taken again, in smaller pieces."""
+        """It is to be taken again, in smaller pieces or later."""
 
     def let_go(self) -> None:
         """No sender works on it any more."""
@@ -50,14 +52,15 @@ class Evidence(Work):
     def __init__(self, channel: Channel) -> None:
         super().__init__(channel)
         self._body, channel.evidence = channel.evidence, None
-        self._kept = False
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         yield DETECTION, encode(self._body or {})
 
-    def keep(self) -> list[bytes]:
-        kept, self._kept = self._kept, True
-        return [] if kept else [encode({"detection": self._body})]
+    def lines(self) -> list[bytes]:
+        return [encode({"detection": self._body})]
+
+    def put_back(self) -> None:
+        self.channel.evidence = self._body
 
 
 class Rows(Work):
@@ -72,17 +75,15 @@ class Rows(Work):
             self.values += len(row[2])
         channel.pending_values -= self.values
         self.log_calls = len(self._rows)
-        self._kept = False
 
     def bodies(self) -> Iterator[tuple[str, bytes]]:
         yield METRICS, metrics_body(self.channel.identity, self._rows, time.time())
 
-    def keep(self) -> list[bytes]:
-        kept, self._kept = self._kept, True
-        return [] if kept else row_lines(self._rows)
+    def lines(self) -> list[bytes]:
+        return row_lines(self._rows)
 
     def put_back(self) -> None:
-        if not self._kept:
+        if not self.kept:
             self.channel.pending.extendleft(reversed(self._rows))
             self.channel.pending_values += self.values
 
@@ -109,7 +110,7 @@ class Spooled(Work):
         self.channel.spool_taken = False
 
 
-def row_lines(rows: list[tuple[int, float, dict[str, float]]]) -> list[bytes]:
+def row_lines(rows: Iterable[tuple[int, float, dict[str, float]]]) -> list[bytes]:
     return [encode({"step": step, "timestamp": at, "metrics": values}) for step, at, values in rows]
 
 

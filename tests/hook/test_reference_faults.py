@@ -92,9 +92,10 @@ def test_scalars_of_every_library_and_nested_values_arrive(training: Training, s
         log = run._log
         run.log({
             "python": 3, "flag": True, "half": np.float16(0.5), "single": np.float32(0.25),
-            "long": np.int64(7), "bool": np.bool_(True), "zero_d": np.array(1.5), "one": np.array([[2.5]]), "big": 10**20,
-            "opt": {"lr": 0.1, "inner": {"beta": np.float32(0.75)}}, "vector": np.arange(3), "text": "no",
-            "nothing": None, "picture": wandb.Histogram([1, 2]), "a/b c": 1, "中文": 2, "_hidden": 1,
+            "long": np.int64(7), "bool": np.bool_(True), "zero_d": np.array(1.5), "one": np.array([[2.5]]),
+            "big": 10**20, "opt": {"lr": 0.1, "inner": {"beta": np.float32(0.75)}}, "vector": np.arange(3),
+            "text": "no", "nothing": None, "picture": wandb.Histogram([1, 2]), "a/b c": 1,
+            "中文": 2, "_hidden": 1,
         })
         from lensd_hook.values import as_number
         assert as_number(Tensor(4.5)) == 4.5 and as_number(Tensor(1, 2)) is None
