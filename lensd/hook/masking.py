@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -23,7 +24,7 @@ _SECRET_TEXT = re.compile(
 )
 _IN_URL = re.compile(r"(?<=://)[^/\s:@]*:[^/\s@]+(?=@)")
 
-_DEEPEST, _MOST, _LONGEST = 6, 1000, 1000
+_DEEPEST, _MOST, _WIDEST, _LONGEST = 6, 1000, 200, 1000
 
 
 def masked(config: Mapping[Any, Any]) -> dict[str, Any]:
@@ -51,10 +52,12 @@ def _value(name: str, value: Any, depth: int, left: list[int]) -> Any:
         return "..."
     if isinstance(value, Mapping):
         return {
-            str(key): _value(str(key), each, depth + 1, left) for key, each in value.items() if left[0] > 0
+            str(key): _value(str(key), each, depth + 1, left)
+            for key, each in itertools.islice(value.items(), _WIDEST)
+            if left[0] > 0
         }
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_value("", each, depth + 1, left) for each in value if left[0] > 0]
+        return [_value("", each, depth + 1, left) for each in itertools.islice(value, _WIDEST) if left[0] > 0]
     return _text(str(value))
 
 

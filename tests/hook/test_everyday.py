@@ -13,7 +13,7 @@ from lensd.hook.settings import Settings
 from tests.conftest import needs_shared
 from tests.hook.conftest import Server, Training
 
-TINY = "import wandb; run = wandb.init(project='p', name='my-run', id='abc'); run.log({'loss': 1.0}); run.finish()"
+TINY = "import wandb; run = wandb.init(project='p', id='abc'); run.log({'loss': 1.0}); run.finish()"
 
 
 def test_the_messages_of_the_quick_start(training: Training, server: Server) -> None:
