@@ -58,6 +58,80 @@ class Budget:
         return bytes >= self.bytes or points >= self.points or self.clock() >= self._deadline
 
 
+_SAMPLE_POINTS = 50
+
+
+@dataclass(slots=True)
+class SamplePoint:
+    """A point that would be stored. ts_ms: UTC milliseconds; line: where it was read, counted from 1."""
+
+    metric: str
+    step: int
+    ts_ms: float
+    value: float
+    line: int
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """What a look at an input found, for a person who wonders why points are there or missing.
+
+    dialects: lines that each of them took. metric_like: lines that nothing took though they look as if they
+    held metrics. step_from, time_from: in words, how many records had their step or time from there. samples:
+    a few lines of each kind. units: of the metrics that were printed with one. skipped: damaged records and
+    lines that are too long. proposal: a regular expression for metric-like lines.
+    """
+
+    read_bytes: int = 0
+    total_bytes: int = 0
+    framework: str | None = None
+    lines: int = 0
+    matched: int = 0
+    metric_like: int = 0
+    dialects: dict[str, int] = field(default_factory=dict)
+    samples: dict[str, list[str]] = field(default_factory=dict)
+    points: list[SamplePoint] = field(default_factory=list)
+    point_count: int = 0
+    metrics: list[str] = field(default_factory=list)
+    units: dict[str, str] = field(default_factory=dict)
+    step_from: dict[str, int] = field(default_factory=dict)
+    time_from: dict[str, int] = field(default_factory=dict)
+    skipped: int = 0
+    proposal: str | None = None
+
+    def add(self, batch: Batch, rows: int = 1) -> None:
+        """Count a batch in, and keep a few of its points. rows: how many rows a line has in it."""
+        self.read_bytes += batch.counts.bytes
+        self.total_bytes = self.read_bytes + batch.lag_bytes
+        self.skipped += batch.counts.skipped
+        self.point_count += batch.point_count
+        self.framework = str(batch.facts.get("framework") or self.framework or "") or None
+        for name, series in batch.series.items():
+            if name not in self.metrics:
+                self.metrics.append(name)
+            if series.unit:
+                self.units[name] = series.unit
+            if len(self.points) < _SAMPLE_POINTS and len(series.points):
+                first = series.points
+                self.points.append(
+                    SamplePoint(
+                        name,
+                        int(first.iteration[0]),
+                        float(first.ts_ms[0]),
+                        float(first.value[0]),
+                        int(first.row[0]) // rows,
+                    )
+                )
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """An adapter that can say what it sees in a file, line by line (`lensd doctor`)."""
+
+    def explain(self, input: Input, budget: Budget) -> Diagnosis:
+        """Looks at no more than the budget allows. Raises what `read` raises."""
+
+
 @runtime_checkable
 class Adapter(Protocol):
     """Reads one kind of input. `name` is unique; `data_source` is what its points are served under.

@@ -15,6 +15,7 @@ import click
 
 from lensd import __version__, serve
 from lensd.config import Config, ConfigError, load
+from lensd.doctor import report
 from lensd.export import write_points
 from lensd.hook_cli import hook
 from lensd.poller import Poller, Progress
@@ -201,6 +202,38 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
                     fail(UNREADABLE, f"no runs found in {', '.join(paths)}: {_WANTED}")
             finally:
                 store.close()
+
+
+@main.command()
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--pattern", metavar="REGEX", multiple=True, help="Try a pattern of your own before the others."
+)
+@click.option("--config", metavar="FILE", help="A TOML file, for the patterns in it.")
+def doctor(file: str, pattern: tuple[str, ...], config: str | None) -> None:
+    """What becomes of FILE: which dialect takes which lines, the points that would be stored, where their
+    step and time come from, and what is left over. Stores nothing.
+
+    \b
+    lensd doctor train.log
+    lensd doctor train.log --pattern 'it (?P<step>\\d+): goodness (?P<goodness>\\S+)'
+
+    A pattern is a regular expression with named groups: step, total, epoch and time place a point, every
+    other group is a metric. A [[pattern]] block in the configuration keeps it.
+    """
+    with errors():
+        _log_to_stderr("error")
+        given = load(config, os.environ, {})
+        given.pattern = [*({"regex": each} for each in pattern), *given.pattern]
+        if not os.path.isfile(file):
+            what = (
+                f"a folder: `lensd sources {file}` tells what is in it"
+                if os.path.isdir(file)
+                else "no such file"
+            )
+            fail(UNREADABLE, f"{file}: {what}")
+        for line in report(file, given):
+            click.echo(line)
 
 
 @main.command(name="runs")

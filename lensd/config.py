@@ -12,7 +12,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -56,6 +56,10 @@ class SourceConfig(msgspec.Struct, forbid_unknown_fields=True):
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
+    ranks: Literal["lowest", "every"] = "lowest"
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True):
     paths: list[str] = msgspec.field(default_factory=list)
     host: str = "127.0.0.1"
@@ -72,6 +76,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     polling: Polling = msgspec.field(default_factory=Polling)
     clusters: dict[str, ClusterConfig] = msgspec.field(default_factory=dict)
     source: list[SourceConfig] = msgspec.field(default_factory=list)
+    log: LogConfig = msgspec.field(default_factory=LogConfig)
+    pattern: list[dict[str, Any]] = msgspec.field(default_factory=list)  # the log adapter says what is in it
 
     @property
     def ports(self) -> list[int]:
@@ -86,6 +92,18 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
         digest = hashlib.blake2s("\0".join(roots).encode("utf-8", "surrogateescape"), digest_size=4)
         name = re.sub(r"[^\w.-]", "_", os.path.basename(roots[0])) if roots else "empty"
         return str(Path(home) / "lensd" / f"{name}-{digest.hexdigest()}.db")
+
+    def options(self, adapter: str) -> dict[str, object]:
+        """What this configuration says to an adapter wherever it is used."""
+        if adapter != "log":
+            return {}
+        given: dict[str, object] = {
+            "timezone": self.timezone,
+            "ranks": self.log.ranks,
+            "patterns": self.pattern,
+        }
+        plain: dict[str, object] = {"timezone": "UTC", "ranks": "lowest", "patterns": []}
+        return {name: value for name, value in given.items() if value != plain[name]}
 
     def pace(self) -> Pace:
         given = self.polling
@@ -176,7 +194,7 @@ def _sentence(path: str | None, text: str) -> str:
 def _known(section: str) -> Sequence[str]:
     structs: dict[str, type[msgspec.Struct]] = {
         "": Config, "rate_limits": RateLimits, "polling": Polling, "clusters": ClusterConfig,
-        "source": SourceConfig,
+        "source": SourceConfig, "log": LogConfig,
     }  # fmt: skip
     return structs.get(section.split(".")[0], Config).__struct_fields__
 

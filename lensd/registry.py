@@ -24,6 +24,10 @@ BUILT_IN = {
 log = logging.getLogger(__name__)
 
 
+class OptionError(Exception):
+    """An adapter cannot be set up with these options; the message is one sentence."""
+
+
 @dataclass(slots=True)
 class Registry:
     """The adapter classes that could be loaded, and why the others could not."""
@@ -32,13 +36,21 @@ class Registry:
     unavailable: dict[str, str] = field(default_factory=dict)
 
     def make(self, name: str, options: dict[str, Any] | None = None) -> Adapter | None:
-        """An adapter, or None (with the reason in `unavailable`) where it cannot be made."""
+        """An adapter, or None (with the reason in `unavailable`) where it cannot be made.
+
+        Raises OptionError for options that the adapter refuses.
+        """
         found = self.classes.get(name)
         if found is None:
             self.unavailable.setdefault(name, "no such adapter is installed")
             return None
         try:
             made = found(options=options) if options else found()
+        except ValueError as error:
+            if options:  # the user's own words: not to be passed over
+                raise OptionError(f"adapter {name}: {error}") from error
+            self.unavailable[name] = f"cannot be set up: {error}"
+            return None
         except Exception as error:  # noqa: BLE001 - whatever a third party raises harms only itself
             self.unavailable[name] = f"cannot be set up: {type(error).__name__}: {error}"
             return None

@@ -9,7 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from lensd.config import ClusterConfig, Config, ConfigError, Polling, RateLimits, SourceConfig, load
+from lensd.config import (
+    ClusterConfig,
+    Config,
+    ConfigError,
+    LogConfig,
+    Polling,
+    RateLimits,
+    SourceConfig,
+    load,
+)
+from lensd.serve import sources
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "config.example.toml"
@@ -29,6 +39,7 @@ def test_the_example_loads() -> None:
         ("polling", Polling),
         ("clusters", ClusterConfig),
         ("source", SourceConfig),
+        ("log", LogConfig),
     ],
 )
 def test_the_example_has_every_option_with_its_default(
@@ -42,13 +53,13 @@ def test_the_example_has_every_option_with_its_default(
     if section == "source":
         (values,) = values
     assert set(values) == set(struct.__struct_fields__)
-    if section in ("rate_limits", "polling"):
+    if section in ("rate_limits", "polling", "log"):
         assert values == msgspec.structs.asdict(struct())
 
 
 def test_every_option_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    for struct in (Config, RateLimits, Polling, ClusterConfig, SourceConfig):
+    for struct in (Config, RateLimits, Polling, ClusterConfig, SourceConfig, LogConfig):
         for name in struct.__struct_fields__:
             assert re.search(rf"`\W*{name}\b|\[{name}", readme), name
 
@@ -73,6 +84,29 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     path.write_text(text)
     with pytest.raises(ConfigError) as refused:
         load(str(path), {}, {})
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[pattern]]\nname = 'p'", "pattern p: give either a regex or a format"),
+        ("[[pattern]]\nregex = '(?P<loss>['", "pattern pattern-1: unterminated character set"),
+        ("[[pattern]]\nregex = 'loss'", "pattern pattern-1: name at least one metric"),
+        ("[[pattern]]\nregex = '(?P<x>(a+)+b)'", "can take forever on some lines"),
+        ("[[pattern]]\nregex = '(?P<x>a)'\nmetrics = { y = 'z' }", "the regex has no group 'y'"),
+        ("[[pattern]]\nformat = 'xml'", "Invalid enum value 'xml'"),
+        ("[[pattern]]\nregx = 'a'", "unknown field `regx`"),
+        ("timezone = 'Mars/Olympus'", "timezone 'Mars/Olympus' is not known"),
+    ],
+)
+def test_what_an_adapter_refuses_is_a_mistake_of_the_configuration(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text(f"paths = ['{tmp_path}']\n{text}" if "paths" not in text else text)
+    with pytest.raises(ConfigError) as refused:
+        sources(load(str(path), {}, {}))
     assert said in str(refused.value)
 
 

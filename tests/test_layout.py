@@ -32,10 +32,13 @@ ALLOWED = {
     "lensd.serve": {
         "lensd.adapter", "lensd.api", "lensd.config", "lensd.poller", "lensd.registry", "lensd.store",
     },
+    "lensd.doctor": {
+        "lensd.adapter", "lensd.config", "lensd.discovery", "lensd.model", "lensd.registry", "lensd.serve",
+    },
     "lensd.export": {"lensd.query", "lensd.store"},
     "lensd.report": {"lensd.query"},
     "lensd.cli": {
-        "lensd", "lensd.config", "lensd.export", "lensd.hook_cli", "lensd.poller", "lensd.query",
+        "lensd", "lensd.config", "lensd.doctor", "lensd.export", "lensd.hook_cli", "lensd.poller", "lensd.query",
         "lensd.report", "lensd.run_cli", "lensd.serve", "lensd.store",
     },
     "lensd.hook": set[str](),  # relative imports only: it is copied into environments without lensd

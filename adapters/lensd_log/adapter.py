@@ -9,12 +9,13 @@ from dataclasses import replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from lensd.adapter import Budget, InputGone
+from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import Batch, Input, Restarts
 from lensd.tail import base_name
-from lensd_log import documents, runicorn
+from lensd_log import documents, patterns, runicorn
 from lensd_log.cursor import Cursor
+from lensd_log.diagnosis import Observer
 from lensd_log.reader import LineReader
 from lensd_log.recognition import Recognition
 from lensd_log.shapes import Shapes
@@ -22,6 +23,7 @@ from lensd_log.shapes import Shapes
 _TEXT = (".log", ".out", ".txt")
 _STRUCTURED = (".jsonl", ".csv", ".log.json")
 _EVENTS = "events.jsonl"
+_LOOK = 1 << 20  # bytes that are looked at in one go
 _TRAINER_STATE = "trainer_state.json"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
 # Text that other tools put beside a run and that no training writes its progress to.
@@ -38,7 +40,8 @@ class LogAdapter:
 
     options: `timezone`, the zone of times that are printed without one (a name of the IANA database; UTC by
     default). `ranks`: `lowest` (a metric that several ranks print is the lowest one's) or `every` (those of
-    the others too where they differ, as `name{rank=N}`). Raises ValueError for any other.
+    the others too where they differ, as `name{rank=N}`). `patterns`: a list of what `patterns.Pattern` takes.
+    Raises ValueError for any other.
     """
 
     name = "log"
@@ -51,9 +54,11 @@ class LogAdapter:
         if ranks not in ("lowest", "every"):
             raise ValueError(f"ranks must be 'lowest' or 'every', not {ranks!r}")
         self._every_rank = ranks == "every"
+        own = patterns.dialects(given.pop("patterns", []))
         if given:
-            raise ValueError(f"the log adapter has no option {min(given)!r}; there are: timezone, ranks")
-        self._recognition = Recognition((), zone)
+            known = "timezone, ranks, patterns"
+            raise ValueError(f"the log adapter has no option {min(given)!r}; there are: {known}")
+        self._recognition = Recognition(own, zone)
         self._shapes = Shapes()
 
     def discover(self, roots: Roots) -> Iterator[Input]:
@@ -105,8 +110,26 @@ class LogAdapter:
         batch.cursor = state.encode()
         return batch
 
+    def explain(self, input: Input, budget: Budget) -> Diagnosis:
+        """What each line of a text log says and why, as far as the budget reaches. Raises as `read` does."""
+        observer, cursor = Observer(), Cursor()
+        while True:
+            part = Budget(_LOOK, budget.points, budget.seconds, budget.now_ms, budget.clock)
+            strict = os.path.basename(input.path) == _EVENTS
+            batch = self._reader(input, cursor, part, binary_allowed=strict, observer=observer).read()
+            observer.batch(batch)
+            cursor = Cursor.decode(batch.cursor)
+            if not batch.more or budget.spent(observer.found.read_bytes, observer.found.point_count):
+                return observer.finish()
+
     def _reader(
-        self, input: Input, state: Cursor, budget: Budget, binary_allowed: bool = False
+        self,
+        input: Input,
+        state: Cursor,
+        budget: Budget,
+        *,
+        binary_allowed: bool = False,
+        observer: Observer | None = None,
     ) -> LineReader:
         return LineReader(
             input,
@@ -116,6 +139,7 @@ class LogAdapter:
             self._shapes,
             every_rank=self._every_rank,
             binary_allowed=binary_allowed,
+            observer=observer,
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
 from lensd_log.columns import Lines
 from lensd_log.cursor import Cursor
+from lensd_log.diagnosis import Observer
 from lensd_log.placing import ROWS, Placement
 from lensd_log.recognition import Recognition, entry_of
 from lensd_log.shapes import Shapes, Walk
@@ -34,7 +35,8 @@ _DATA_BYTES = 8 << 20
 class LineReader:
     """Reads one batch of `input` from `cursor`. Made for each read; holds nothing afterwards.
 
-    every_rank: see `Placement`. strict: every line is meant to be a record (a Runicorn run's events.jsonl).
+    every_rank: see `Placement`. observer: is shown every line, which are then read one by one. strict: every
+    line is meant to be a record (a Runicorn run's events.jsonl).
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class LineReader:
         *,
         every_rank: bool = False,
         binary_allowed: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self._input = input
         self._cursor = cursor
@@ -54,6 +57,7 @@ class LineReader:
         self._recognition = recognition
         self._shapes = shapes
         self._binary_allowed = binary_allowed
+        self._observer = observer
         self._strict = input.restarts is Restarts.NEVER
         self._batch = Batch(cursor=b"")
         self._placement = Placement(cursor, self._batch, recognition.zone, every_rank)
@@ -109,7 +113,7 @@ class LineReader:
         left = min(self._budget.bytes - self._bytes, _CHUNK)
         # The points of a block are counted afterwards, so with a small budget lines are read one by one.
         room = (self._budget.points - self._placement.series.points) * _POINT_BYTES
-        whole = left >= _BLOCK and room >= left and not self._cursor.closed
+        whole = left >= _BLOCK and room >= left and not self._cursor.closed and self._observer is None
         try:
             return read_lines(self._input.path, position, max(1, left), split=split or not whole)
         except FileNotFoundError:
@@ -214,8 +218,12 @@ class LineReader:
         counts.records += 1
         cursor.lines += 1
         said = self._recognition.read(line.text, line.complete, cursor, strict=self._strict)
+        if self._observer is not None:
+            self._observer.line(line, said)
         if said is None:
             return
+        series = self._placement.series
+        series.row = max(series.row, cursor.lines * ROWS)
         ts_ms = self._placement.clock.stamp(said.stamp, said.container_ms, cursor.lines)
         if self._placement.add(said, ts_ms):
             counts.matched += 1

@@ -12,9 +12,10 @@ import numpy as np
 from lensd_log.columns import DIGITS, Block, Grid, Indices, Lines
 from lensd_log.cursor import Cursor
 from lensd_log.layout import FEWEST, Layouts
+from lensd_log.learning import learn
 from lensd_log.placing import ROWS, Placement
 from lensd_log.recognition import Recognition
-from lensd_log.template import Columns, Template, learn
+from lensd_log.template import Columns, Template
 
 _REMEMBERED = 4096
 _LEARN_AFTER = 4  # lines of one shape

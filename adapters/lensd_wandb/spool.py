@@ -35,6 +35,8 @@ class SpoolAdapter:
 
     def discover(self, roots: Roots) -> Iterable[Input]:
         for file in roots.files(lambda name: name.endswith(SUFFIX)):
+            if not file.name.endswith(SUFFIX):  # a file that the user named
+                continue
             found = roots.input(
                 file,
                 adapter=self.name,

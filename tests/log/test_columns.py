@@ -14,8 +14,8 @@ from lensd_log.columns import Block, Lines, starts_of_runs
 from lensd_log.cursor import Cursor
 from lensd_log.decimals import Number
 from lensd_log.layout import Layout
+from lensd_log.learning import learn
 from lensd_log.recognition import Recognition
-from lensd_log.template import learn
 from tests.log.reading import Reading, read, write
 from tests.log.test_golden import GOLDEN, NAMES
 

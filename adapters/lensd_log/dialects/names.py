@@ -33,7 +33,7 @@ _METRIC = re.compile(
 
 #: A line that no dialect took and that looks as if it should have been taken.
 METRIC_LIKE = re.compile(
-    r"(?:(?<![A-Za-z])(?:train|val|test)?loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)"
+    r"(?:loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)"
     r"[\"' ]{0,2}[:=] {0,8}[-+]?\d+\.\d",
     re.IGNORECASE,
 )

@@ -1,0 +1,88 @@
+"""What `lensd doctor` tells of a text log: who took which lines, and what became of them."""
+
+from __future__ import annotations
+
+from lensd.adapter import Diagnosis
+from lensd.model import Batch
+from lensd.tail import Line
+from lensd_log.patterns import propose
+from lensd_log.placing import ROWS
+from lensd_log.record import Record
+from lensd_log.template import Said
+
+_SAMPLES = 3
+_WIDEST = 160
+
+
+class Observer:
+    """Watches a reader line by line, and keeps what is worth telling."""
+
+    def __init__(self) -> None:
+        self.found = Diagnosis()
+        self._unmatched: list[str] = []
+
+    def line(self, line: Line, said: Said | None) -> None:
+        """A line was read and is not placed yet."""
+        found, text = self.found, shown(line.text)
+        found.lines += 1
+        if said is None or said.blank:
+            return
+        gave = [record for record in said.records or () if record.values or record.labels]
+        if said.dialect is not None and (gave or said.records == ()):
+            found.dialects[said.dialect.name] = found.dialects.get(said.dialect.name, 0) + 1
+        if gave:
+            found.matched += 1
+            self._sample("matched", text)
+            for record in gave:
+                _count(found.step_from, _step_origin(record))
+                _count(found.time_from, _time_origin(record, said))
+        elif said.unparsed:
+            found.metric_like += 1
+            self._sample("metric-like, not matched", text)
+            if len(self._unmatched) < 50:
+                self._unmatched.append(text)
+        elif said.dialect is None:
+            self._sample("other", text)
+
+    def _sample(self, kind: str, text: str) -> None:
+        kept = self.found.samples.setdefault(kind, [])
+        if len(kept) < _SAMPLES:
+            kept.append(text)
+
+    def batch(self, batch: Batch) -> None:
+        """A batch is complete."""
+        self.found.add(batch, ROWS)
+
+    def finish(self) -> Diagnosis:
+        self.found.proposal = propose(self._unmatched) if self._unmatched else None
+        return self.found
+
+
+def _step_origin(record: Record) -> str:
+    if record.step is not None:
+        return "printed in the record"
+    return "the training step before it" if record.evaluation else "none printed: the record's ordinal"
+
+
+def _time_origin(record: Record, said: Said) -> str:
+    if record.ts_ms is not None or record.printed_time:
+        return "a field of the record"
+    if said.stamp is not None:
+        return (
+            "printed in the line" if said.stamp.ms is not None else "printed in part, the rest from the file"
+        )
+    if said.container_ms is not None:
+        return "the container's prefix"
+    return "none printed: a line just before it, or reckoned from the file's own time"
+
+
+def _count(origins: dict[str, int], origin: str) -> None:
+    origins[origin] = origins.get(origin, 0) + 1
+
+
+def shown(text: bytes) -> str:
+    """A line as a terminal can bear it: no control characters, not too long."""
+    line = "".join(
+        c if c.isprintable() else " " for c in text[: 4 * _WIDEST].decode("utf-8", "replace")
+    ).strip()
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 3]}..."
