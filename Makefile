@@ -2,12 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean help
+.PHONY: demo test test-sdks lint bench bench-logs fuzz clean help
 
 help:
 	@echo "make demo   install into .venv and serve the sample runs, one of them being written live"
 	@echo "make test   install and run every check (lint, types, tests)"
+	@echo "make test-sdks  the tests that speak to older wandb SDKs too, each in an environment of its own"
 	@echo "make lint   formatting, lint and types only"
+	@echo "make fuzz   hostile lines for the log dialects, for 30 minutes (MINUTES=1 for a short look)"
 	@echo "make bench  measure against the peers, each in an environment of its own"
 
 $(BIN)/python:
@@ -33,8 +35,23 @@ lint: .venv/.checks
 test: lint
 	$(BIN)/python -m pytest
 
+# One environment per version of the SDK; `tests/sdks.txt` has the versions.
+.sdks/%/.ready: | $(BIN)/python
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'wandb==$*' 'numpy<2' 'setuptools<81'
+	@touch $@
+
+test-sdks: .venv/.checks $(foreach version,$(shell cat tests/sdks.txt),.sdks/$(version)/.ready)
+	$(BIN)/python -m pytest -m sdk
+
 bench: .venv/.lensd
 	$(BIN)/python bench/run.py
 
+bench-logs: .venv/.lensd
+	$(BIN)/python bench/run.py logs
+
+fuzz: .venv/.checks
+	$(BIN)/python tests/log/fuzz.py --minutes $(or $(MINUTES),30)
+
 clean:
-	rm -rf .venv .demo dist build
+	rm -rf .venv .sdks .demo dist build

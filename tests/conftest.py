@@ -116,6 +116,14 @@ def serve() -> Iterator[StartDaemon]:
         daemon.stop()
 
 
+@pytest.fixture(params=(ROOT / "tests" / "sdks.txt").read_text().split())
+def sdk(request: pytest.FixtureRequest) -> str:
+    """The Python of an environment with one version of the wandb SDK, for tests marked `sdk`."""
+    python = ROOT / ".sdks" / request.param / "bin" / "python"
+    assert python.exists(), "`make test-sdks` makes this environment first"
+    return str(python)
+
+
 def needs_shared(part: str) -> Path:
     """A folder beside the checkout that a plain clone does not have; the test is left out without it."""
     path = SHARED / part

@@ -186,8 +186,10 @@ def test_on_a_terminal_the_command_has_one(folder: Path, daemon: str, terminal: 
         " print('\\r 50%\\r100%')"
     )
     process = subprocess.Popen(
-        [sys.executable, "-m", "lensd", "run", "--workload", "t", "--port", port(daemon)]
-        + ["--", sys.executable, "-c", program],
+        [
+            *(sys.executable, "-m", "lensd", "run", "--workload", "t", "--port", port(daemon)),
+            *("--", sys.executable, "-c", program),
+        ],
         cwd=folder, stdin=theirs, stdout=theirs, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)

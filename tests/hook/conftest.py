@@ -114,6 +114,7 @@ class Training:
     folder: Path
     url: str
     environment: dict[str, str] = field(default_factory=dict)
+    python: str = sys.executable
 
     def start(self, script: str, **environment: str) -> subprocess.Popen[str]:
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("WANDB", "LENSD", "PRIMUS"))}
@@ -127,7 +128,7 @@ class Training:
             "WORKLOAD_UID": "my-workload",
         }
         return subprocess.Popen(
-            [sys.executable, "-c", textwrap.dedent(script)],
+            [self.python, "-c", textwrap.dedent(script)],
             cwd=self.folder,
             env=inherited | variables | self.environment | environment,
             stdin=subprocess.PIPE,
@@ -139,7 +140,7 @@ class Training:
     def run(self, script: str, expect: int | None = 0, **environment: str) -> tuple[str, str]:
         """What the script printed on stdout and stderr."""
         process = self.start(script, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         assert expect is None or process.returncode == expect, err
         return out, err
 
