@@ -1,9 +1,10 @@
-"""Makes the data that is measured: event files and a Runicorn run."""
+"""Makes the data that is measured: event files, a Runicorn run, text logs."""
 
 from __future__ import annotations
 
 import json
 import math
+import random
 import struct
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import google_crc32c
 
 TAGS, STEPS = 20, 50_000
 ROWS, METRICS = 100_000, 10
+LINES = 1_000_000
 
 
 def _masked(data: bytes) -> bytes:
@@ -82,3 +84,35 @@ def runicorn_run(storage: Path) -> str:
             }
             file.write(json.dumps(row) + "\n")
     return run_id
+
+
+def text_log(path: Path, kind: str) -> Path:
+    """A training log of a million lines: `megatron` with 8 values a line, `hf` dicts with 3."""
+    dice = random.Random(7)
+    with open(path, "w") as file:
+        for n in range(1, LINES + 1):
+            file.write(_megatron(n, dice) if kind == "megatron" else _hf(n, dice))
+    return path
+
+
+def _megatron(n: int, dice: random.Random) -> str:
+    seconds = n % 86_400
+    day = n // 86_400 + 1
+    stamp = f"2025-04-{day:02d} {seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return (
+        f" [{stamp}] iteration {n:8d}/{LINES:8d} | consumed samples: {16 * n:12d} |"
+        f" elapsed time per iteration (ms): {800 + 50 * dice.random():.1f} |"
+        f" learning rate: {1e-4 * dice.random():.6E} | global batch size: {16:5d} |"
+        f" lm loss: {10 * dice.random():.6E} | loss scale: {131072.0:.1f} |"
+        f" grad norm: {5 * dice.random():.3f} | number of skipped iterations: {0:3d} |\n"
+    )
+
+
+def _hf(n: int, dice: random.Random) -> str:
+    values = {
+        "loss": round(3 * dice.random(), 4),
+        "grad_norm": 2 * dice.random(),
+        "learning_rate": 5e-5 * (1 - n / LINES),
+        "epoch": round(3 * n / LINES, 2),
+    }
+    return f"{values}\n"

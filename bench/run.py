@@ -22,6 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import data  # noqa: E402 - beside this file, which is a script and no package
+import logs  # noqa: E402 - likewise
 
 PEERS = {
     "tbparse": ["tbparse"],
@@ -195,12 +196,16 @@ def _check(output: str, wanted: str) -> None:
     assert wanted in output, output
 
 
-CASES = {"events": events, "rows": rows}
+def text_logs(repeats: int) -> None:
+    logs.run(repeats, by_turns, timed)
+
+
+CASES = {"events": events, "rows": rows, "logs": text_logs}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", nargs="*", choices=[*CASES, []], help="events, rows; all without any")
+    parser.add_argument("case", nargs="*", choices=[*CASES, []], help="events, rows, logs; all without any")
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, medians of {chosen.repeats}")

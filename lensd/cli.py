@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lensd import __version__, serve
+from lensd import __version__
 from lensd.config import Config, ConfigError, load
 from lensd.doctor import report
 from lensd.export import write_points
@@ -22,6 +22,7 @@ from lensd.poller import Poller, Progress
 from lensd.query import lens, runs
 from lensd.report import print_inputs, print_runs, print_summary
 from lensd.run_cli import run as run_command
+from lensd.sources import sources
 from lensd.store import Store, StoreError
 
 UNREADABLE, USAGE, DATABASE, ADDRESS = 1, 2, 3, 4
@@ -47,8 +48,6 @@ def errors() -> Iterator[None]:
         fail(USAGE, str(error))
     except StoreError as error:
         fail(DATABASE, str(error))
-    except serve.CannotListen as error:
-        fail(ADDRESS, str(error))
     except BrokenPipeError:
         # The reader of our output has gone (`| head`): not an error, but stdout must not be flushed again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -96,15 +95,20 @@ def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flag
     lensd serve --port 9000 --db runs.db ./runs ./more-runs
     WORKLOAD_UID=job-7 lensd serve --host 0.0.0.0 /logs      (beside training, in a pod)
     """
+    from lensd import serve  # HTTP is the larger half of what there is to import, and only wanted here
+
     with errors():
         options = load(config, os.environ, {"paths": list(paths), **_given(flags)})
         _log_to_stderr(options.log_level)
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder, as in `lensd serve ./runs`")
-        sockets = serve.bind(options.host, options.ports)
+        try:
+            sockets = serve.bind(options.host, options.ports)
+        except serve.CannotListen as error:
+            fail(ADDRESS, str(error))
         store = _open(options.database())
         try:
-            found, unavailable = serve.sources(options)
+            found, unavailable = sources(options)
             _tell_unavailable(unavailable)
             poller = Poller(store, found, pace=options.pace())
             _say(f"database {store.path}")
@@ -135,7 +139,7 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
         _log_to_stderr("error")
         store = _open(db)
         try:
-            found, unavailable = serve.sources(options)
+            found, unavailable = sources(options)
             _tell_unavailable(unavailable)
             poller = Poller(store, found, pace=options.pace())
             with _bar("reading") as progress:
@@ -190,7 +194,7 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
         with tempfile.TemporaryDirectory(prefix="lensd-") as folder:
             store = Store.open(os.path.join(folder, "sources.db"))
             try:
-                found, unavailable = serve.sources(options)
+                found, unavailable = sources(options)
                 poller = Poller(store, found, pace=options.pace())
                 with _bar("looking") as progress:
                     poller.drain(progress=progress)

@@ -12,7 +12,7 @@ from lensd.discovery import Roots
 from lensd.model import Input
 from lensd.registry import Registry
 from lensd.registry import load as load_adapters
-from lensd.serve import make
+from lensd.sources import make
 
 _SECONDS = 10.0
 _BYTES = 64 << 20

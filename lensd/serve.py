@@ -12,11 +12,9 @@ from collections.abc import Callable, Sequence
 
 from aiohttp import web
 
-from lensd.adapter import Adapter
 from lensd.api.app import make_app
-from lensd.config import Config, ConfigError
-from lensd.poller import Poller, Source
-from lensd.registry import OptionError, Registry, load
+from lensd.config import Config
+from lensd.poller import Poller
 from lensd.store import Store
 
 log = logging.getLogger(__name__)
@@ -27,34 +25,6 @@ LONGEST_LINE = 64 << 10
 
 class CannotListen(Exception):
     """An address could not be bound; the message is one sentence."""
-
-
-def sources(config: Config, registry: Registry | None = None) -> tuple[list[Source], dict[str, str]]:
-    """What is to be read, and by name the adapters that are unavailable, with the reason.
-
-    Inputs of `[[source]]` blocks come first: of two sources that find one file the first has it. Raises
-    ConfigError for options that an adapter refuses.
-    """
-    registry = registry or load()
-    found: list[Source] = []
-    for block in config.source:
-        made = make(registry, block.adapter, config.options(block.adapter) | block.options)
-        if made is not None:
-            found.append(Source(made, tuple(block.paths), block.workload or config.workload))
-    if config.paths:
-        for name in sorted(registry.classes):
-            adapter = make(registry, name, config.options(name))
-            if adapter is not None:
-                found.append(Source(adapter, tuple(config.paths), config.workload))
-    return found, registry.unavailable
-
-
-def make(registry: Registry, name: str, options: dict[str, object]) -> Adapter | None:
-    """An adapter of the registry. Raises ConfigError for options that it refuses."""
-    try:
-        return registry.make(name, options)
-    except OptionError as error:
-        raise ConfigError(str(error)) from error
 
 
 def bind(host: str, ports: Sequence[int]) -> list[socket.socket]:

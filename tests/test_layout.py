@@ -29,17 +29,16 @@ ALLOWED = {
     "lensd.registry": {"lensd.adapter"},
     "lensd.poller": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.store"},
     "lensd.config": {"lensd.api", "lensd.poller"},
-    "lensd.serve": {
-        "lensd.adapter", "lensd.api", "lensd.config", "lensd.poller", "lensd.registry", "lensd.store",
-    },
+    "lensd.sources": {"lensd.adapter", "lensd.config", "lensd.poller", "lensd.registry"},
+    "lensd.serve": {"lensd.api", "lensd.config", "lensd.poller", "lensd.store"},
     "lensd.doctor": {
-        "lensd.adapter", "lensd.config", "lensd.discovery", "lensd.model", "lensd.registry", "lensd.serve",
+        "lensd.adapter", "lensd.config", "lensd.discovery", "lensd.model", "lensd.registry", "lensd.sources",
     },
     "lensd.export": {"lensd.query", "lensd.store"},
     "lensd.report": {"lensd.query"},
     "lensd.cli": {
-        "lensd", "lensd.config", "lensd.doctor", "lensd.export", "lensd.hook_cli", "lensd.poller", "lensd.query",
-        "lensd.report", "lensd.run_cli", "lensd.serve", "lensd.store",
+        "lensd", "lensd.config", "lensd.doctor", "lensd.export", "lensd.hook_cli", "lensd.poller",
+        "lensd.query", "lensd.report", "lensd.run_cli", "lensd.serve", "lensd.sources", "lensd.store",
     },
     "lensd.hook": set[str](),  # relative imports only: it is copied into environments without lensd
     "lensd.installation": {"lensd", "lensd.hook"},

@@ -21,7 +21,7 @@ from lensd_log.placing import ROWS, Placement
 from lensd_log.recognition import Recognition, entry_of
 from lensd_log.shapes import Shapes, Walk
 
-_CHUNK = 5 << 18
+_CHUNK = 2 << 20
 _BLOCK = 1 << 16  # bytes; less is not worth while
 _POINT_BYTES = 4  # no point is printed in fewer
 _MARK_LINES = 512
