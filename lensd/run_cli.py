@@ -57,8 +57,8 @@ def run(
     started if none answers. The exit code is that of the command.
 
     \b
-    lensd run -- python train.py --lr 3e-4
-    lensd run --workload exp7 -- torchrun --nproc-per-node 8 train.py
+    lensd run -- python train.py
+    lensd run --workload exp7 -- torchrun train.py
     """
     uid = workload or os.environ.get("WORKLOAD_UID") or _name(command)
     if not re.fullmatch(r"[^/\0.][^/\0]*", uid) or uid.lower() in CONTAINERS or len(uid.encode()) > 200:

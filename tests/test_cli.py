@@ -95,7 +95,9 @@ def test_export_into_a_closed_pipe_is_no_error(database: str) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("command", ["", "serve", "ingest", "sources", "runs", "export"])
+@pytest.mark.parametrize(
+    "command", ["", "serve", "ingest", "sources", "runs", "export", "run", "hook install", "hook flush"]
+)
 def test_help_teaches(command: str) -> None:
     done = lensd(*command.split(), "--help")
     assert done.returncode == 0
@@ -104,9 +106,10 @@ def test_help_teaches(command: str) -> None:
 
 def test_the_readme_names_every_command_and_flag() -> None:
     readme = (ROOT / "README.md").read_text()
-    for command in ("serve", "ingest", "sources", "runs", "export"):
+    hooks = ("hook install", "hook uninstall", "hook status", "hook flush")
+    for command in ("serve", "ingest", "sources", "runs", "export", "run", *hooks):
         assert f"lensd {command}" in readme
-        for flag in re.findall(r"(--[a-z]+)", lensd(command, "--help").stdout):
+        for flag in re.findall(r"(--[a-z]+)", lensd(*command.split(), "--help").stdout):
             assert flag in readme or flag == "--help", flag
 
 
