@@ -66,7 +66,7 @@ def _tell_what_is_left(reporter: Reporter) -> None:
     """One line for the user where something did not arrive; nothing where all is well."""
     spools = [channel.spool for channel in reporter.channels if not channel.spool.empty]
     if spools:
-        problem = reporter.last_problem or f"{reporter.settings.base_url} is slow"
+        problem = reporter.last_problem or f"{reporter.settings.base_url} did not answer in time"
         line = (
             f"lensd hook: {problem}; what is left is in"
             f" {os.path.dirname(spools[0].path)}, and is sent by the next run there or by `lensd hook flush`"
