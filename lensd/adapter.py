@@ -41,12 +41,14 @@ class Budget:
 
     bytes: of input. points: of all series together. seconds: of wall time on `clock`.
     now_ms: the wall clock when the read began, UTC milliseconds: the only clock an adapter may use for times.
+    final: nothing more will be written; what waits for something to come is given as it is.
     """
 
     bytes: int = 4 << 20
     points: int = 1 << 20
     seconds: float = 0.25
     now_ms: float = 0.0
+    final: bool = False
     clock: Callable[[], float] = time.monotonic
     _deadline: float = field(init=False, default=0.0)
 

@@ -115,7 +115,7 @@ def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flag
             _warn(options)
             if once:
                 with _bar("reading") as progress:
-                    poller.drain(progress=progress)
+                    poller.drain(progress=progress, final=True)
             else:
                 poller.scan()
             _say(_found(poller))
@@ -143,7 +143,7 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
             _tell_unavailable(unavailable)
             poller = Poller(store, found, pace=options.pace())
             with _bar("reading") as progress:
-                poller.drain(progress=progress)
+                poller.drain(progress=progress, final=True)
             with store.read() as reader:
                 inputs = lens.inputs(reader, None)
             read_now = {tracked.input.id for tracked in poller.tracked()}
@@ -197,7 +197,7 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
                 found, unavailable = sources(options)
                 poller = Poller(store, found, pace=options.pace())
                 with _bar("looking") as progress:
-                    poller.drain(progress=progress)
+                    poller.drain(progress=progress, final=True)
                 with store.read() as reader:
                     inputs = lens.inputs(reader, None)
                 problems = poller.problems | {n: f"adapter {n} {why}" for n, why in unavailable.items()}

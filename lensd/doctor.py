@@ -35,7 +35,7 @@ def report(file: str, options: Config) -> Iterator[str]:
         yield f"{file}: no adapter reads such files ({', '.join(sorted(registry.classes))} are installed)"
         return
     adapter, input = found
-    budget = Budget(_BYTES, _POINTS, _SECONDS, now_ms=time.time() * 1000)
+    budget = Budget(_BYTES, _POINTS, _SECONDS, now_ms=time.time() * 1000, final=True)
     try:
         diagnosis = (
             adapter.explain(input, budget) if isinstance(adapter, Explains) else _read(adapter, input, budget)

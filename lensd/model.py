@@ -133,6 +133,7 @@ class Batch:
     facts: about the workload (`framework`, `status`, `target_iteration`, `summary.*`, ...), JSON scalars.
     cursor: opaque to everyone but the adapter that made it.
     more: there is more to read at once (the budget ended this read, not the input).
+    waits: what was read last waits for something to come, and is given by a later read if nothing does.
     restart: the input was replaced or truncated; what follows is a new attempt whatever its steps are.
     """
 
@@ -143,6 +144,7 @@ class Batch:
     marks: list[LineMark] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     more: bool = False
+    waits: bool = False
     restart: bool = False
     lag_bytes: int = 0
     dialect: str | None = None  # what the content was recognised as, for `lensd sources`

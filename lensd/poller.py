@@ -52,6 +52,7 @@ class Tracked:
     cursor: bytes | None = None
     loaded: bool = False  # the cursor was asked of the store
     more: bool = True
+    waits: bool = False
     failures: int = 0
     unstored: str | None = None  # why the last batch could not be stored
     state: str = "new"
@@ -196,9 +197,13 @@ class Poller:
         return moved
 
     def drain(
-        self, seconds: float = float("inf"), progress: Callable[[Progress], None] | None = None
+        self,
+        seconds: float = float("inf"),
+        progress: Callable[[Progress], None] | None = None,
+        *,
+        final: bool = False,
     ) -> bool:
-        """Read everything to its end; False when time ran out first."""
+        """Read everything to its end; False when time ran out first. final: nothing is written any more."""
         deadline = self._clock() + seconds
         self.scan()
         for each in self.tracked():
@@ -212,7 +217,7 @@ class Poller:
             if not pending:
                 return True
             for each in pending:
-                self._visit(each, force=True)
+                self._visit(each, force=True, final=final)
                 if each.failures:
                     each.more = False
                 if progress:
@@ -283,15 +288,15 @@ class Poller:
 
     # One input
 
-    def _visit(self, each: Tracked, *, force: bool = False) -> int:
+    def _visit(self, each: Tracked, *, force: bool = False, final: bool = False) -> int:
         """One poll of one input: a `stat`, and a read where that shows a change or more is waiting."""
         each.polls += 1
         signature = _signature(each.input)
-        if not force and not each.more and signature == each.signature:
+        if not force and not each.more and not each.waits and signature == each.signature:
             self._rest(each, moved=False)
             return 0
         try:
-            batch = self._read(each)
+            batch = self._read(each, final)
         except ReadError as error:
             self._failed(each, error, signature)
             return 0
@@ -305,17 +310,23 @@ class Poller:
         if each.failures or each.state in ("gone", "dead", "waiting"):
             log.info("%s: readable again", each.input.name)
         each.failures, each.state, each.signature, each.more = 0, "ok", signature, batch.more
+        each.waits = batch.waits
         each.unstored = None
         moved = batch.counts.bytes > 0 or batch.point_count > 0
         self._rest(each, moved=moved)
         return int(moved)
 
-    def _read(self, each: Tracked) -> Batch:
+    def _read(self, each: Tracked, final: bool) -> Batch:
         if not each.loaded:
             each.cursor, each.loaded = self._store.cursor(each.input.id), True
         pace = self.pace
         budget = Budget(
-            pace.bytes, pace.points, pace.seconds, now_ms=self._wall() * 1000.0, clock=self._clock
+            pace.bytes,
+            pace.points,
+            pace.seconds,
+            now_ms=self._wall() * 1000.0,
+            final=final,
+            clock=self._clock,
         )
         batch = each.adapter.read(each.input, each.cursor, budget)
         each.reads += 1

@@ -114,7 +114,7 @@ class LogAdapter:
         """What each line of a text log says and why, as far as the budget reaches. Raises as `read` does."""
         observer, cursor = Observer(), Cursor()
         while True:
-            part = Budget(_LOOK, budget.points, budget.seconds, budget.now_ms, budget.clock)
+            part = Budget(_LOOK, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock)
             strict = os.path.basename(input.path) == _EVENTS
             batch = self._reader(input, cursor, part, binary_allowed=strict, observer=observer).read()
             observer.batch(batch)

@@ -22,7 +22,8 @@ class Cursor:
     ranks: which rank a metric follows, with its last step, the distance to the one before, and its value.
     ended: the last read had reached the end. closed: bytes of a last line without newline that was given.
     passed: the input was taken for data, and read on from its end. mark_*: where the last line mark was made.
-    told: facts as they were told.
+    told: facts as they were told. resting: where the file ended and when (UTC ms) a read first found it there
+    with something left open.
     """
 
     position: Position = field(default_factory=Position)
@@ -43,6 +44,7 @@ class Cursor:
     mark_line: int = -1
     mark_offset: int = -1
     told: dict[str, Any] = field(default_factory=dict)
+    resting: list[float] = field(default_factory=list)
 
     def encode(self) -> bytes:
         return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()

@@ -6,6 +6,7 @@ Owns the order of things: tail, recognise, place, collect, stop in time. Knows n
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
@@ -29,6 +30,7 @@ _MARK_BYTES = 1 << 16
 _CHECK_EVERY = 256  # lines between looks at the clock
 _MANY = 20  # lines of which none matched before the user is told
 _QUIET_MS = 60_000
+_OPEN_MS = 10_000
 _DATA_BYTES = 8 << 20
 
 
@@ -98,6 +100,8 @@ class LineReader:
         if not batch.more and chunk.torn:
             self._peek(chunk)
             self._give_closed(chunk)
+        if not batch.more:
+            self._give_open(chunk)
         cursor.ended = not batch.more
         return self._finish()
 
@@ -252,6 +256,24 @@ class LineReader:
         cursor.told = trial.told
         cursor.dialect = cursor.dialect or trial.dialect
         cursor.closed = len(chunk.torn)
+
+    def _give_open(self, chunk: Chunk) -> None:
+        """What waits for lines that a file which has come to rest will not bring."""
+        cursor, now_ms = self._cursor, self._budget.now_ms
+        waiting = next(self._recognition.rest(copy.deepcopy(cursor)), None)
+        if waiting is None:
+            return
+        end = cursor.position.offset + len(chunk.torn)
+        if not cursor.resting or cursor.resting[0] != end:
+            cursor.resting = [end, now_ms]
+        # The file's own time is of no use: that of a file server may be minutes off.
+        if now_ms - cursor.resting[1] < _OPEN_MS and not self._budget.final:
+            self._batch.waits = True
+            return
+        cursor.resting = []
+        for dialect, record in self._recognition.rest(self._cursor):
+            self._placement.series.row += ROWS
+            self._placement.add_record(record, dialect, None, None)
 
     def _feed_again(self, line: Line) -> None:
         """The line that was given before its newline came: only its effect on the cursor is still wanted."""

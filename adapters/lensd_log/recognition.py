@@ -34,10 +34,10 @@ def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, P
     if b"\r" in text or b"\x08" in text:
         states = [state.decode("utf-8", "replace") for state in segments(text)]
         peeled = peel(states[-1], zone) if states else Peeled("")
-        return Entry(peeled.text, states, complete), peeled
+        return Entry(peeled.text, states, complete, peeled.indent), peeled
     line = text.decode("utf-8", "replace")
     peeled = peel(line, zone)
-    return Entry(peeled.text, (line,), complete), peeled
+    return Entry(peeled.text, (line,), complete, peeled.indent), peeled
 
 
 class Recognition:
@@ -112,6 +112,19 @@ class Recognition:
                 cursor.dialect = dialect.name
                 cursor.specific = cursor.specific or not dialect.generic
                 yield dialect, record
+
+    def rest(self, cursor: Cursor) -> Iterator[tuple[Dialect, Record]]:
+        """What dialects hold open, as it is."""
+        for dialect in self._dialects:
+            state = cursor.states.get(dialect.name)
+            if dialect.rest is None or state is None:
+                continue
+            for record in dialect.rest(state):
+                cursor.dialect = dialect.name
+                cursor.specific = cursor.specific or not dialect.generic
+                yield dialect, record
+            if not state:
+                cursor.states.pop(dialect.name, None)
 
     def records_of(self, lines: Sequence[bytes], cursor: Cursor) -> Iterator[Record]:
         """The records of lines that are looked at and not read: the cursor stays as it is."""

@@ -18,11 +18,13 @@ class Entry:
 
     text: the final state of the line. states: every state a redrawn line went through, oldest first, prefixes
     left on; just the line where it was not redrawn. complete: false for what was cut off in the middle.
+    indent: blanks before the text, those that a prefix ends with included.
     """
 
     text: str
     states: Sequence[str]
     complete: bool = True
+    indent: int = 0
 
 
 @dataclass(slots=True)
@@ -66,6 +68,7 @@ class Dialect:
     needles: a line that contains none of these is never given to `parse` (none: every line is).
     framework: the fact told when it first gives points. generic: only asked while no other dialect has
     matched in the file. peek: may look at a line whose newline has not come, to complete what is open.
+    rest: gives what is open as it is, and closes it, where nothing more comes.
     columns: lines whose text matches this may be read by the thousand (see `template`): digits decide nothing
     in them but numbers, they leave the dialect's state as it is, and what they give is one record or none.
     """
@@ -76,6 +79,7 @@ class Dialect:
     framework: str | None = None
     generic: bool = False
     peek: Callable[[Entry, State], Sequence[Record]] | None = None
+    rest: Callable[[State], Sequence[Record]] | None = None
     columns: re.Pattern[str] | None = None
 
 

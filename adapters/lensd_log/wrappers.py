@@ -61,6 +61,7 @@ class Peeled:
     text: str
     stamp: Stamp | None = None
     rank: int | None = None
+    indent: int = 0
 
 
 _LEVEL = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|TRACE|SUCCESS|NOTICE|debug|info|warning|error"
@@ -77,6 +78,7 @@ _TOKEN = re.compile(
     rf"|\[ ?(?:{_LEVEL})\b[^\]\n]{{0,80}}\]"  # [INFO ], [INFO|trainer.py:1786]
     r"|\[[^\]\[=\n]{0,80}\.(?:py|cc|cpp|cu|rs|go):\d+[^\]\n]{0,60}\]:?"  # [--------trainer.py:2488]
     r"|\[PID:\d+\]"
+    r"|\[[A-Za-z][\w-]{0,19}\] (?=\[?\d{4}[-/])"  # a tag before a date
 )
 # Only behind a time or a level: a logger's name, a place in the source, glog's thread and file.
 _NAME = re.compile(
@@ -84,6 +86,9 @@ _NAME = re.compile(
     r"|[A-Za-z_][\w.]{0,79} [-|] (?=\S)"
     r"|\d{1,10} [\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]
     r"|\[[A-Za-z][\w.-]{0,39}\] (?:- )?"
+    r"|\([A-Za-z_][\w.]{0,60}:\d{1,6}\) "  # ESPnet: (trainer:486)
+    rf"|[A-Za-z_][\w.]{{0,79}} (?=(?:{_LEVEL})\b)"  # Paddle: ppcls INFO:
+    r"|[A-Za-z_][\w.]{0,79}\]: ?"  # detectron2: [11/18 18:14:12 d2.utils.events]:
 )
 _SEPARATOR = re.compile(r"(?:[-|:>]{1,2}(?=\s)|>>|\s)+")
 
@@ -113,5 +118,9 @@ def peel(text: str, zone: tzinfo | None) -> Peeled:
         if token is None:
             break
         at, seen = token.end(), True
-    result.text = text[at:].strip() if seen else text.strip()
+    rest = text[at:].lstrip()
+    if not rest:  # `info:` on its own is no level
+        rest = text.lstrip()
+    before = text[: len(text) - len(rest)]
+    result.text, result.indent = rest.rstrip(), len(before) - len(before.rstrip(" "))
     return result

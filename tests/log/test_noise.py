@@ -1,5 +1,6 @@
 """What must not become metrics, and lines made to hurt."""
 
+import ast
 import time
 from pathlib import Path
 
@@ -53,12 +54,21 @@ def test_all_noise_together_gives_no_points(tmp_path: Path) -> None:
     assert read(write(tmp_path / "x.log", NOISE.encode())).points == {}
 
 
+def code_of(path: Path) -> str:
+    """A module without its docstrings, which quote lines of logs."""
+    source = path.read_text()
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            for number in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[number] = ""
+    return "\n".join(lines)
+
+
 def test_the_source_code_of_these_dialects_gives_no_points(tmp_path: Path) -> None:
     root = Path(__file__).parents[2] / "adapters" / "lensd_log"
-    source = b"".join(path.read_bytes() for path in sorted(root.rglob("*.py")))
-    points = read(write(tmp_path / "x.log", source)).points
-    examples = sum(map(len, points.values()))
-    assert examples < 40  # the lines that docstrings quote are metrics
+    source = "\n".join(code_of(path) for path in sorted(root.rglob("*.py")))
+    assert read(write(tmp_path / "x.log", source.encode())).points == {}
 
 
 N = 30_000

@@ -15,20 +15,91 @@ has to be remembered from line to line (an epoch's header, an open block, the na
     MINE = Dialect("mine", _parse, needles=("goodness",), framework="mine")
 """
 
+from lensd_log.dialects.accelerate import ACCELERATE
+from lensd_log.dialects.caffe import CAFFE
+from lensd_log.dialects.catboost import CATBOOST
+from lensd_log.dialects.composer import COMPOSER
 from lensd_log.dialects.csv_table import CSV
+from lensd_log.dialects.darknet import DARKNET
+from lensd_log.dialects.deepspeed import DEEPSPEED
+from lensd_log.dialects.detectron2 import DETECTRON2
+from lensd_log.dialects.espnet import ESPNET
+from lensd_log.dialects.fairseq import FAIRSEQ, FAIRSEQ_JSON
 from lensd_log.dialects.hf_trainer import HF_TRAINER
+from lensd_log.dialects.icefall import ICEFALL
+from lensd_log.dialects.jax_trainers import CLU, MAXTEXT, T5_MESH
 from lensd_log.dialects.json_lines import JSON_LINES
+from lensd_log.dialects.kaldi import KALDI
 from lensd_log.dialects.keras import KERAS
 from lensd_log.dialects.keyvalue import KEY_VALUE
 from lensd_log.dialects.lightgbm import LIGHTGBM
+from lensd_log.dialects.lightning_results import LIGHTNING_RESULTS
 from lensd_log.dialects.megatron import MEGATRON
+from lensd_log.dialects.metric_logger import METRIC_LOGGER
+from lensd_log.dialects.mindspore import MINDSPORE
+from lensd_log.dialects.mlperf import DLLOGGER, MLPERF
+from lensd_log.dialects.mxnet import MXNET
+from lensd_log.dialects.nanogpt import LLM_C, MODDED_NANOGPT, NANOGPT
+from lensd_log.dialects.nemo import NEMO
+from lensd_log.dialects.olmo import OLMO
+from lensd_log.dialects.openmmlab import OPENMMLAB
+from lensd_log.dialects.paddle import PADDLE
+from lensd_log.dialects.progress_bars import PROGRESS_BARS
+from lensd_log.dialects.pycocotools import PYCOCOTOOLS
+from lensd_log.dialects.pytorch_examples import IMAGENET, MNIST
+from lensd_log.dialects.rl_tables import RL_TABLES
+from lensd_log.dialects.rllib import RLLIB
 from lensd_log.dialects.runicorn_events import RUNICORN
+from lensd_log.dialects.tf_estimator import TF_ESTIMATOR
+from lensd_log.dialects.timm import TIMM
+from lensd_log.dialects.torchtitan import TORCHTITAN
+from lensd_log.dialects.ultralytics import ULTRALYTICS
+from lensd_log.dialects.verl import VERL
 from lensd_log.dialects.xgboost import XGBOOST
 from lensd_log.record import Dialect
 
 #: Specific ones first; generic ones are asked only while nothing specific has matched in a file.
 DIALECTS: tuple[Dialect, ...] = (
+    NEMO,
     MEGATRON,
+    DEEPSPEED,
+    TORCHTITAN,
+    VERL,
+    MAXTEXT,
+    CLU,
+    T5_MESH,
+    MODDED_NANOGPT,
+    NANOGPT,
+    LLM_C,
+    OLMO,
+    COMPOSER,
+    MLPERF,
+    DLLOGGER,
+    FAIRSEQ,
+    FAIRSEQ_JSON,
+    ESPNET,
+    ICEFALL,
+    KALDI,
+    METRIC_LOGGER,
+    IMAGENET,
+    MNIST,
+    TIMM,
+    DETECTRON2,
+    OPENMMLAB,
+    PADDLE,
+    MINDSPORE,
+    MXNET,
+    ULTRALYTICS,
+    DARKNET,
+    CAFFE,
+    TF_ESTIMATOR,
+    CATBOOST,
+    RL_TABLES,
+    RLLIB,
+    PYCOCOTOOLS,
+    ACCELERATE,
+    LIGHTNING_RESULTS,
+    PROGRESS_BARS,
     HF_TRAINER,
     KERAS,
     XGBOOST,

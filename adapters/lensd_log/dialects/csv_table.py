@@ -17,6 +17,7 @@ import csv
 import re
 
 from lensd_log.dialects.names import COUNTERS, EPOCH_KEYS, STEP_KEYS, TIME_KEYS
+from lensd_log.dialects.origins import origin
 from lensd_log.numbers import number
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 from lensd_log.stamps import parse_iso
@@ -67,7 +68,10 @@ def _parse(entry: Entry, state: State) -> Parsed:
             value = number(cell)
             if value is not None:
                 values.append((name, value))
-    return (Record(values, step, ts_ms=ts_ms, printed_time=printed, elapsed_s=elapsed),) if values else ()
+    if not values:
+        return ()
+    framework = origin(row)
+    return (Record(values, step, ts_ms=ts_ms, printed_time=printed, elapsed_s=elapsed, framework=framework),)
 
 
 def _header(text: str) -> list[str] | None:

@@ -22,15 +22,18 @@ def step_in_run(place: int, length: int | None, epoch: int, state: State, *, eac
             "longest": 0,
             "offset": 0,
             "anew": each_epoch,
+            "zero": 0,
         }
         state["epochs"] = seen
     if epoch > seen["epoch"]:
-        seen["longest"] = max(seen["longest"], seen["place"])
+        seen["longest"] = max(seen["longest"], seen["place"] + seen["zero"])
         if place < seen["place"]:
             seen["anew"] = True
         seen["offset"] += seen["longest"] * (epoch - seen["epoch"])
     elif place < seen["place"] and not seen["anew"]:  # the run itself began anew
         seen["offset"] = seen["longest"] = 0
+    if place == 0:
+        seen["zero"] = 1  # places count from 0, so an epoch is one longer than the last of them
     seen["epoch"], seen["place"] = epoch, place
     if not seen["anew"]:
         seen["offset"] = 0 if length else seen["offset"]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from lensd_log.dialects.origins import origin
 from lensd_log.numbers import number
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
@@ -42,6 +43,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
                 if _KNOWN.isdisjoint(items):
                     continue
                 matched = True
+                if "framework" not in state and (framework := origin(items)):
+                    state["framework"] = framework
                 records += _log(items, state)
         elif "%|" in text and (bar := _BAR.match(text)):
             matched = True
@@ -49,13 +52,18 @@ def _parse(entry: Entry, state: State) -> Parsed:
         elif "***** Running training" in text:
             matched = True
             records += _flush(state)
+            framework = state.get("framework")
             state.clear()
+            if framework:
+                state["framework"] = framework
         elif found_ := _TOTAL.search(text):
             state["total"] = int(found_[1].replace(",", ""))
             state["told"] = matched = True
         elif found_ := _EPOCHS.search(text):
             state["epochs"] = int(found_[1].replace(",", ""))
             matched = True
+    for record in records:
+        record.framework = state.get("framework")
     return records if matched else None
 
 
@@ -177,5 +185,6 @@ HF_TRAINER = Dialect(
     needles=("{'", "%|", "***** Running training", "Total optimization steps", "Num Epochs"),
     framework="huggingface",
     peek=_peek,
+    rest=_flush,
     columns=re.compile(r"\{'"),
 )

@@ -22,6 +22,7 @@ from lensd_log.dialects.names import (
     TOTAL_KEYS,
     sounds_like_metric,
 )
+from lensd_log.dialects.origins import origin
 from lensd_log.numbers import json_number, json_step
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 from lensd_log.stamps import parse_iso
@@ -73,6 +74,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
             printed_time=printed_time,
             elapsed_s=elapsed_s,
             target=total,
+            framework=origin(row),
         ),
     )
 

@@ -50,6 +50,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     for name, value in values:
         if name.startswith("elapsed time per iteration"):
             step_ms = value * 1000 if name.endswith("(s)") else value
+    framework = "megatron-deepspeed" if "samples per second" in text or "consumed tokens" in text else None
     primus = "hip mem" in text or "rocm mem" in text or "tokens/s/GPU" in text
     return (
         Record(
@@ -57,7 +58,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
             int(train[1]),
             step_ms=step_ms,
             target=int(train[2]),
-            framework="primus" if primus else None,
+            framework="primus" if primus else framework,
         ),
     )
 
