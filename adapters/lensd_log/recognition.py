@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from lensd.tail import segments, strip_ansi
+from lensd_log.containers import unwrap
 from lensd_log.cursor import Cursor
 from lensd_log.dialects import DIALECTS
 from lensd_log.dialects.names import METRIC_LIKE
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 from lensd_log.template import Look, Said
-from lensd_log.wrappers import Peeled, container, peel
+from lensd_log.wrappers import Peeled, peel
 
 _DIGITS = b"0123456789"
 _NO_DIGITS = str.maketrans("", "", "0123456789")
@@ -34,10 +35,14 @@ def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, P
     if b"\r" in text or b"\x08" in text:
         states = [state.decode("utf-8", "replace") for state in segments(text)]
         peeled = peel(states[-1], zone) if states else Peeled("")
+        if len(states) > 1:  # what stands before a line stands before its first state only
+            first = peel(states[0], zone)
+            states[0] = first.text
+            peeled.rank = first.rank if peeled.rank is None else peeled.rank
         return Entry(peeled.text, states, complete, peeled.indent), peeled
     line = text.decode("utf-8", "replace")
     peeled = peel(line, zone)
-    return Entry(peeled.text, (line,), complete, peeled.indent), peeled
+    return Entry(peeled.text, (peeled.text,), complete, peeled.indent), peeled
 
 
 class Recognition:
@@ -60,12 +65,14 @@ class Recognition:
 
         shape: of the line, where it is known. strict: whether every line of any text is meant to be a record.
         """
-        unwrapped = container(line, cursor.partial)
+        if cursor.partial:  # this may be the end of a longer line
+            shape = None
+        unwrapped = unwrap(line, cursor.partial, self.zone)
         if unwrapped is None:
             return None
-        text, container_ms = unwrapped
-        entry, peeled = entry_of(text, complete, self.zone)
-        said = Said(stamp=peeled.stamp, container_ms=container_ms, rank=peeled.rank)
+        entry, peeled = entry_of(unwrapped.text, complete, self.zone)
+        rank = peeled.rank if unwrapped.rank is None else unwrapped.rank
+        said = Said(stamp=peeled.stamp, container_ms=unwrapped.ts_ms, rank=rank)
         if not entry.text:
             said.blank = True
             return said
@@ -176,10 +183,10 @@ class Recognition:
 
     def _has_columns(self, line: bytes, said: Said, specific: bool) -> bool:
         """Do lines that differ in digits alone say the same but for numbers, whoever is asked first?"""
-        unwrapped = container(line, {})
+        unwrapped = unwrap(line, {}, self.zone)
         if unwrapped is None:
             return False
-        entry, _ = entry_of(unwrapped[0], True, self.zone)
+        entry, _ = entry_of(unwrapped.text, True, self.zone)
         asked = [d for d in self._candidates(entry, None) if not (d.generic and specific)]
         if said.dialect is not None:
             return _is_columnar(said.dialect, entry) and not any(

@@ -16,8 +16,8 @@ State = dict[str, Any]
 class Entry:
     """One line with its wrappers (container, rank, colours, logging prefix) taken off.
 
-    text: the final state of the line. states: every state a redrawn line went through, oldest first, prefixes
-    left on; just the line where it was not redrawn. complete: false for what was cut off in the middle.
+    text: the final state of the line. states: every state a redrawn line went through, oldest first; just the
+    text where it was not redrawn. complete: false for what was cut off in the middle.
     indent: blanks before the text, those that a prefix ends with included.
     """
 

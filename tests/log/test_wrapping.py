@@ -1,0 +1,121 @@
+"""Whatever stands around the lines of a log, and however it is read: the points are the same."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lensd_log import LogAdapter
+from tests.log.reading import MTIME, Point, Reading, read, write
+from tests.log.test_golden import GOLDEN, NAMES
+
+Wrap = Callable[[str], str]
+TIME = "2024-03-10T12:00:00"
+
+#: One wrapper of each kind that there is; each takes a line and gives a line.
+WRAPPERS: dict[str, Wrap] = {
+    "cri": lambda line: f"{TIME}.123456789Z stdout F {line}",
+    "docker": lambda line: json.dumps({"log": line + "\n", "stream": "stderr", "time": f"{TIME}.1Z"}),
+    "syslog": lambda line: f"Mar 10 12:00:00 node-1 python3[4242]: {line}",
+    "srun": lambda line: f" 3: {line}",
+    "torchrun": lambda line: f"[rank0]: {line}",
+    "elastic": lambda line: f"[default3]:{line}",
+    "loguru": lambda line: f"2024-03-10 12:00:00.123 | INFO     | __main__:train:42 - {line}",
+    "logging": lambda line: f"2024-03-10 12:00:00,123 - root - INFO - {line}",
+    "basic": lambda line: f"INFO:root:{line}",
+    "level": lambda line: f"[INFO] {line}",
+    "colour": lambda line: f"\x1b[32m{line}\x1b[0m",
+}
+CONTAINERS = ("cri", "docker")
+LINES = [name for name in NAMES if name != "runicorn"]  # one JSON object a line, in a file of that name
+
+
+def wrapped(data: str, stack: list[str]) -> str:
+    lines = data.removesuffix("\n").split("\n")
+    for name in stack:
+        lines = [WRAPPERS[name](line) for line in lines]
+    return "\n".join(lines) + "\n"
+
+
+def points_of(path: Path) -> dict[str, list[Point]]:
+    return read(path).points
+
+
+def plain_text(name: str) -> str:
+    return (GOLDEN / f"{name}.log").read_bytes().decode().replace("\r\n", "\n")
+
+
+@pytest.mark.parametrize("wrapper", WRAPPERS)
+@pytest.mark.parametrize("name", LINES)
+def test_one_wrapper_changes_nothing(name: str, wrapper: str, tmp_path: Path) -> None:
+    text = plain_text(name)
+    bare = points_of(write(tmp_path / "bare.log", text.encode()))
+    around = points_of(write(tmp_path / "around.log", wrapped(text, [wrapper]).encode()))
+    assert around == bare
+
+
+def stacks() -> st.SearchStrategy[list[str]]:
+    """Innermost first. Once each, but for containers: what a program prints passes through no two of them."""
+    inner = st.lists(st.sampled_from([w for w in WRAPPERS if w not in CONTAINERS]), max_size=4, unique=True)
+    around = st.lists(st.sampled_from(sorted(WRAPPERS)), max_size=2, unique=True)
+    return st.builds(lambda a, b: list(dict.fromkeys([*a, *b])), inner, around)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.sampled_from(LINES), stack=stacks())
+def test_any_stack_of_wrappers_changes_nothing(name: str, stack: list[str], tmp_path: Path) -> None:
+    text = plain_text(name)
+    bare = points_of(write(tmp_path / "bare.log", text.encode()))
+    around = points_of(write(tmp_path / "around.log", wrapped(text, stack).encode()))
+    assert around == bare, stack
+
+
+def in_parts(line: str, cuts: list[int]) -> list[str]:
+    """A line as Kubernetes' and Docker's loggers cut it, which pass on no more than 16 KiB at once."""
+    places = sorted({cut % (len(line) + 1) for cut in cuts} | {0, len(line)})
+    return [line[begin:end] for begin, end in pairwise(places)] or [""]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(LINES),
+    cuts=st.lists(st.integers(0, 1000), max_size=3),
+    docker=st.booleans(),
+    stack=st.lists(st.sampled_from(["torchrun", "logging", "colour"]), max_size=2, unique=True),
+)
+def test_lines_that_a_container_cut_into_parts_are_whole(
+    name: str, cuts: list[int], docker: bool, stack: list[str], tmp_path: Path
+) -> None:
+    text = plain_text(name)
+    lines = []
+    for line in wrapped(text, stack).removesuffix("\n").split("\n"):
+        *begun, last = in_parts(line, cuts)
+        if docker:
+            pieces = [*begun, last + "\n"]
+            lines += [json.dumps({"log": piece, "stream": "stdout", "time": f"{TIME}Z"}) for piece in pieces]
+        else:
+            lines += [f"{TIME}.5Z stdout P {piece}" for piece in begun] + [f"{TIME}.5Z stdout F {last}"]
+    bare = points_of(write(tmp_path / "bare.log", text.encode()))
+    assert points_of(write(tmp_path / "cut.log", "\n".join([*lines, ""]).encode())) == bare
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.sampled_from(LINES),
+    stack=stacks(),
+    ends=st.lists(st.integers(0, 5000), max_size=6),
+    points=st.integers(1, 50),
+)
+def test_any_split_into_reads_gives_the_same(
+    name: str, stack: list[str], ends: list[int], points: int, tmp_path: Path
+) -> None:
+    data = wrapped(plain_text(name), stack).encode()
+    whole = points_of(write(tmp_path / "whole.log", data))
+    path, reading, adapter = tmp_path / "split.log", Reading(), LogAdapter()
+    for end in sorted({end % (len(data) + 1) for end in ends} | {len(data)}):
+        read(write(path, data[:end]), reading, adapter, now_ms=MTIME * 1000, points=points)
+    assert reading.points == whole
