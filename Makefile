@@ -51,7 +51,7 @@ bench-logs: .venv/.lensd
 	$(BIN)/python bench/run.py logs
 
 fuzz: .venv/.checks
-	$(BIN)/python tests/log/fuzz.py --minutes $(or $(MINUTES),30)
+	PYTHONPATH=adapters $(BIN)/python -m tests.log.fuzz --minutes $(or $(MINUTES),30)
 
 clean:
 	rm -rf .venv .sdks .demo dist build

@@ -6,7 +6,6 @@ Owns the order of things: tail, recognise, place, collect, stop in time. Knows n
 
 from __future__ import annotations
 
-import copy
 from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
@@ -260,8 +259,7 @@ class LineReader:
     def _give_open(self, chunk: Chunk) -> None:
         """What waits for lines that a file which has come to rest will not bring."""
         cursor, now_ms = self._cursor, self._budget.now_ms
-        waiting = next(self._recognition.rest(copy.deepcopy(cursor)), None)
-        if waiting is None:
+        if not self._recognition.holds_open(cursor):
             return
         end = cursor.position.offset + len(chunk.torn)
         if not cursor.resting or cursor.resting[0] != end:

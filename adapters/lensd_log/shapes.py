@@ -19,9 +19,11 @@ from lensd_log.template import Columns, Template
 
 _REMEMBERED = 4096
 _LEARN_AFTER = 4  # lines of one shape
+_MOST_DOUBLED = 7  # times that this doubles
 _FEWEST = 32  # lines that are worth reading as columns
 _CHECK_EVERY = 256  # lines read one by one between looks at the clock
 _MOST_ASSIGNED = 16  # times that one block is looked at anew
+_TRIED = 128  # lines read one by one, after which columns must have taken as many
 _MOST_SETTLED = 4  # layouts of a template that are learnt from one block
 _ALONE = -1
 _UNKNOWN = "unknown"
@@ -30,19 +32,20 @@ _MIX = np.random.default_rng(1).integers(1, 1 << 31, 160)
 
 class Shapes:
     """What was learnt of the shapes that were met, and how often others were. templates: None for a shape
-    whose lines have to be read one by one."""
+    whose lines have to be read one by one. learnt: how often one was, for dialects' states move on."""
 
     def __init__(self) -> None:
         self.templates: dict[bytes, Template | None] = {}
         self.layouts = Layouts()
         self.met: dict[bytes, int] = {}
+        self.learnt: dict[bytes, int] = {}
 
     def forget_some(self) -> None:
         """Keep memory bounded: a log of ever new shapes starts over."""
         if len(self.templates) > _REMEMBERED:
             self.templates, self.layouts = {}, Layouts()
         if len(self.met) > _REMEMBERED:
-            self.met = {}
+            self.met, self.learnt = {}, {}
 
 
 class Walk:
@@ -89,11 +92,17 @@ class Walk:
             if alone % _CHECK_EVERY == 0 and spent():
                 total = at
                 break
-            if self._read_alone(at) and begun < _MOST_ASSIGNED:
-                begun += 1
-                self._flush(at + 1)
-                self._assign(at + 1)
+            helps = self._read_alone(at)
             at += 1
+            if alone >= _TRIED and 2 * alone > at and self._columns:
+                # Few lines alike: going back and forth between them costs more than columns save.
+                self._flush(at)
+                self._columns, begun = [], _MOST_ASSIGNED
+                self._owner[at:] = _ALONE
+            elif helps and begun < _MOST_ASSIGNED:
+                begun += 1
+                self._flush(at)
+                self._assign(at)
         self._flush(total)
         self._cursor.lines = self._line - 1 + total
         return total
@@ -203,10 +212,13 @@ class Walk:
         if known is None:
             return False
         shapes.met[shape] = shapes.met.get(shape, 0) + 1
-        if shapes.met[shape] % _LEARN_AFTER:
+        learnt = shapes.learnt.get(shape, 0)
+        # Where dialects change their minds all the time, learning would cost more than it saves.
+        if shapes.met[shape] % (_LEARN_AFTER << min(learnt, _MOST_DOUBLED)):
             return False
         if isinstance(known, Template) and known.holds(cursor.states, cursor.specific):
             return False
+        shapes.learnt[shape] = learnt + 1
         template = learn(line, self._recognition.look(cursor, self._strict), self._recognition.zone)
         shapes.templates[shape] = template
         return template is not None and len(self._lines) - at > _FEWEST
