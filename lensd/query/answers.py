@@ -35,7 +35,10 @@ class MetricInfo(msgspec.Struct):
 
 
 class WorkloadInfo(msgspec.Struct):
-    """One workload as the list of workloads shows it; times are UTC milliseconds."""
+    """One workload as the list of workloads shows it; times are UTC milliseconds.
+
+    times_inferred: data sources some of whose times were reckoned, because nothing printed them.
+    """
 
     uid: str
     name: str
@@ -46,6 +49,7 @@ class WorkloadInfo(msgspec.Struct):
     target_iteration: int | None
     created_at: int | None
     updated_at: int | None
+    times_inferred: list[str]
 
 
 @dataclass(frozen=True, slots=True)

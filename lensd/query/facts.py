@@ -80,11 +80,19 @@ def workloads(reader: Reader, q: str | None, status: str | None) -> list[Workloa
             target_iteration=known.target,
             created_at=_milliseconds(known.min_ts if known.min_ts is not None else workload.created_ms),
             updated_at=_milliseconds(known.max_ts if known.max_ts is not None else workload.updated_ms),
+            times_inferred=_inferred(reader, workload),
         )
         sought = q is None or q.lower() in info.uid.lower() or q.lower() in info.name.lower()
         if sought and status in (None, info.status):
             found.append(info)
     return found
+
+
+def _inferred(reader: Reader, workload: Workload) -> list[str]:
+    sql = (
+        "SELECT DISTINCT data_source FROM input WHERE workload_id = ? AND time_inferred ORDER BY data_source"
+    )
+    return [str(source) for (source,) in reader.rows(sql, (workload.id,))]
 
 
 def inputs(reader: Reader, uid: str | None) -> list[InputInfo]:

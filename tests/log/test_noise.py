@@ -1,14 +1,17 @@
 """What must not become metrics, and lines made to hurt."""
 
 import ast
+import random
 import time
 from pathlib import Path
 
 import pytest
 
+from lensd_log import LogAdapter
 from lensd_log.dialects import DIALECTS
 from lensd_log.record import Entry
 from lensd_log.wrappers import peel
+from tests.log import fuzz
 from tests.log.reading import read, write
 
 NOISE = """\
@@ -157,3 +160,10 @@ def test_a_hostile_line_does_not_harm_its_neighbours(number: int, tmp_path: Path
     data = "step 1 loss=0.5\n" + HOSTILE[number] + "\nstep 2 loss=0.25\n"
     points = read(write(tmp_path / "x.log", data.encode())).points
     assert (points["loss"][0], points["loss"][-1]) == ((1, 0.5), (2, 0.25))
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_random_logs_are_read_to_their_end(number: int, tmp_path: Path) -> None:
+    rng = random.Random(number)
+    fuzz.check_file(fuzz.text(rng).encode("utf-8", "surrogateescape"), tmp_path, LogAdapter())
+    fuzz.check_dialects(fuzz.long_line(rng), fuzz.primed())

@@ -12,7 +12,7 @@ import pytest
 
 from lensd.downsample import thin, thin_rows
 from lensd.model import Batch, Input, Points, Restarts, Series
-from lensd.query import lens, stream
+from lensd.query import facts, lens, stream
 from lensd.query.answers import Selection, Slice
 from lensd.query.rows import RowCache
 from lensd.store import ReadTimeout, Store
@@ -125,6 +125,17 @@ def test_rows_hold_what_each_step_has(store: Store) -> None:
         assert (table.total, len(table), table.last_step) == (100, 100, 99)
         assert int(np.isfinite(table.values[1]).sum()) == 10
         assert cache.rows(reader, "nobody", "step", downsample=None) is None
+
+
+@pytest.mark.parametrize("inferred", [True, False])
+def test_a_workload_tells_which_sources_had_to_reckon_times(store: Store, inferred: bool) -> None:
+    (given,) = store.register([an_input()])
+    batch = a_batch(range(3), "loss")
+    batch.time_inferred = inferred
+    store.apply(given, batch)
+    with store.read() as reader:
+        (workload,) = facts.workloads(reader, None, None)
+    assert workload.times_inferred == ([given.data_source] if inferred else [])
 
 
 @pytest.mark.parametrize(("inferred", "count"), [(True, 60), (False, 1)])
