@@ -93,10 +93,10 @@ def _time(row: dict[str, object]) -> tuple[float | None, str | None, str]:
         if isinstance(value, str):
             if parse_iso(value, None) is not None:
                 return None, value, key
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        elif (ticks := json_number(value)) is not None and math.isfinite(ticks):
             for scale, low in ((1e-6, 1e17), (1e-3, 1e14), (1.0, 1e11), (1000.0, 1e8)):
-                if value > low:
-                    return round(value * scale, 3), None, key
+                if ticks > low:
+                    return round(ticks * scale, 3), None, key
     return None, None, ""
 
 
