@@ -9,8 +9,6 @@ are none. `image` records are not metrics.
 
 from __future__ import annotations
 
-import math
-
 from lensd_log.dialects.json_text import decode
 from lensd_log.numbers import json_number, json_step
 from lensd_log.record import UNREADABLE, Dialect, Entry, Parsed, Record, State
@@ -53,7 +51,7 @@ def _time(ts: object, time: object) -> float | None:
     for seconds in (ts, time):
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
             continue
-        if math.isfinite(seconds) and _ABSOLUTE < seconds < 1e11:
+        if _ABSOLUTE < seconds < 1e11:
             return round(seconds * 1000, 3)
     return None
 
