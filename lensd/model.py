@@ -113,6 +113,14 @@ class LineMark:
     offset: int
 
 
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line of console output that no text file holds. ts_ms: when it was printed, UTC milliseconds."""
+
+    ts_ms: float
+    text: str
+
+
 @dataclass(slots=True)
 class Counts:
     """What happened to the records of a batch. A bad record is counted, never raised."""
@@ -130,6 +138,7 @@ class Batch:
 
     series: metric name (with the input's prefix) to columns; the order is the order of first appearance.
     targets: iterations (with time) whose record told the target iteration, in `value`.
+    lines: console output, where the input holds some; kept by the store, in this order.
     facts: about the workload (`framework`, `status`, `target_iteration`, `summary.*`, ...), JSON scalars.
     cursor: opaque to everyone but the adapter that made it.
     more: there is more to read at once (the budget ended this read, not the input).
@@ -142,6 +151,7 @@ class Batch:
     targets: Points | None = None
     facts: dict[str, Fact] = field(default_factory=dict)
     marks: list[LineMark] = field(default_factory=list)
+    lines: list[LogLine] = field(default_factory=list)
     counts: Counts = field(default_factory=Counts)
     more: bool = False
     waits: bool = False

@@ -18,6 +18,7 @@ GROUP = "lensd.adapters"
 BUILT_IN = {
     "log": "lensd_log:LogAdapter",
     "tensorboard": "lensd_tensorboard:TensorBoardAdapter",
+    "wandb": "lensd_wandb.adapter:WandbAdapter",
     "wandb_spool": "lensd_wandb.spool:SpoolAdapter",
 }
 

@@ -50,7 +50,8 @@ ALLOWED = {
     "lensd.__main__": {"lensd.cli"},
     "lensd_log": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
-    "lensd_wandb": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
+    "lensd.wandb_values": {"lensd.model", "lensd.hook"},
+    "lensd_wandb": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail", "lensd.wandb_values"},
 }  # fmt: skip
 
 

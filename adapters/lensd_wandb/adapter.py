@@ -1,0 +1,193 @@
+"""The adapter: which files are W&B's transaction logs, and reading one from where its cursor stands."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import BinaryIO
+
+from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
+from lensd.discovery import Roots
+from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
+from lensd_wandb.cursor import Cursor, fingerprints
+from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
+from lensd_wandb.records import (
+    CONFIG,
+    EXIT,
+    HISTORY,
+    OUTPUT,
+    OUTPUT_RAW,
+    RUN,
+    STATS,
+    SUMMARY,
+    Facts,
+    add_stats,
+    content,
+    output_lines,
+)
+from lensd_wandb.rows import History
+from lensd_wandb.wire import WireError
+
+#: Bytes that are in memory at a time.
+_WINDOW = 4 << 20
+_VALUE_BYTES = 24  # no value takes fewer bytes of its record
+
+
+class WandbAdapter:
+    """`*.wandb` files, one input a file. A run that was resumed has several; they are attempts of one
+    workload, which is the run's id."""
+
+    name = "wandb"
+    data_source = "wandb"
+
+    def discover(self, roots: Roots) -> Iterable[Input]:
+        for file in roots.files(lambda name: name.endswith(".wandb")):
+            if not file.name.endswith(".wandb"):  # a file that the user named
+                continue
+            yield roots.input(
+                file,
+                adapter=self.name,
+                data_source=self.data_source,
+                structured=True,
+                restarts=Restarts.NEVER,
+            )
+
+    def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
+        """The next records. A torn one at the end is waited for; damage is stepped over and counted."""
+        try:
+            with open(input.path, "rb", buffering=0) as file:
+                return _Read(file, input, cursor, budget).batch()
+        except FileNotFoundError as error:
+            raise InputGone(f"{input.name} is gone") from error
+        except OSError as error:
+            raise RetryAfter(f"{input.name} cannot be read: {error.strerror or error}", 5.0) from error
+
+    def close(self) -> None:
+        """Nothing is open between reads."""
+
+
+class _Read:
+    """One read of one file."""
+
+    def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:
+        self._file, self._input, self._budget = file, input, budget
+        self._size = os.fstat(file.fileno()).st_size
+        known = Cursor.decode(cursor) if cursor else Cursor()
+        self._restart = known is None or not known.fits(file)
+        self._cursor = Cursor() if known is None or self._restart else known
+        self._partial = dict(self._cursor.partial)
+        self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
+        self._history = History(self._points, self._cursor.step)
+        self._summaries: dict[int, tuple[bytes, int, int]] = {}
+        self._lines: list[LogLine] = []
+        self._other = 0
+
+    def batch(self) -> Batch:
+        start = at = self._cursor.offset
+        note = None
+        if at == 0:
+            head = self._bytes(0, len(MAGIC))
+            if not MAGIC.startswith(head):
+                raise InputDead(f"{self._input.name} is no W&B transaction log")
+            if len(head) < len(MAGIC):
+                note = "nothing is written to it yet: the SDK keeps up to 32 KiB, or 15 s, to itself"
+                return Batch(b"" if self._restart else self._cursor.encode(), note=note)
+            at = len(MAGIC)
+        at, lost, more = self._take_frames(at)
+        self._history.finish()
+        for record, begin, end in self._summaries.values():
+            self._facts.summary(record, begin, end)
+        self._counts.matched = self._history.matched + self._other
+        self._counts.bytes = at - start
+        head_hash, trace = fingerprints(self._file, at)
+        cursor = Cursor(
+            offset=at, lost=lost, head=head_hash, trace=trace, step=self._history.step, partial=self._partial
+        )
+        return Batch(
+            cursor.encode(),
+            self._points.build(self._input.prefix),
+            facts=self._facts.found,
+            counts=self._counts,
+            lines=self._lines,
+            more=more,
+            restart=self._restart,
+            lag_bytes=max(0, self._size - at),
+            dialect="wandb transaction log",
+            note=note,
+        )
+
+    def _take_frames(self, at: int) -> tuple[int, bool, bool]:
+        """Take records until the end or the budget's: where reading goes on, whether in a record that is
+        lost, and whether there is more at once."""
+        begun, lost = at, self._cursor.lost
+        window = _WINDOW
+        while True:
+            used = at - begun
+            room = (self._budget.points - self._history.points) * _VALUE_BYTES
+            limit = max(1, min(self._budget.bytes - used, max(room, BLOCK), _WINDOW))
+            data = self._bytes(at, min(window, limit + BLOCK))
+            found = frames(data, at, limit, lost=lost)
+            self._counts.skipped += found.skipped
+            self._take(found)
+            if found.end == at:
+                if at + len(data) >= self._size:
+                    return at, found.lost, False  # the rest is torn
+                if window > LONGEST:
+                    raise InputDead(f"{self._input.name} holds a record of over {LONGEST >> 20} MiB at {at}")
+                # A record that is longer than the window: look at more of it.
+                window = max(window, len(data)) * 4
+                data = self._bytes(at, window)
+                found = frames(data, at, 1, lost=lost)
+                self._counts.skipped += found.skipped
+                self._take(found)
+                if found.end == at:
+                    if at + len(data) >= self._size:
+                        return at, found.lost, False
+                    continue
+            at, lost, window = found.end, found.lost, _WINDOW
+            if self._budget.spent(at - begun, self._history.points + self._points.points):
+                return at, lost, at < self._size
+            if at >= self._size:
+                return at, lost, False
+
+    def _take(self, found: Frames) -> None:
+        counts, history = self._counts, self._history
+        for record in found.records:
+            counts.records += 1
+            row = self._points.next_row()
+            try:
+                kind, begin, end = content(record)
+                if kind == HISTORY:
+                    if not history.add(record, begin, end, row):
+                        counts.unparsed += 1
+                    self._points.row = row
+                elif kind == SUMMARY:
+                    # One a row, most of them of the same keys: only the last one of a length is looked at.
+                    self._summaries.pop(end - begin, None)
+                    self._summaries[end - begin] = record, begin, end
+                elif kind:
+                    self._take_other(kind, record, begin, end)
+            except WireError:
+                counts.unparsed += 1
+
+    def _take_other(self, kind: int, record: bytes, begin: int, end: int) -> None:
+        if kind == STATS:
+            self._other += add_stats(record, begin, end, self._history.step or 0, self._points)
+        elif kind == CONFIG:
+            self._facts.config(record, begin, end)
+        elif kind == RUN:
+            self._facts.run(record, begin, end)
+        elif kind == EXIT:
+            self._facts.exit(record, begin, end)
+        elif kind in (OUTPUT, OUTPUT_RAW):
+            self._lines += output_lines(record, begin, end, self._partial)
+
+    def _bytes(self, at: int, count: int) -> bytes:
+        """Up to `count` bytes, fewer only at the end of what was there when the read began."""
+        self._file.seek(at)
+        count = min(count, self._size - at)
+        pieces: list[bytes] = []
+        while count > 0 and (piece := self._file.read(count)):
+            pieces.append(piece)
+            count -= len(piece)
+        return b"".join(pieces)

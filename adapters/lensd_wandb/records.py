@@ -1,0 +1,126 @@
+"""What the records of a `.wandb` file say, but for rows of history (`rows`).
+
+Format: wandb SDK 0.12 to 0.31, `wandb_internal.proto`, message Record. Fields that are not named here are
+stepped over by their tag alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lensd.model import Fact, LogLine, SeriesBuilder
+from lensd.wandb_values import config_facts, name_of, number_of, scalar_facts, system_name
+from lensd_wandb.items import items
+from lensd_wandb.wire import BYTES, VARINT, WireError, fields, signed, text, timestamp_ms, varint
+
+HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT = 2, 3, 4, 5, 7, 13, 17, 18
+_WANTED = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT))
+
+#: The beginning of nearly all records: their number, then history or a summary.
+_MOSTLY = re.compile(rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]([\x12\x1a])([\x80-\xff]{0,4}[\x00-\x7f])", re.DOTALL)
+
+#: Console output without an end of line is given as a line when it is as long as this.
+_LONGEST_LINE = 1 << 16
+
+
+def content(record: bytes) -> tuple[int, int, int]:
+    """(field, begin, end) of what a record is about; field 0 for one that is about nothing of these. Raises
+    WireError."""
+    at, end = 0, len(record)
+    head = _MOSTLY.match(record)
+    if head:
+        length = 0
+        for place, byte in enumerate(head[2]):
+            length |= (byte & 0x7F) << 7 * place
+        if head.end() + length == end:
+            return head[1][0] >> 3, head.end(), end
+    while at < end:
+        tag, at = varint(record, at)
+        kind = tag & 7
+        if kind == BYTES:
+            length, at = varint(record, at)
+            if at + length > end:
+                raise WireError("a field that is cut off")
+            if tag >> 3 in _WANTED:
+                return tag >> 3, at, at + length
+            at += length
+        elif kind == VARINT:
+            _, at = varint(record, at)
+        else:
+            break
+    return 0, end, end
+
+
+class Facts:
+    """Collects facts of the run."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Fact] = {}
+
+    def summary(self, data: bytes, begin: int, end: int) -> None:
+        self.found.update(scalar_facts("summary.", _nested(data, begin, end)))
+
+    def config(self, data: bytes, begin: int, end: int) -> None:
+        self.found.update(config_facts(_nested(data, begin, end)))
+
+    def run(self, data: bytes, begin: int, end: int) -> None:
+        names = {2: "entity", 3: "project", 8: "name"}
+        for number, kind, _, first, last in fields(data, begin, end):
+            if kind != BYTES:
+                continue
+            if number in names and last > first:
+                self.found[names[number]] = text(data, first, last)
+            elif number == 4:
+                self.config(data, first, last)
+            elif number == 17:
+                self.found["start_time"] = timestamp_ms(data, first, last) / 1000.0
+
+    def exit(self, data: bytes, begin: int, end: int) -> None:
+        code = 0  # a zero is not written
+        for number, kind, value, _, _ in fields(data, begin, end):
+            if number == 1 and kind == VARINT:
+                code = signed(value)
+        self.found["exit_code"] = code
+        self.found["status"] = "finished" if code == 0 else "failed"
+
+
+def _nested(data: bytes, begin: int, end: int) -> dict[str, object]:
+    """The items of an update, paths joined."""
+    return {name_of(path): value for path, value in items(data, begin, end).items() if path[0][:1] != "_"}
+
+
+def add_stats(data: bytes, begin: int, end: int, step: int, points: SeriesBuilder) -> bool:
+    """Put a StatsRecord's numbers in at the last step of history."""
+    ts_ms = None
+    for number, kind, _, first, last in fields(data, begin, end):
+        if number == 2 and kind == BYTES:
+            ts_ms = timestamp_ms(data, first, last)
+    if ts_ms is None:
+        return False
+    given = False
+    for path, value in items(data, begin, end, 3).items():
+        number_ = number_of(value)
+        if number_ is not None and path[0][:1] != "_":
+            points.add(system_name(name_of(path)), step, ts_ms, number_)
+            given = True
+    return given
+
+
+def output_lines(data: bytes, begin: int, end: int, partial: dict[str, str]) -> Iterator[LogLine]:
+    """The lines that an OutputRecord or OutputRawRecord completes; what is left of it waits in `partial`."""
+    stream, ts_ms, said = "stderr", 0.0, ""
+    for number, kind, value, first, last in fields(data, begin, end):
+        if number == 1 and kind == VARINT:
+            stream = "stdout" if value == 1 else "stderr"
+        elif number == 2 and kind == BYTES:
+            ts_ms = timestamp_ms(data, first, last)
+        elif number == 3 and kind == BYTES:
+            said = text(data, first, last)
+    *whole, rest = (partial.pop(stream, "") + said).split("\n")
+    if len(rest) > _LONGEST_LINE:
+        whole, rest = [*whole, rest], ""
+    if rest:
+        partial[stream] = rest
+    for line in whole:
+        yield LogLine(ts_ms, line)
