@@ -115,10 +115,13 @@ class LineMark:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of console output that no text file holds. ts_ms: when it was printed, UTC milliseconds."""
+    """A line of console output that no text file holds. ts_ms: when it was printed, UTC milliseconds. number:
+    its place in the log, counted from 0, where the input tells it; else it comes behind those that are there.
+    """
 
     ts_ms: float
     text: str
+    number: int | None = None
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""How what was given to `wandb.log` becomes metrics, wherever it comes from: files, pushes, the online server.
+"""How what was given to `wandb.log` becomes metrics, wherever it comes from: files, pushes, online runs.
 
-Names of nested values are joined with dots (`opt.lr`), as wandb itself shows them. Numbers are metrics; texts,
-truth values, lists and media are none.
+Names of nested values are joined with dots (`opt.lr`), as wandb itself shows them. Numbers are metrics;
+texts, truth values, lists and media are none.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ BACKLOG = 1000
 _LOOKS = 5  # at the log's file, for one at the database while there is no log yet
 _LINGER_S = 30.0  # in which a client that was dropped may still take what is on its way, the reason last
 _READ_BYTES = 256 << 10
+_LINES = 1000  # that are read from the database at once
 _SETTLED_S = 5.0  # a half line that is so old is all that will come, for a client that does not follow
 
 
@@ -157,6 +158,8 @@ class _Stream:
 
     async def run(self, source: LogSource) -> None:
         found = await self._appearance(source)
+        if found is not None and found.path is None and found.stored and found.input_id is not None:
+            await self._send_stored(found.input_id)
         if found is None or found.path is None:
             return
         path = found.path
@@ -171,7 +174,7 @@ class _Stream:
     async def _appearance(self, source: LogSource) -> LogSource | None:
         """The log once there is one; None if there is none and nobody wants to wait."""
         current: LogSource | None = source
-        while current is not None and current.path is None and self._choice.follow:
+        while current is not None and current.path is None and not current.stored and self._choice.follow:
             await asyncio.sleep(_LOOKS * self._poll_s)
             current = await ask(
                 self._request, lambda reader: log_path(reader, self._run_id, self._choice.input)
@@ -202,6 +205,28 @@ class _Stream:
                 if not self._choice.follow:
                     await self._send_rest(chunk)
                     return
+
+    async def _send_stored(self, key: str) -> None:
+        """The lines that the database holds, and each new one."""
+        choice = self._choice
+        if choice.after is not None:
+            at = choice.after
+        elif choice.tail is None:
+            at = 0
+        else:
+            tail = choice.tail
+            at = await ask(self._request, lambda reader: reader.log_line_from_end(key, tail))
+        while not self._socket.closed:
+            first = at
+            lines = await ask(self._request, lambda reader: reader.log_lines(key, first, _LINES))  # noqa: B023 - it is awaited here
+            texts = [self._shown(text.encode("utf-8", "surrogateescape")) for _, text in lines]
+            if not await self._send_texts([text for text in texts if text is not None]):
+                return
+            at = lines[-1][0] + 1 if lines else at
+            if len(lines) < _LINES:
+                if not choice.follow:
+                    return
+                await asyncio.sleep(_LOOKS * self._poll_s)
 
     def _read(self, path: str, position: Position | None) -> tuple[Chunk, list[str]]:
         chunk = read_lines(path, position, _READ_BYTES)

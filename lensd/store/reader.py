@@ -179,6 +179,26 @@ class Reader:
         )
         return [LineMark(*row) for row in self._db.execute(sql, (input_key,))]
 
+    def log_lines(self, input_key: str, first: int, most: int) -> list[tuple[int, str]]:
+        """Up to `most` lines of console output, with their numbers, from the number `first` on."""
+        sql = (
+            "SELECT line, text FROM log_line JOIN input ON input.id = input_id"
+            " WHERE key = ? AND line >= ? ORDER BY line LIMIT ?"
+        )
+        return [(int(line), str(text)) for line, text in self._db.execute(sql, (input_key, first, most))]
+
+    def log_line_from_end(self, input_key: str, lines: int) -> int:
+        """The number of the first of the last so many lines; of the line to come where none is wanted."""
+        sql = (
+            "SELECT line FROM log_line JOIN input ON input.id = input_id"
+            " WHERE key = ? ORDER BY line DESC LIMIT 1 OFFSET ?"
+        )
+        if lines == 0:
+            last = self._db.execute(sql, (input_key, 0)).fetchone()
+            return int(last[0]) + 1 if last else 0
+        found = self._db.execute(sql, (input_key, lines - 1)).fetchone()
+        return int(found[0]) if found else 0
+
     # Points
 
     def windows(self, part: Part) -> list[Window]:

@@ -104,6 +104,19 @@ def first_edition(db: Database) -> None:
             db.execute(statement)
 
 
+_LOG_LINES = """
+CREATE TABLE log_line (
+  input_id INTEGER NOT NULL REFERENCES input(id), line INTEGER NOT NULL, ts_ms REAL NOT NULL,
+  text TEXT NOT NULL, PRIMARY KEY (input_id, line)
+) WITHOUT ROWID;
+"""
+
+
+@_MIGRATIONS()
+def log_lines(db: Database) -> None:
+    db.execute(_LOG_LINES)
+
+
 _NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split())
 
 

@@ -86,8 +86,22 @@ class Writer:
             "INSERT OR REPLACE INTO line_mark VALUES (?, ?, ?, ?)",
             [(known.id, mark.line, mark.piece, mark.offset) for mark in batch.marks],
         )
+        self._put_lines(known, batch)
         self._update_rows(known, batch, stored, version, at_ms)
         return stored
+
+    def _put_lines(self, known: _Input, batch: Batch) -> None:
+        if not batch.lines:
+            return
+        ((count,),) = self._db.execute(
+            "SELECT coalesce(max(line) + 1, 0) FROM log_line WHERE input_id = ?", (known.id,)
+        )
+        rows = []
+        for line in batch.lines:
+            number = count if line.number is None else line.number
+            rows.append((known.id, number, line.ts_ms, line.text.encode("utf-8", "replace").decode()))
+            count = max(count, number + 1)
+        self._db.executemany("INSERT OR REPLACE INTO log_line VALUES (?, ?, ?, ?)", rows)
 
     def _store_points(self, input: Input, known: _Input, batch: Batch, version: int) -> int:
         series = {name: s for name, s in batch.series.items() if len(s.points)}

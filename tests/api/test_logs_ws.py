@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from lensd.model import Batch, LogLine
 from lensd.store import Store
 from tests.api.conftest import Connect, an_input, fill
 
@@ -149,3 +150,21 @@ async def test_the_end_of_the_daemon_is_told(connect: Connect, log: Path) -> Non
     await client.app.shutdown()  # type: ignore[union-attr]  # the test's own app
     message = await socket.receive(timeout=5)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
+
+
+async def test_console_output_that_no_file_holds(connect: Connect, store: Store) -> None:
+    (given,) = store.register([an_input(adapter="wandb")])
+    printed = [LogLine(1000.0 * number, f"line {number}") for number in range(1, 2501)]
+    store.apply(given, Batch(b"1", lines=printed))
+    client = await connect()
+    assert await received(client, "follow=0&tail=all") == [line.text for line in printed]
+    assert await received(client, "follow=0&tail=2") == ["line 2499", "line 2500"]
+    assert await received(client, "follow=0&after=2499") == ["line 2500"]
+    assert await received(client, "follow=0&tail=0") == []
+    again = [LogLine(0.0, "line 2500, redrawn", number=2499), LogLine(0.0, "line 2501")]
+    store.apply(given, Batch(b"2", lines=again))
+    assert await received(client, "follow=0&tail=2") == ["line 2500, redrawn", "line 2501"]
+    async with client.ws_connect(f"{LOGS}?tail=1") as socket:
+        assert await socket.receive_str(timeout=5) == "line 2501"
+        store.apply(given, Batch(b"3", lines=[LogLine(0.0, "line 2502")]))
+        assert await socket.receive_str(timeout=5) == "line 2502"
