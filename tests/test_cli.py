@@ -39,7 +39,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = str(tmp_path_factory.mktemp("cli") / "x.db")
     done = lensd("ingest", RUNS, "--db", path)
     assert done.returncode == 0, done.stderr
-    assert re.match(r"17 inputs of 7 workloads, \d+ points, \d+ unparsed lines\n", done.stdout)
+    assert re.match(r"19 inputs of 7 workloads, \d+ points, \d+ unparsed lines\n", done.stdout)
     return path
 
 

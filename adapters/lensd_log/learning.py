@@ -27,6 +27,7 @@ _TRIALS = 6
 _NUMBER = re.compile(rb"[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?")
 _THOUSANDS = re.compile(rb"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _EPOCHS = (1000.0, 1.0, 1e-3, 1e-6)  # of seconds, milliseconds, microseconds, nanoseconds
+_WIDEST_RUN = 64  # digits; no number is longer
 _OTHER = bytes.maketrans(b"0123456789", b"3456789012")
 
 
@@ -34,6 +35,8 @@ def learn(line: bytes, look: Look, zone: tzinfo | None) -> Template | None:
     """The template of a line's shape; None where its lines have to be read one by one."""
     runs = starts_of_runs(line)
     if len(runs) > _MOST_RUNS or len(line) > _LONGEST:
+        return None
+    if any(end - begin > _WIDEST_RUN for begin, end in runs):
         return None
     said = look(line)
     if said is None or not said.columns or not said.steady:
