@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 from aiohttp import web
 
-from lensd.api import lens, logs_ws, ops, runs
+from lensd.api import lens, logs_ws, ops, push, runs
 from lensd.api.access import access, add_cors
 from lensd.api.answer import abort_all
 from lensd.api.clusters import CLIENT
@@ -20,6 +20,7 @@ from lensd.api.ratelimit import Sockets, Window
 from lensd.api.settings import Settings
 from lensd.api.state import (
     HEALTH,
+    INGEST,
     ROWS,
     SENDING,
     SETTINGS,
@@ -28,9 +29,11 @@ from lensd.api.state import (
     STORE,
     STREAMS,
     THREADS,
+    WALL,
     WINDOW,
     Health,
 )
+from lensd.ingest import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Store
 
@@ -63,6 +66,8 @@ def make_app(
     app[STREAMS] = asyncio.Semaphore(settings.streams)
     app[SENDING] = set()
     app[STARTED] = wall()
+    app[WALL] = wall
+    app[INGEST] = Ingest(store, wall=wall)
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_client)
     app.on_shutdown.append(logs_ws.close_all)
@@ -84,6 +89,13 @@ def _add_routes(router: web.UrlDispatcher) -> None:
             (workload + "/framework-detection", lens.framework_detection),
         ):
             router.add_get(path, lens.here_or_there(handler))
+        for path, taker in (
+            (prefix + "/wandb/detection", push.detection),
+            (prefix + "/wandb/metrics", push.metrics),
+            (prefix + "/wandb/logs", push.logs),
+            (prefix + "/wandb/batch", push.batch),
+        ):
+            router.add_post(path, taker)
     for path, handler in (
         ("/api/runs", runs.list_runs),
         ("/api/runs/{run_id}", runs.one_run),
@@ -107,6 +119,7 @@ async def _threads(app: web.Application) -> AsyncIterator[None]:
     app[THREADS] = ThreadPoolExecutor(_THREADS, "lensd-api")
     yield
     app[THREADS].shutdown(wait=False, cancel_futures=True)
+    await asyncio.to_thread(app[INGEST].close)
 
 
 async def _client(app: web.Application) -> AsyncIterator[None]:

@@ -15,6 +15,7 @@ from lensd.api.errors import ApiError
 from lensd.api.state import ask
 from lensd.query import lens
 from lensd.query.answers import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
+from lensd.query.detection import detection
 from lensd.store import Reader
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -121,6 +122,8 @@ def _headers(request: web.Request, version: int) -> dict[str, str]:
 
 
 async def framework_detection(request: web.Request) -> web.StreamResponse:
-    """Evidence comes with W&B's detection push, which this version does not take."""
     uid = params.uid(request)
-    raise ApiError(404, f"no framework was detected for workload {uid}")
+    found = await ask(request, lambda reader: detection(reader, uid))
+    if found is None:
+        raise ApiError(404, f"no framework was detected for workload {uid}")
+    return await json_answer(request, found)

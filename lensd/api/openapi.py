@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from lensd import __version__
-from lensd.api import lens, runs
+from lensd.api import lens, push, runs
 from lensd.api.errors import LENS_PREFIXES
 from lensd.api.params import LEAST, MOST
 from lensd.query.answers import CacheStats, Progress, RunDetail, RunInfo
@@ -52,6 +52,13 @@ LENS = (
     ),
     Route("/workloads/{uid}/framework-detection", "The framework of a workload", None, ("cluster",)),
 )  # fmt: skip
+
+PUSHES = (
+    Route("/wandb/detection", "Framework evidence of a run", None),
+    Route("/wandb/metrics", "Metrics that were given to wandb", push.Taken),
+    Route("/wandb/logs", "Rows that were given to wandb", push.Taken),
+    Route("/wandb/batch", "Detection, metrics and logs at once", None),
+)
 
 RUNS = (
     Route("/api/runs", "All runs, the newest first", list[RunInfo]),
@@ -100,7 +107,7 @@ _DESCRIPTIONS = {
 @cache
 def document() -> bytes:
     """The OpenAPI document as JSON."""
-    types = [route.answer for route in (*LENS, *RUNS) if route.answer is not None]
+    types = [route.answer for route in (*LENS, *PUSHES, *RUNS) if route.answer is not None]
     _, components = msgspec.json.schema_components(
         [*types, LensError, RunsError], ref_template="#/components/schemas/{name}"
     )
@@ -108,6 +115,11 @@ def document() -> bytes:
         prefix + route.path: {"get": _operation(route, LensError)}
         for prefix in LENS_PREFIXES
         for route in LENS
+    }
+    paths |= {
+        prefix + route.path: {"post": _operation(route, LensError)}
+        for prefix in LENS_PREFIXES
+        for route in PUSHES
     }
     paths |= {route.path: {"get": _operation(route, RunsError)} for route in RUNS}
     return msgspec.json.encode(

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from lensd.api.ratelimit import Sockets, Window
 from lensd.api.settings import Settings
+from lensd.ingest import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Reader, Store
 
@@ -32,6 +33,10 @@ THREADS = web.AppKey("threads", ThreadPoolExecutor)
 HEALTH: web.AppKey[Health | None] = web.AppKey("health")
 WINDOW = web.AppKey("window", Window)
 SOCKETS = web.AppKey("sockets", Sockets)
+#: Data that is pushed.
+INGEST = web.AppKey("ingest", Ingest)
+#: The clock: seconds since the epoch.
+WALL: web.AppKey[Callable[[], float]] = web.AppKey("wall")
 #: When this daemon began, seconds since the epoch.
 STARTED = web.AppKey("started", float)
 #: Large answers that are being sent; each holds a reader of the store as long as its client takes.

@@ -1,0 +1,263 @@
+"""Which framework trains a workload: evidence from several sources becomes one answer with a confidence.
+
+Pure functions over JSON values. Rules and scores: AMD Primus-Lens, telemetry-processor of November 2025,
+whose clients send such evidence and whose readers expect such answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+#: Frameworks that run others; everything else is a base.
+WRAPPERS = ("primus", "lightning", "pytorch_lightning", "transformers_trainer")
+
+_ALIASES = {"huggingface": "transformers", "pytorch-lightning": "lightning", "pytorch_lightning": "lightning"}
+_PRIORITY = {"user": 100, "component": 80, "wandb": 70, "log": 60, "reuse": 50, "image": 40, "default": 20}
+_BASES = ("megatron", "deepspeed", "jax", "transformers")
+_ENVIRONMENT = (
+    ("primus", ("PRIMUS_CONFIG", "PRIMUS_VERSION", "PRIMUS_BACKEND")),
+    ("deepspeed", ("DEEPSPEED_CONFIG", "DS_CONFIG", "DEEPSPEED_VERSION")),
+    ("megatron", ("MEGATRON_CONFIG", "MEGATRON_LM_PATH")),
+    ("jax", ("JAX_BACKEND", "JAX_PLATFORMS")),
+)
+_MODULES = (("lightning", 0.6), ("deepspeed", 0.6), ("megatron", 0.6), ("transformers", 0.55))
+_PROJECTS = (
+    ("primus", ("primus",)),
+    ("lightning", ("lightning", "pl-training")),
+    ("deepspeed", ("deepspeed", "ds-training")),
+    ("megatron", ("megatron",)),
+    ("jax", ("jax",)),
+    ("transformers", ("transformers",)),
+)
+
+
+class Source(msgspec.Struct):
+    """What one source says. frameworks: outermost first. detected_at: RFC 3339."""
+
+    source: str
+    framework: str
+    frameworks: list[str]
+    confidence: float
+    detected_at: str
+    evidence: dict[str, Any]
+    type: str = "training"
+
+
+class Conflict(msgspec.Struct):
+    source1: str
+    source2: str
+    framework1: str
+    framework2: str
+    resolution: str
+    resolved_at: str
+
+
+class Detection(msgspec.Struct):
+    """All sources together; see the contract of `framework-detection`."""
+
+    workload_uid: str
+    framework: str
+    frameworks: list[str]
+    type: str
+    confidence: float
+    status: str
+    wrapper_framework: str | None
+    base_framework: str | None
+    sources: list[Source]
+    conflicts: list[Conflict]
+    version: str
+    updated_at: str
+
+
+def from_evidence(body: Mapping[str, Any], detected_at: str) -> Source | None:
+    """What the evidence of a W&B client says: the first rule that hits. None where none does."""
+    evidence = _mapping(body.get("evidence"))
+    wandb = _mapping(evidence.get("wandb"))
+    environment = _mapping(evidence.get("environment"))
+    found = (
+        _from_imports(evidence)
+        or _from_environment(environment)
+        or _from_config(_mapping(wandb.get("config")))
+        or _from_modules(_mapping(evidence.get("pytorch")))
+        or _from_project(str(wandb.get("project") or ""))
+    )
+    if found is None:
+        return None
+    method, frameworks, confidence = found
+    told = {
+        "method": method,
+        "wandb_project": wandb.get("project"),
+        "wandb_name": wandb.get("name"),
+        "environment_vars": sorted(str(name) for name in environment if not str(name).endswith("_UID")),
+        "hints": _mapping(body.get("hints")).get("possible_frameworks") or [],
+        "detected_at": detected_at,
+    }
+    return Source("wandb", frameworks[0], frameworks, confidence, detected_at, told)
+
+
+Found = tuple[str, list[str], float] | None
+
+
+def _from_imports(evidence: Mapping[str, Any]) -> Found:
+    wrappers = _detected(evidence.get("wrapper_frameworks"), WRAPPERS)
+    bases = _detected(evidence.get("base_frameworks"), _BASES)
+    base = _mapping(_mapping(evidence.get("wrapper_frameworks")).get("primus")).get("base_framework")
+    if isinstance(base, str) and base and not bases:
+        bases = [base.lower()]
+    both = [*wrappers[:1], *bases[:1]]
+    return ("import_detection", both, 0.9) if both else None
+
+
+def _from_environment(environment: Mapping[str, Any]) -> Found:
+    for framework, names in _ENVIRONMENT:
+        if any(name in environment for name in names):
+            base = str(environment.get("PRIMUS_BACKEND") or "").lower() if framework == "primus" else ""
+            return "env_vars", [framework, base] if base else [framework], 0.8
+    named = str(environment.get("FRAMEWORK") or "").lower()
+    return ("env_framework", [named], 0.75) if named else None
+
+
+def _from_config(config: Mapping[str, Any]) -> Found:
+    for key in ("framework", "base_framework"):
+        if isinstance(config.get(key), str) and config[key]:
+            both = [str(config[key]).lower()]
+            base = config.get("base_framework")
+            if key == "framework" and isinstance(base, str) and base and base.lower() not in both:
+                both.append(base.lower())
+            return f"wandb_config_{key}", both, 0.7
+    trainer = str(config.get("trainer") or "").lower()
+    for framework in ("deepspeed", "megatron"):
+        if framework in trainer:
+            return "wandb_config_trainer", [framework], 0.65
+    for framework in ("primus", "deepspeed", "megatron"):
+        if f"{framework}_config" in config:
+            return "wandb_config_key", [framework], 0.65
+    return None
+
+
+def _from_modules(pytorch: Mapping[str, Any]) -> Found:
+    modules = pytorch.get("detected_modules")
+    if not pytorch.get("available") or not isinstance(modules, (list, dict)):
+        return None
+    there = {str(name) for name in modules if not isinstance(modules, dict) or modules[name]}
+    for name, confidence in _MODULES:
+        if name in there:
+            return "pytorch_modules", [name], confidence
+    return None
+
+
+def _from_project(project: str) -> Found:
+    for framework, words in _PROJECTS:
+        if any(word in project.lower() for word in words):
+            return "wandb_project_name", [framework], 0.5
+    return None
+
+
+def from_log(framework: str, input_name: str, detected_at: str) -> Source:
+    """What a log dialect that recognised a workload's log says."""
+    frameworks = ["primus", "megatron"] if framework == "primus" else [_plain(framework)]
+    evidence = {"method": "log_dialect", "input": input_name, "detected_at": detected_at}
+    return Source("log", frameworks[0], frameworks, 0.7, detected_at, evidence)
+
+
+def merged(workload_uid: str, given: Sequence[Source]) -> Detection | None:
+    """One answer from what each source said last; None where none said anything."""
+    latest: dict[str, Source] = {}
+    for each in sorted(given, key=lambda source: source.detected_at):
+        latest[each.source] = each
+    sources = sorted(latest.values(), key=_rank, reverse=True)
+    if not sources:
+        return None
+    first = sources[0]
+    conflicts = [
+        Conflict(
+            first.source,
+            other.source,
+            first.framework,
+            other.framework,
+            f"higher_priority_{first.source}({_weight(first)})_vs_{other.source}({_weight(other)})",
+            max(first.detected_at, other.detected_at),
+        )
+        for other in sources[1:]
+        if not _agree(first.frameworks, other.frameworks)
+    ]
+    if len(sources) == 1:
+        confidence = first.confidence
+    elif conflicts:
+        confidence = max(0.3, first.confidence - 0.2)
+    else:
+        weights = [_weight(source) for source in sources]
+        mean = sum(w * s.confidence for w, s in zip(weights, sources, strict=True)) / sum(weights)
+        confidence = min(1.0, mean + 0.1 * (len(sources) - 1))
+    frameworks = _layers([name for source in sources if _agree(first.frameworks, source.frameworks)
+                          for name in source.frameworks])  # fmt: skip
+    return Detection(
+        workload_uid,
+        frameworks[0],
+        frameworks,
+        "training",
+        round(confidence, 4),
+        _status(confidence, len(sources), bool(conflicts)),
+        next((name for name in frameworks if name in WRAPPERS), None),
+        next((name for name in frameworks if name not in WRAPPERS), None),
+        sources,
+        conflicts,
+        "1.0",
+        max(source.detected_at for source in sources),
+    )
+
+
+def _status(confidence: float, sources: int, conflict: bool) -> str:
+    if conflict:
+        return "conflict"
+    if confidence >= 0.85 and sources > 1:
+        return "verified"
+    if confidence >= 0.6:
+        return "confirmed"
+    return "suspected" if confidence >= 0.3 else "unknown"
+
+
+def _agree(one: Sequence[str], other: Sequence[str]) -> bool:
+    """The same framework, or a wrapper over what may be its base."""
+    mine, theirs = [_plain(name) for name in one], [_plain(name) for name in other]
+    if set(mine) & set(theirs):
+        return True
+    wraps = {name in WRAPPERS for name in mine} != {name in WRAPPERS for name in theirs}
+    return wraps and len(mine) == len(theirs) == 1
+
+
+def _layers(names: Sequence[str]) -> list[str]:
+    """Each once, wrappers first."""
+    unique = list(dict.fromkeys(_plain(name) for name in names))
+    return sorted(unique, key=lambda name: name not in WRAPPERS)
+
+
+def _plain(name: str) -> str:
+    return _ALIASES.get(name.lower(), name.lower())
+
+
+def _rank(source: Source) -> tuple[int, float, str]:
+    return _weight(source), source.confidence, source.detected_at
+
+
+def _weight(source: Source) -> int:
+    return _PRIORITY.get(source.source, _PRIORITY["default"])
+
+
+def _detected(given: object, order: Sequence[str]) -> list[str]:
+    """The frameworks of `{name: {"detected": true}}`, known ones in their order first."""
+    frameworks = _mapping(given)
+    there = [
+        str(name)
+        for name, about in frameworks.items()
+        if isinstance(about, Mapping) and about.get("detected")
+    ]
+    known = [name for name in order if name in there]
+    return [*known, *(name for name in there if name not in known)]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,231 @@
+"""The push of Lens clients: what is taken, what is refused, and what is detected from it."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lensd.model import Batch
+from lensd.store import Store
+from tests.api.conftest import Connect, an_input
+
+CAPTURE = Path(__file__).parents[1] / "data" / "primus-capture"
+CASES = sorted(path.name for path in CAPTURE.iterdir())
+WHO = {"source": "wandb", "workload_uid": "w", "run_id": "r1"}
+
+
+def metric(name: str, value: Any, step: Any = 1, seconds: float = 1795208609.25) -> dict[str, Any]:
+    return {"name": name, "value": value, "step": step, "timestamp": seconds, "tags": {}}
+
+
+def body(*entries: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return WHO | {"metrics": list(entries)} | changes
+
+
+async def served(client: Any, uid: str = "w") -> dict[str, list[tuple[int, float]]]:
+    answer = await (await client.get(f"/v1/workloads/{uid}/metrics/data?data_source=wandb")).json()
+    found: dict[str, list[tuple[int, float]]] = {}
+    for point in answer["data"]:
+        found.setdefault(point["metric_name"], []).append((point["iteration"], point["value"]))
+    return found
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_what_the_reference_client_sent_is_served_and_a_replay_changes_nothing(
+    connect: Connect, case: str
+) -> None:
+    client = await connect()
+    requests = [json.loads(path.read_text()) for path in sorted((CAPTURE / case).glob("*.json"))]
+    sent: dict[str, dict[tuple[str, str, int], float]] = {}
+    for request in requests:
+        for entry in request["body"].get("metrics", []):
+            key = (request["body"]["run_id"], entry["name"], entry["step"])
+            uid = request["body"]["workload_uid"] or request["body"]["pod_name"]
+            if math.isfinite(entry["value"]):
+                sent.setdefault(uid, {})[key] = entry["value"]
+    for repeat in range(2):
+        for request in requests:
+            answer = await client.post(request["path"], data=json.dumps(request["body"]))
+            assert answer.status == 200, await answer.text()
+            if repeat and "metrics" in request["body"]:
+                told = await answer.json()
+                assert told["duplicates"] == told["count"]
+        for uid, values in sent.items():
+            found = await served(client, uid)
+            runs = {run for run, _, _ in values}
+            if len(runs) == 1:
+                expected: dict[str, list[tuple[int, float]]] = {}
+                for (_, name, step), value in sorted(values.items(), key=lambda item: item[0][1:]):
+                    expected.setdefault(name, []).append((step, value))
+                shown = {name: sorted(points) for name, points in found.items()}
+                assert shown == {n: p for n, p in expected.items() if n not in ("step", "run_id")}
+
+
+async def test_the_seed_client_is_detected_as_primus_over_megatron(connect: Connect) -> None:
+    client = await connect()
+    request = json.loads(next((CAPTURE / "a_step_30").glob("001*")).read_text())
+    assert (await client.post(request["path"], json=request["body"])).status == 200
+    found = await (await client.get("/api/v1/workloads/my-workload-123/framework-detection")).json()
+    assert (found["framework"], found["confidence"], found["status"]) == ("primus", 0.8, "confirmed")
+    assert found["sources"][0]["evidence"]["method"] == "env_vars"
+    assert found["wrapper_framework"] == "primus"
+
+
+async def test_a_log_that_agrees_raises_the_confidence_and_adds_the_base(
+    connect: Connect, store: Store
+) -> None:
+    client = await connect()
+    evidence = {"environment": {"PRIMUS_CONFIG": "x"}, "wandb": {"id": "r1"}}
+    assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
+    (log,) = store.register([an_input(folder="")])
+    store.apply(log, Batch(b"1", facts={"framework": "megatron"}))
+    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert (found["frameworks"], found["conflicts"]) == (["primus", "megatron"], [])
+    assert (found["wrapper_framework"], found["base_framework"]) == ("primus", "megatron")
+    assert found["confidence"] > 0.8
+    assert found["status"] == "verified"
+
+
+async def test_a_log_that_disagrees_lowers_it_and_is_shown(connect: Connect, store: Store) -> None:
+    client = await connect()
+    evidence = {"environment": {"DS_CONFIG": "x"}}
+    assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
+    (log,) = store.register([an_input(folder="")])
+    store.apply(log, Batch(b"1", facts={"framework": "keras"}))
+    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert (found["framework"], found["status"], found["confidence"]) == ("deepspeed", "conflict", 0.6)
+    assert found["conflicts"][0]["framework2"] == "keras"
+
+
+async def test_nothing_is_detected_of_the_unknown(connect: Connect) -> None:
+    client = await connect()
+    assert (await client.get("/v1/workloads/nobody/framework-detection")).status == 404
+
+
+async def test_nan_and_infinity_are_taken_and_kept_but_not_served(connect: Connect, store: Store) -> None:
+    client = await connect()
+    text = json.dumps(
+        body(metric("loss", float("nan"), 1), metric("loss", float("inf"), 2), metric("loss", 0.5, 3))
+    )
+    assert "NaN" in text
+    told = await (await client.post("/v1/wandb/metrics", data=text)).json()
+    assert (told["count"], told["duplicates"], told["left_out"]) == (3, 0, 0)
+    assert await served(client) == {"loss": [(3, 0.5)]}
+    with store.read() as reader:
+        assert reader.rows("SELECT count(*) FROM head") == [(6,)]  # each step counts as an iteration too
+
+
+async def test_what_is_no_number_is_left_out_and_counted(connect: Connect) -> None:
+    client = await connect()
+    odd: list[Any] = ["text", None, [1], {"_type": "image-file"}, True, "1.5"]
+    entries = [metric("x", value, step) for step, value in enumerate(odd)]
+    entries += [metric("x", 1.0, "one"), metric("", 1.0), metric("_step", 1.0), metric("run_id", 3.0)]
+    told = await (await client.post("/v1/wandb/metrics", json=body(*entries, metric("x", 2.0, 9)))).json()
+    assert (told["count"], told["left_out"]) == (1, len(entries))
+    assert await served(client) == {"x": [(9, 2.0)]}
+
+
+async def test_rows_are_stored_like_metrics(connect: Connect) -> None:
+    client = await connect()
+    rows = [{"step": 3, "timestamp": 1795208609.5, "data": {"loss": 0.5, "opt": {"lr": 0.1}, "note": "x"}}]
+    told = await (await client.post("/v1/wandb/logs", json=WHO | {"logs": rows})).json()
+    assert told["count"] == 2
+    assert await served(client) == {"loss": [(3, 0.5)], "opt.lr": [(3, 0.1)]}
+
+
+async def test_a_batch_whose_parts_stand_or_fall_alone(connect: Connect) -> None:
+    client = await connect()
+    parts = {"detection": WHO | {"evidence": {}}, "metrics": body(metric("loss", 0.5)), "logs": {"logs": []}}
+    told = await (await client.post("/v1/wandb/batch", json=parts)).json()
+    assert told["success"] is False
+    assert told["results"]["metrics"] == {"success": True, "count": 1}
+    assert told["results"]["detection"] == {"success": True}
+    assert "workload_uid" in told["results"]["logs"]["error"]
+    assert await served(client) == {"loss": [(1, 0.5)]}
+
+
+async def test_the_later_value_of_a_step_replaces_the_earlier(connect: Connect) -> None:
+    client = await connect()
+    for value in (1.0, 2.0):
+        await client.post("/v1/wandb/metrics", json=body(metric("loss", value, 5)))
+    await client.post("/v1/wandb/metrics", json=body(metric("loss", 0.5, 4)))  # a step that goes back
+    assert sorted((await served(client))["loss"]) == [(4, 0.5), (5, 2.0)]
+
+
+async def test_the_pod_names_the_workload_where_nothing_else_does(connect: Connect) -> None:
+    client = await connect()
+    entry = body(metric("loss", 0.5), workload_uid="", pod_name="pod-7")
+    assert (await client.post("/v1/wandb/metrics", json=entry)).status == 200
+    assert await served(client, "pod-7") == {"loss": [(1, 0.5)]}
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "told"),
+    [
+        ("metrics", b"", "no JSON"),
+        ("metrics", b'{"metrics": [', "no JSON"),
+        ("metrics", b"[]", "the body is a list"),
+        ("metrics", b'{"workload_uid": "w"}', "metrics is null"),
+        ("metrics", b'{"workload_uid": "w", "metrics": {}}', "metrics is an object"),
+        ("metrics", b'{"metrics": []}', "workload_uid"),
+        ("metrics", b'{"workload_uid": 5, "metrics": []}', "workload_uid is a number"),
+        ("detection", b'{"test": "data"}', "evidence"),
+        ("batch", b"{}", "one of them"),
+        ("metrics", b"[" * 100_000, "no JSON"),
+        ("metrics", b"\xff\xfe", "no JSON"),
+    ],
+)
+async def test_a_body_of_the_wrong_shape_is_refused_with_a_sentence(
+    connect: Connect, path: str, data: bytes, told: str
+) -> None:
+    client = await connect()
+    answer = await client.post(f"/api/v1/wandb/{path}", data=data)
+    assert answer.status == 400
+    assert told in (await answer.json())["message"]
+    assert (await (await client.get("/v1/workloads")).json())["total_count"] == 0
+
+
+async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:
+    client = await connect(max_body=1000)
+    big = json.dumps(body(*[metric("loss", 0.5, step) for step in range(100)])).encode()
+    for data, headers in ((big, {}), (gzip.compress(big), {"Content-Encoding": "gzip"})):
+        assert (await client.post("/v1/wandb/metrics", data=data, headers=headers)).status == 413
+    small = gzip.compress(json.dumps(body(metric("loss", 0.5))).encode())
+    answer = await client.post("/v1/wandb/metrics", data=small, headers={"Content-Encoding": "gzip"})
+    assert answer.status == 200
+
+
+async def test_ten_thousand_keys_and_any_characters(connect: Connect) -> None:
+    client = await connect()
+    names = [f"key {number}/é\n{{}}," for number in range(10_000)]
+    told = await (await client.post("/v1/wandb/metrics", json=body(*[metric(n, 0.5) for n in names]))).json()
+    assert told["count"] == 10_000
+    assert len(await served(client)) == 10_000
+
+
+async def test_a_hundred_posts_at_once(connect: Connect) -> None:
+    client = await connect()
+    posts = [
+        client.post("/v1/wandb/metrics", json=body(metric("loss", float(step), step))) for step in range(100)
+    ]
+    answers = await asyncio.gather(*posts)
+    assert {answer.status for answer in answers} == {200}
+    assert len((await served(client))["loss"]) == 100
+
+
+async def test_a_client_that_dies_within_its_body_leaves_nothing(connect: Connect) -> None:
+    client = await connect()
+    _, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(
+        b"POST /v1/wandb/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b'{"metrics": ['
+    )
+    await writer.drain()
+    writer.close()
+    assert (await client.post("/v1/wandb/metrics", json=body(metric("loss", 0.5)))).status == 200
+    assert await served(client) == {"loss": [(1, 0.5)]}
