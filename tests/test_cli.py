@@ -81,7 +81,7 @@ def test_export_gives_every_point(database: str) -> None:
     rows = list(csv.DictReader(io.StringIO(table.stdout)))
     lines = lensd("export", "--db", database, "--workload", "torch-mlp-1", "--format", "ndjson").stdout
     objects = [json.loads(line) for line in lines.splitlines()]
-    assert len(rows) == len(objects) == 1206 + 186
+    assert len(rows) == len(objects) == 1206 + 186 + 1812
     assert [float(row["value"]) for row in rows] == [each["value"] for each in objects]
 
 
@@ -211,7 +211,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in full.stderr
     assert lensd("ingest", RUNS, "--db", str(path)).returncode == 0
     whole = lensd("export", "--db", str(path), "--workload", "torch-mlp-1", "--format", "csv").stdout
-    assert len(whole.splitlines()) == 1 + 1206 + 186
+    assert len(whole.splitlines()) == 1 + 1206 + 186 + 1812
 
 
 def test_a_mistyped_option_is_guessed(tmp_path: Path) -> None:
