@@ -25,11 +25,12 @@ ALLOWED = {
     "lensd.downsample": {"lensd.model"},
     "lensd.store": {"lensd.model"},
     "lensd.query": {"lensd.detection", "lensd.model", "lensd.downsample", "lensd.store"},
+    "lensd.wandb_run": {"lensd.model", "lensd.wandb_values"},
     "lensd.detection": set[str](),
     "lensd.ingest": {"lensd.model", "lensd.store"},
     "lensd.api": {
         "lensd", "lensd.detection", "lensd.ingest", "lensd.model", "lensd.query", "lensd.store", "lensd.tail",
-        "lensd.wandb_values",
+        "lensd.wandb_run", "lensd.wandb_values",
     },
     "lensd.registry": {"lensd.adapter"},
     "lensd.poller": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.store"},

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import aiohttp
 from aiohttp import web
 
-from lensd.api import lens, logs_ws, ops, push, runs
+from lensd.api import lens, logs_ws, ops, push, runs, wandb_online
 from lensd.api.access import access, add_cors
 from lensd.api.answer import abort_all
 from lensd.api.clusters import CLIENT
@@ -96,6 +96,11 @@ def _add_routes(router: web.UrlDispatcher) -> None:
             (prefix + "/wandb/batch", push.batch),
         ):
             router.add_post(path, taker)
+    stream = "/files/{entity}/{project}/{run}"
+    router.add_post("/graphql", wandb_online.graphql)
+    router.add_post(stream + "/file_stream", wandb_online.file_stream)
+    router.add_put(stream + "/upload", wandb_online.upload)
+    router.add_get("/{entity}/{project}/runs/{run}", wandb_online.page)
     for path, handler in (
         ("/api/runs", runs.list_runs),
         ("/api/runs/{run_id}", runs.one_run),

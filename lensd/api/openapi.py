@@ -60,6 +60,17 @@ PUSHES = (
     Route("/wandb/batch", "Detection, metrics and logs at once", None),
 )
 
+#: What the W&B SDK speaks; its own documentation is the SDK.
+ONLINE = (
+    ("/graphql", "post", "The operations of W&B's server that its SDK needs"),
+    ("/files/{entity}/{project}/{run}/file_stream", "post", "The file stream of a W&B run"),
+    (
+        "/files/{entity}/{project}/{run}/upload",
+        "put",
+        "Files of a W&B run; most are refused",
+    ),
+)
+
 RUNS = (
     Route("/api/runs", "All runs, the newest first", list[RunInfo]),
     Route("/api/runs/{run_id}", "One run", RunDetail),
@@ -84,6 +95,7 @@ RUNS = (
     Route("/api/version", "The version of lensd", None),
     Route("/healthz", "Whether the process is up", None),
     Route("/readyz", "Whether the daemon is ready; 503 with the reason if not", None),
+    Route("/{entity}/{project}/runs/{run}", "The page of an online W&B run", None),
     Route("/metrics", "Metrics of the daemon itself, for Prometheus", None),
     Route("/openapi.json", "This document", None),
 )  # fmt: skip
@@ -121,6 +133,7 @@ def document() -> bytes:
         for prefix in LENS_PREFIXES
         for route in PUSHES
     }
+    paths |= {path: {method: {"summary": summary}} for path, method, summary in ONLINE}
     paths |= {route.path: {"get": _operation(route, RunsError)} for route in RUNS}
     return msgspec.json.encode(
         {

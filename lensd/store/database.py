@@ -270,6 +270,10 @@ def _claim(db: sqlite3.Connection, given: Input) -> tuple[int, str]:
         if row is None:
             cursor = db.execute("INSERT INTO workload (uid, folder) VALUES (?, ?)", (uid, given.folder))
             return int(cursor.lastrowid or 0), uid
+        if not row[1] and given.folder:
+            # Named before (by a push, say), and now the first folder comes that is called so.
+            db.execute("UPDATE workload SET folder = ? WHERE id = ?", (given.folder, row[0]))
+            return int(row[0]), uid
         if row[1] == given.folder or not given.folder:
             return int(row[0]), uid
     raise StoreError(f"{given.folder} and another folder claim the workload {given.workload}")

@@ -161,3 +161,11 @@ def test_two_folders_that_claim_one_uid_stay_apart(store: Store) -> None:
     assert there.workload.startswith("w-")
     assert len(there.workload) == 6
     assert store.register([an_input("b", folder="/y")]) == [there]
+
+
+def test_a_folder_joins_the_workload_that_was_named_before(store: Store) -> None:
+    """A push names a workload before the folder of its log is found, or after."""
+    pushed, first, second = (an_input(id="p", folder=""), an_input(id="a"), an_input(id="b", folder="/other"))
+    named = [store.register([each])[0].workload for each in (pushed, first, second)]
+    assert named[0] == named[1] == "w"
+    assert named[2].startswith("w-")
