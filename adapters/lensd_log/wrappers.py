@@ -33,7 +33,7 @@ _SRUN = re.compile(r" {0,4}(\d{1,5}): (?![ \t]*[-+]?(?:\d*\.\d|nan\b|inf\b))")
 # Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
 _TASK = re.compile(r"\([\w.]{1,60} pid=\d+(?:, ip=[\d.]{7,15})?\) ?|[A-Za-z]\w{0,30}\.[\w-]{1,40}/\d{1,5} ")
 _TOKEN = re.compile(
-    rf"(?:{_LEVEL.partition('|debug')[0]})(?::[\w.]{{1,60}}:|:|\b)"  # INFO, INFO:root:; no `error: 1`
+    rf"(?:{_LEVEL.partition('|debug')[0]})(?::[\w.]{{1,60}}:|:|\]|\b)"  # INFO, INFO:root:; no `error: 1`
     rf"|\[ ?(?:{_LEVEL})\b[^\]\n]{{0,80}}\]"  # [INFO ], [INFO|trainer.py:1786]
     r"|\[[^\]\[=\n]{0,80}\.(?:py|cc|cpp|cu|rs|go):\d+[^\]\n]{0,60}\]:?"  # [--------trainer.py:2488]
     r"|\[PID:\d+\]"
@@ -43,6 +43,7 @@ _TOKEN = re.compile(
 _NAME = re.compile(
     r"[\w.<>-]{1,80}:[\w.<>-]{1,80}:\d+ - "  # loguru: __main__:train:42 -
     r"|[A-Za-z_][\w.]{0,79} [-|] (?=\S)"
+    r"|[A-Za-z_]\w{0,40}(?:\.\w{1,60}){1,8}:\d{1,6} - "  # yolox.core.trainer:257 -
     r"|\d{1,10} [\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]
     r"|\[(?!LightGBM\])[A-Za-z][\w.-]{0,39}\] (?:- )?"
     r"|\([A-Za-z_][\w.]{0,60}:\d{1,6}\) "  # ESPnet: (trainer:486)

@@ -16,9 +16,11 @@ has to be remembered from line to line (an epoch's header, an open block, the na
 """
 
 from lensd_log.dialects.accelerate import ACCELERATE
+from lensd_log.dialects.basicsr import BASICSR
 from lensd_log.dialects.caffe import CAFFE
 from lensd_log.dialects.catboost import CATBOOST
 from lensd_log.dialects.composer import COMPOSER
+from lensd_log.dialects.coqui import COQUI
 from lensd_log.dialects.csv_table import CSV
 from lensd_log.dialects.darknet import DARKNET
 from lensd_log.dialects.deepspeed import DEEPSPEED
@@ -41,6 +43,7 @@ from lensd_log.dialects.mlperf import DLLOGGER, MLPERF
 from lensd_log.dialects.mxnet import MXNET
 from lensd_log.dialects.nanogpt import LLM_C, MODDED_NANOGPT, NANOGPT
 from lensd_log.dialects.nemo import NEMO
+from lensd_log.dialects.nnunet import NNUNET
 from lensd_log.dialects.olmo import OLMO
 from lensd_log.dialects.openmmlab import OPENMMLAB
 from lensd_log.dialects.paddle import PADDLE
@@ -50,9 +53,11 @@ from lensd_log.dialects.pytorch_examples import IMAGENET, MNIST
 from lensd_log.dialects.rl_tables import RL_TABLES
 from lensd_log.dialects.rllib import RLLIB
 from lensd_log.dialects.runicorn_events import RUNICORN
+from lensd_log.dialects.tables import TABLES
 from lensd_log.dialects.tf_estimator import TF_ESTIMATOR
 from lensd_log.dialects.timm import TIMM
 from lensd_log.dialects.torchtitan import TORCHTITAN
+from lensd_log.dialects.translation import TRANSLATION
 from lensd_log.dialects.ultralytics import ULTRALYTICS
 from lensd_log.dialects.verl import VERL
 from lensd_log.dialects.xgboost import XGBOOST
@@ -94,6 +99,10 @@ DIALECTS: tuple[Dialect, ...] = (
     CAFFE,
     TF_ESTIMATOR,
     CATBOOST,
+    TRANSLATION,
+    NNUNET,
+    COQUI,
+    BASICSR,
     RL_TABLES,
     RLLIB,
     PYCOCOTOOLS,
@@ -107,5 +116,6 @@ DIALECTS: tuple[Dialect, ...] = (
     RUNICORN,
     JSON_LINES,
     CSV,
+    TABLES,
     KEY_VALUE,
 )

@@ -14,7 +14,7 @@ import re
 
 from lensd_log.dialects.epochs import step_in_run
 from lensd_log.dialects.names import COUNTERS, sounds_like_metric
-from lensd_log.numbers import NUMBER, quantity
+from lensd_log.numbers import NUMBER, quantity, to_float
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _LONGEST = 2000
@@ -24,7 +24,7 @@ _GLOBAL = re.compile(
     r"(?<![\w.])(?:global[_ ]?steps?|num_updates)[ :=]{1,4}(\d{1,15})(?!\w|\.\d)", re.IGNORECASE
 )
 _STEP = re.compile(
-    r"(?<![\w.])(?:step|iteration|iter)\b[ :=#\[(]{0,8}(\d{1,15})(?!\w|\.\d)"
+    r"(?<![\w.])(?:step|iteration|iters?)\b[ :=#\[(]{0,8}(\d{1,15})(?!\w|\.\d)"
     r"(?: {0,12}(?:/|of) {0,12}(\d{1,15}))?",
     re.IGNORECASE,
 )
@@ -34,11 +34,12 @@ _EPOCH = re.compile(
 )
 _EVAL = re.compile(r"\W{0,4}(eval|evaluation|valid|validation|val|test|dev)(?:[\s_:=]|\b)", re.IGNORECASE)
 # Between pairs. A comma inside 1,234 divides nothing.
-_FIELDS = re.compile(r"[|;\t]|,(?!\d{3}(?!\d))| - |(?<![:=\s])\s{2,}")
+_FIELDS = re.compile(r"[|;\t]|\]\s?\[|,(?!\d{3}(?!\d))| - |(?<![:=\s])\s{2,}")
 _FIELD = re.compile(
     r"\s*([A-Za-z_@][\w./@()%-]{0,63}(?: [\w./@()%-]{1,40}){0,3})"
     r"\s?[:=] {0,16}(\S{1,40}(?: \S{1,12})?)\s*\Z"
 )
+_WORDED = re.compile(rf"\s*([A-Za-z][\w.-]{{0,40}}) ({NUMBER})\s*\Z")
 _PAIR = re.compile(
     r"(?<![^\s,(\[:])([A-Za-z_@][\w./@%-]{0,63}) ?[:=] {0,16}"
     rf"({NUMBER}(?:[A-Za-zµ%/]{{1,12}})?)(?=[\s,()\]]|\Z)"
@@ -106,7 +107,12 @@ def _place(
 
 def _pairs(text: str) -> list[tuple[str, float]]:
     found: dict[str, float] = {}
-    for part in _FIELDS.split(text):
+    for field in _FIELDS.split(text):
+        part = field.strip().lstrip("[").rstrip("]")
+        worded = _WORDED.match(part)
+        if worded and sounds_like_metric(worded[1]):
+            found.setdefault(worded[1], to_float(worded[2]))
+            continue
         whole = _FIELD.match(part)
         if whole and not _is_counter(whole[1]):
             value = quantity(whole[2])

@@ -32,7 +32,9 @@ def _fields(text: str) -> list[tuple[str, float]]:
 def _parse(entry: Entry, state: State) -> Parsed:
     text = entry.text
     # NeMo prints `Training epoch 0, iteration 1/99 | ...`, where that iteration starts over with each epoch.
-    train = _TRAIN.search(text) if "consumed samples" in text else _TRAIN.match(text)
+    # GPT-NeoX prints its speed before the iteration.
+    whole = "consumed samples" in text or "elapsed time per iteration" in text
+    train = _TRAIN.search(text) if whole else _TRAIN.match(text)
     if train is None:
         found = _EVAL.search(text)
         if found is None:
@@ -44,6 +46,9 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return ()
     values = _fields(text[train.end() :])
+    before = text[: train.start()]
+    if before.endswith("| ") and "[" not in before:
+        values = [*_fields(before), *values]
     if not values:
         return None
     step_ms = None

@@ -38,7 +38,7 @@ _IDLE = re.compile(
     r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
 )
 _PAIR = re.compile(
-    r"([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})([^\s,=]{1,40})(?=,|\s|\Z)"
+    r"([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})([^\s,=:]{1,40})(?=[,:\s]|\Z)"
 )
 
 
@@ -87,7 +87,7 @@ def _step(found: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     at, length = int(found["at"]), int(found["length"])
     for name, printed in _PAIR.findall(found["pairs"] or ""):
         if name == "global_step" and (told := number(printed)) is not None and abs(told) < 1 << 62:
-            state["bars"] = [0, at, length]
+            state.update(bars=[0, at, length], first=0, before=0)
             return int(told)
     number_of = int(epoch[1]) if epoch else 0
     # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen tells.
@@ -101,4 +101,4 @@ def _step(found: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     return step
 
 
-PROGRESS_BARS = Dialect("progress-bar", _parse, needles=("it/s", "s/it"))
+PROGRESS_BARS = Dialect("progress-bar", _parse, needles=("it/s", "s/it", "%|"))

@@ -26,9 +26,11 @@ _SUMMARY = re.compile(r"\* (?=[A-Za-z][\w@]{0,30} \d)")
 _METER = re.compile(
     rf"([A-Za-z][\w@/.-]{{0,40}}):?\s{{1,8}}({NUMBER}{UNIT})(?:\s{{1,4}}\(\s{{0,8}}{NUMBER}{UNIT}\s?\))?(?=[\s,]|\Z)"
 )
-_MNIST = re.compile(r"Train Epoch: (\d{1,9}) \[(\d{1,12})/(\d{1,12}) \(\s?\d{1,3}(?:\.\d{1,3})?%\)\]\s{1,8}")
+_MNIST = re.compile(
+    r"Train Epoch: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}(?:\.\d{1,3})?%\)\]\s{1,8}"
+)
 _TEST_SET = re.compile(r"Test set: (?=[A-Z])")
-_PAIR = re.compile(r"([A-Za-z][\w ]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
+_PAIR = re.compile(r"([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
 
 
 def _imagenet(entry: Entry, state: State) -> Parsed:
@@ -68,7 +70,9 @@ def _mnist(entry: Entry, state: State) -> Parsed:
     if test:
         return (Record(read.values, None, evaluation=True, units=read.units),)
     epoch, seen, length = int(head[1]), int(head[2]), int(head[3])
-    return (Record(read.values, (epoch - 1) * length + seen, units=read.units),)
+    # OpenCLIP has the same line and counts epochs from 0.
+    first = state["first"] = min(state.get("first", 1), epoch)
+    return (Record(read.values, (epoch - first) * length + seen, units=read.units),)
 
 
 IMAGENET = Dialect(
