@@ -23,11 +23,13 @@ sys.path.insert(0, str(HERE))
 
 import data  # noqa: E402 - beside this file, which is a script and no package
 import logs  # noqa: E402 - likewise
+import wandb_files  # noqa: E402 - likewise
 
 PEERS = {
     "tbparse": ["tbparse"],
     "tensorboard": ["tensorboard", "setuptools<81"],
     "runicorn": ["runicorn==0.7.2"],
+    "wandb": [wandb_files.PINNED, "setuptools<81"],
 }
 MILLION = data.TAGS * data.STEPS
 
@@ -200,12 +202,18 @@ def text_logs(repeats: int) -> None:
     logs.run(repeats, by_turns, timed)
 
 
-CASES = {"events": events, "rows": rows, "logs": text_logs}
+def wandb(repeats: int) -> None:
+    wandb_files.run(repeats, by_turns, timed, peer("wandb"))
+
+
+CASES = {"events": events, "rows": rows, "logs": text_logs, "wandb": wandb}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("case", nargs="*", choices=[*CASES, []], help="events, rows, logs; all without any")
+    parser.add_argument(
+        "case", nargs="*", choices=[*CASES, []], help="events, rows, logs, wandb; all without any"
+    )
     parser.add_argument("--repeats", type=int, default=5)
     chosen = parser.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}, medians of {chosen.repeats}")
