@@ -51,7 +51,7 @@ class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 class SourceConfig(msgspec.Struct, forbid_unknown_fields=True):
     adapter: str
-    paths: list[str]
+    paths: list[str] = msgspec.field(default_factory=list)
     workload: str | None = None
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -201,6 +201,11 @@ def _known(section: str) -> Sequence[str]:
 
 def _check(config: Config, path: str | None) -> None:
     where = path or "the configuration"
+    for block in config.source:
+        if (
+            not block.paths and not block.options
+        ):  # an adapter that reads no files says in options what it reads
+            raise ConfigError(f"{where}: source of adapter {block.adapter!r}: missing required field `paths`")
     for port in config.ports:
         if not 0 <= port <= 65535:
             raise ConfigError(f"port {port} is not between 0 and 65535")

@@ -19,6 +19,7 @@ BUILT_IN = {
     "log": "lensd_log:LogAdapter",
     "tensorboard": "lensd_tensorboard:TensorBoardAdapter",
     "wandb": "lensd_wandb.adapter:WandbAdapter",
+    "wandb_cloud": "lensd_wandb_cloud.adapter:WandbCloudAdapter",
     "wandb_spool": "lensd_wandb.spool:SpoolAdapter",
 }
 

@@ -58,6 +58,7 @@ ALLOWED = {
     "lensd_tensorboard": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail"},
     "lensd.wandb_values": {"lensd.model", "lensd.hook"},
     "lensd_wandb": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.tail", "lensd.wandb_values"},
+    "lensd_wandb_cloud": {"lensd.model", "lensd.discovery", "lensd.adapter", "lensd.wandb_values"},
 }  # fmt: skip
 
 

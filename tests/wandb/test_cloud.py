@@ -1,0 +1,284 @@
+"""The cloud adapter against a stand-in for W&B's GraphQL that the real `wandb.Api` accepts too."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
+from lensd.config import ConfigError
+from lensd.discovery import Roots
+from lensd.model import Batch, Input
+from lensd.registry import load
+from lensd.sources import make
+from lensd_wandb_cloud.adapter import WandbCloudAdapter
+
+KEY = "k" * 40
+
+
+class Cloud:
+    """One project. `runs`: name to state and rows; `status`: of the next answers; `asked`: operations."""
+
+    def __init__(self) -> None:
+        self.runs: dict[str, dict[str, Any]] = {}
+        self.status = 200
+        self.headers: dict[str, str] = {}
+        self.keys: list[str] = []
+        self.asked: list[str] = []
+        handler = type("Handler", (_Handler,), {"cloud": self})
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def add(self, name: str, rows: list[dict[str, Any]], state: str = "running") -> None:
+        self.runs[name] = {"rows": rows, "state": state}
+
+    def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        found = re.search(r"(?:query|mutation)\s+(\w+)", query)
+        self.asked.append(found[1] if found else "")
+        if "viewer" in query:
+            teams = {"edges": [{"node": {"name": "e"}}]}
+            about = {"id": "1", "entity": "e", "username": "e", "flags": "{}", "email": "", "admin": False}
+            return {"viewer": about | {"teams": teams}}
+        if variables.get("entity") != "e" or variables.get("project") != "p":
+            return {"project": None}
+        project: dict[str, Any] = {"id": "1", "name": "p", "internalId": "1", "readOnly": False}
+        if "runs(" in query:
+            edges = [{"node": self.node(name), "cursor": name} for name in self.runs]
+            page = {"endCursor": None, "hasNextPage": False}
+            project |= {"runCount": len(edges), "runs": {"edges": edges, "pageInfo": page}}
+        name = variables.get("name") or variables.get("run") or variables.get("runName")
+        if "run(" in query:
+            project["run"] = self.node(name) if name in self.runs else None
+            if name in self.runs and "history(" in query:
+                low, high = variables["minStep"], variables["maxStep"]
+                rows = [row for row in self.runs[name]["rows"] if low <= row["_step"] < high]
+                project["run"]["history"] = [json.dumps(row) for row in rows[: variables["pageSize"]]]
+            if name in self.runs and "parquetHistory" in query:
+                rows = self.runs[name]["rows"]
+                live = [{"_step": float(rows[0]["_step"])}] if rows else []
+                project["run"]["parquetHistory"] = {"parquetUrls": [], "liveData": live}
+        return {"project": project}
+
+    def node(self, name: str) -> dict[str, Any]:
+        run = self.runs[name]
+        last = run["rows"][-1]["_step"] if run["rows"] else -1
+        return {
+            "id": name, "name": name, "displayName": f"the run {name}", "state": run["state"],
+            "projectId": "1",
+            "config": json.dumps({"lr": {"value": 0.1}, "api_key": {"value": "secret"}}),
+            "summaryMetrics": json.dumps({"best": 0.5}), "systemMetrics": "{}", "tags": [],
+            "historyKeys": {"lastStep": last, "sets": [], "keys": {}}, "historyLineCount": len(run["rows"]),
+            "createdAt": "2026-01-01T00:00:00Z", "heartbeatAt": "2026-01-01T00:00:00Z", "readOnly": False,
+            "user": {"name": "e", "username": "e"}, "sweepName": None, "group": None, "jobType": None,
+            "commit": None, "description": None, "notes": None, "stopped": False,
+        }  # fmt: skip
+
+
+class _Handler(BaseHTTPRequestHandler):
+    cloud: Cloud
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.cloud.keys.append(self.headers.get("Authorization", ""))
+        data = self.cloud.answer(body["query"], body.get("variables") or {})
+        answer = json.dumps({"data": data}).encode()
+        self.send_response(self.cloud.status)
+        for name, value in self.cloud.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    found = Cloud()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def adapter_of(cloud: Cloud, clock: Clock | None = None, **options: Any) -> WandbCloudAdapter:
+    chosen = {"entity": "e", "project": "p", "base_url": cloud.url} | options
+    return WandbCloudAdapter(options=chosen, clock=clock or Clock())
+
+
+def rows(begin: int, end: int) -> list[dict[str, Any]]:
+    return [
+        {
+            "_step": step,
+            "_timestamp": 1795208600.5 + step,
+            "_runtime": step,
+            "loss": 1 / (step + 1),
+            "o": {"x": step},
+        }
+        for step in range(begin, end)
+    ]
+
+
+def read_on(adapter: WandbCloudAdapter, given: Input, cursor: bytes | None = None) -> list[Batch]:
+    batches = []
+    while not batches or batches[-1].more:
+        batches.append(adapter.read(given, cursor, Budget()))
+        cursor = batches[-1].cursor
+    return batches
+
+
+def losses(batches: list[Batch]) -> list[tuple[int, float]]:
+    return [
+        pair
+        for batch in batches
+        if "loss" in batch.series
+        for pair in zip(
+            batch.series["loss"].points.iteration.tolist(),
+            batch.series["loss"].points.value.tolist(),
+            strict=True,
+        )
+    ]
+
+
+def test_a_hundred_thousand_steps_then_only_what_is_new(cloud: Cloud) -> None:
+    cloud.add("r1", rows(0, 100_000))
+    clock = Clock()
+    adapter = adapter_of(cloud, clock)
+    (given,) = adapter.discover(Roots([]))
+    assert (given.workload, given.data_source) == ("r1", "wandb")
+    batches = read_on(adapter, given)
+    assert losses(batches) == [(step, 1 / (step + 1)) for step in range(100_000)]
+    assert batches[0].facts["name"] == "the run r1"
+    assert batches[0].facts["config.api_key"] != "secret"
+    assert batches[-1].waits
+
+    cloud.runs["r1"]["rows"] += rows(100_000, 100_010)
+    cloud.asked.clear()
+    (idle,) = read_on(adapter, given, batches[-1].cursor)
+    assert (idle.point_count, cloud.asked) == (0, []), "nobody is asked before it is time"
+    clock.now = 61.0
+    again = read_on(adapter, given, batches[-1].cursor)
+    assert [step for step, _ in losses(again)] == list(range(99_999, 100_010))
+    assert cloud.asked == ["Run", "HistoryPage"]
+
+    cloud.runs["r1"]["state"] = "finished"
+    clock.now = 122.0
+    last = read_on(adapter, given, again[-1].cursor)
+    assert last[-1].facts["status"] == "finished"
+    assert not last[-1].waits, "a run that ended is read once more, and then never again"
+
+
+def test_the_real_client_reads_the_same_rows_from_this_stand_in(cloud: Cloud, tmp_path: Any) -> None:
+    cloud.add("r1", rows(0, 5_000), "finished")
+    script = """if True:
+        import json, sys, wandb
+        run = wandb.Api(overrides={"base_url": sys.argv[1]}).run("e/p/r1")
+        rows = run.scan_history(page_size=10_000)
+        print("ROWS", json.dumps([[row["_step"], row["loss"]] for row in rows]))
+    """
+    settings = {"WANDB_API_KEY": KEY, "WANDB_ERROR_REPORTING": "false", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", script, cloud.url],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path, env=os.environ | settings,
+    )  # fmt: skip
+    assert "ROWS" in done.stdout, done.stderr
+    theirs = [tuple(pair) for pair in json.loads(done.stdout.split("ROWS", 1)[1])]
+    adapter = adapter_of(cloud)
+    (given,) = adapter.discover(Roots([]))
+    assert losses(read_on(adapter, given)) == theirs
+
+
+def test_steps_that_lie_far_apart_take_few_requests(cloud: Cloud) -> None:
+    apart = [row | {"_step": row["_step"] * 50_000_000} for row in rows(0, 20)]
+    cloud.add("r1", apart, "finished")
+    adapter = adapter_of(cloud)
+    (given,) = adapter.discover(Roots([]))
+    assert len(losses(read_on(adapter, given))) >= 20
+    assert len(cloud.asked) < 400
+
+
+def test_runs_are_chosen_by_name(cloud: Cloud) -> None:
+    for name in ("a1", "a2", "b1"):
+        cloud.add(name, rows(0, 1))
+    assert [each.workload for each in adapter_of(cloud, runs="^a").discover(Roots([]))] == ["a1", "a2"]
+
+
+def test_the_list_of_runs_is_asked_for_now_and_then(cloud: Cloud) -> None:
+    clock = Clock()
+    adapter = adapter_of(cloud, clock)
+    for _ in range(5):
+        assert adapter.discover(Roots([])) == []
+    assert cloud.asked == ["Runs"]
+    cloud.add("r1", [])
+    clock.now = 60.0
+    assert len(list(adapter.discover(Roots([])))) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "told"),
+    [(401, InputDead, "refuses the key"), (429, RetryAfter, "answers 429"), (500, RetryAfter, "answers 500")],
+)
+def test_refusals_are_a_sentence_without_the_key(
+    cloud: Cloud, status: int, error: type[Exception], told: str
+) -> None:
+    cloud.add("r1", rows(0, 1))
+    adapter = adapter_of(cloud)
+    (given,) = adapter.discover(Roots([]))
+    cloud.status, cloud.headers = status, {"Retry-After": "7"}
+    with pytest.raises(error, match=told) as caught:
+        adapter.read(given, None, Budget())
+    assert KEY not in str(caught.value)
+    if isinstance(caught.value, RetryAfter):
+        assert caught.value.seconds == 7.0
+
+
+def test_a_server_that_is_away_is_a_problem_of_the_source(cloud: Cloud) -> None:
+    adapter = adapter_of(cloud, base_url="http://127.0.0.1:9")
+    roots = Roots([])
+    assert list(adapter.discover(roots)) == []
+    assert "cannot be reached" in roots.problems["e/p"]
+
+
+def test_a_run_that_was_deleted_is_gone(cloud: Cloud) -> None:
+    cloud.add("r1", rows(0, 1))
+    adapter = adapter_of(cloud)
+    (given,) = adapter.discover(Roots([]))
+    cloud.runs.clear()
+    with pytest.raises(InputGone):
+        adapter.read(given, None, Budget())
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"entity": "e"}, "a project"),
+        ({"entity": "e", "project": "p", "runs": "("}, "no regular"),
+        ({"x": 1}, "x"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        make(load(), "wandb_cloud", options)
+
+
+def test_without_options_nobody_is_asked() -> None:
+    assert list(WandbCloudAdapter().discover(Roots([]))) == []
