@@ -29,6 +29,7 @@ UNIT = r"(?:%|[A-Za-zµ]{1,12}(?:/[A-Za-z]{1,12}){0,3})?"
 #: A clock time: `1:02:03`, `02:03.5`, `1 day, 2:03:04`.
 CLOCK = r"(?:\d{1,5} days?, )?(?:\d{1,4}:)?\d{1,4}:[0-5]\d(?:\.\d{1,9})?"
 
+_LONGEST = 400  # characters of a quantity; a list of one for each parameter group is not short
 _NUMBER = re.compile(NUMBER)
 _WHOLE = re.compile(rf"\s*({NUMBER})\s*\Z")
 _WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?({UNIT})(?: ?\([^()]{{0,40}}\))?\s*\Z")
@@ -49,6 +50,8 @@ class Measure(NamedTuple):
 
 def measure(text: str) -> Measure | None:
     """`text` as one quantity in any of the spellings above; None for everything else."""
+    if len(text) > _LONGEST:
+        return None
     found = _WITH_UNIT.match(text)
     if found:
         value = to_float(found[1])
