@@ -63,7 +63,7 @@ async def _answer(request: web.Request, operation: str, query: str, variables: J
     if operation == "RunResumeStatus":
         return {"model": await _resume(request, variables)}
     if operation == "RunUploadUrls":  # 0.16: no file is wanted
-        files = {"uploadHeaders": [], "edges": []}
+        files: Json = {"uploadHeaders": [], "edges": []}
         return {"model": {"bucket": {"id": str(variables.get("run")), "files": files}}}
     if "createRunFiles" in query:
         return {"createRunFiles": _files(request, variables)}
