@@ -19,18 +19,17 @@ import msgspec
 from lensd.model import Batch, Counts, Fact, LogLine, SeriesBuilder
 from lensd.wandb_values import (
     AXES,
-    STEP,
     TIME,
+    add_history,
     config_facts,
     loads,
-    metrics_of,
     milliseconds,
     number_of,
     scalar_facts,
-    step_of,
     system_name,
 )
 
+_LONGEST_TAIL = 1 << 16
 _LINE = re.compile(r"(?:ERROR )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:Z|[+-]\d\d:?\d\d)? ?")
 
 
@@ -91,7 +90,9 @@ def piece(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch
         elif name == "wandb-history.jsonl":
             known.missing += max(0, offset - known.history)
             known.history = max(known.history, offset + len(content))
-            _take_history(content, known, points, counts)
+            last = add_history(content, points, counts)
+            if last is not None and (known.step is None or last[0] >= known.step):
+                known.step, known.tail = last[0], last[1] if len(last[1]) < _LONGEST_TAIL else ""
         elif name == "wandb-events.jsonl":
             known.events = max(known.events, offset + len(content))
             _take_events(content, known, points, counts, now_ms)
@@ -121,23 +122,6 @@ def piece(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch
         dialect="wandb online",
         note=note,
     )
-
-
-def _take_history(content: Sequence[str], known: Progress, points: SeriesBuilder, counts: Counts) -> None:
-    for line in content:
-        counts.records += 1
-        row = _object(line)
-        step, ts_ms = step_of(row.get(STEP)), milliseconds(row.get(TIME))
-        if step is None or ts_ms is None:
-            counts.unparsed += 1
-            continue
-        points.next_row()
-        before = points.points
-        for name, value in metrics_of(row):
-            points.add(name, step, ts_ms, value)
-        counts.matched += points.points > before
-        if known.step is None or step >= known.step:
-            known.step, known.tail = step, line if len(line) < 1 << 16 else ""
 
 
 def _take_events(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lensd.hook.masking import masked
-from lensd.model import Fact
+from lensd.model import Counts, Fact, SeriesBuilder
 
 #: The keys from the outermost to the innermost.
 Path = tuple[str, ...]
@@ -69,6 +69,32 @@ def metrics_of(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
             number = number_of(value)
             if number is not None:
                 yield name_of(path), number
+
+
+def add_history(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> tuple[int, str] | None:
+    """Put rows of history (JSON) into columns; those that tell no step or time are counted. The last row by
+    its step, and that step."""
+    last: tuple[int, str] | None = None
+    for text in rows:
+        counts.records += 1
+        try:
+            row = loads(text)
+        except (ValueError, TypeError):
+            row = None
+        if not isinstance(row, dict):
+            row = {}
+        step, ts_ms = step_of(row.get(STEP)), milliseconds(row.get(TIME))
+        if step is None or ts_ms is None:
+            counts.unparsed += 1
+            continue
+        points.next_row()
+        before = points.points
+        for name, value in metrics_of(row):
+            points.add(name, step, ts_ms, value)
+        counts.matched += points.points > before
+        if last is None or step >= last[0]:
+            last = step, text
+    return last
 
 
 def step_of(value: Any) -> int | None:

@@ -14,16 +14,7 @@ import msgspec
 from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
-from lensd.wandb_values import (
-    STEP,
-    TIME,
-    config_facts,
-    loads,
-    metrics_of,
-    milliseconds,
-    scalar_facts,
-    step_of,
-)
+from lensd.wandb_values import add_history, config_facts, loads, scalar_facts, step_of
 from lensd_wandb_cloud.server import DEFAULT, Server
 
 _PAGE = 10_000  # steps asked for at once
@@ -116,7 +107,7 @@ class WandbCloudAdapter:
         if last is not None and first <= last:
             end = min(first + known.page, last + 1)
             rows = self._server.rows(entity, project, name, first, end)
-            _take(rows, points, counts)
+            add_history(rows, points, counts)
             counts.bytes = sum(map(len, rows))
             # Steps may lie far apart (tokens): a page without rows is made wider.
             known.page = _PAGE if rows else min(known.page * 16, _WIDEST)
@@ -174,23 +165,3 @@ def _facts(about: dict[str, Any]) -> dict[str, Fact]:
         if isinstance(value, dict):
             facts |= told(value)
     return facts
-
-
-def _take(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> None:
-    for text in rows:
-        counts.records += 1
-        try:
-            row = loads(text)
-        except (ValueError, TypeError):
-            row = None
-        step, ts_ms = (
-            (step_of(row.get(STEP)), milliseconds(row.get(TIME))) if isinstance(row, dict) else (None, None)
-        )
-        if step is None or ts_ms is None:
-            counts.unparsed += 1
-            continue
-        points.next_row()
-        before = points.points
-        for name, value in metrics_of(row):
-            points.add(name, step, ts_ms, value)
-        counts.matched += points.points > before

@@ -18,7 +18,7 @@ from lensd_log.dialects.pairs import Values
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _LINE = re.compile(r"(?:eta: [^:]{1,16}:\d\d:\d\d  )?iter: (\d{1,15})  (?=[a-z])")
-_PAIR = re.compile(r"([A-Za-z_][\w./-]{0,80}): (\S{1,40})(?=\s|\Z)")
+_PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w./-]{0,80}): (\S{1,40})(?=\s|\Z)")
 _PASTE = re.compile(r"copypaste: (?:Task: ([\w./-]{1,60})\Z)?")
 
 

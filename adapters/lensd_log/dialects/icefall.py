@@ -18,8 +18,8 @@ from lensd_log.dialects.pairs import Values
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _BATCH = re.compile(r"Epoch (\d{1,9}), batch (\d{1,12}), (?:global[ _]batch[ _]idx: (\d{1,15}), )?")
-_BRACKET = re.compile(r"([A-Za-z]\w{0,40})\[([^\]\[]{1,2000})\]")
-_INNER = re.compile(r"([A-Za-z][\w.-]{0,60})=([^\s,]{1,40})")
+_BRACKET = re.compile(r"(?<![\w@/.-])([A-Za-z]\w{0,40})\[([^\]\[]{1,2000})\]")
+_INNER = re.compile(r"(?<![\w@/.-])([A-Za-z][\w.-]{0,60})=([^\s,]{1,40})")
 _TRAILING = re.compile(r"(?:\A|, )([A-Za-z][\w.]{0,40}): ([^\s,]{1,40})")
 _VALID = re.compile(r"Epoch \d{1,9}, (validation)(?=:? [a-z]\w{0,40}=)")
 

@@ -24,7 +24,9 @@ _BATCH = re.compile(
     r"(?:/\d{1,12})?,?\s{1,8}"
 )
 _EPOCH = re.compile(r"(?:Node\[\d{1,5}\] )?Epoch\[(\d{1,9})\] (?=(?:[\w .@-]{1,60}=))")
-_PAIR = re.compile(r"([A-Za-z][\w.@/-]{0,60}(?: cost)?)(?:=|: )(\S{1,40}(?: samples/sec)?)(?=[\s,]|\Z)")
+_PAIR = re.compile(
+    r"(?<![\w@/.-])([A-Za-z][\w.@/-]{0,60}(?: cost)?)(?:=|: )(\S{1,40}(?: samples/sec)?)(?=[\s,]|\Z)"
+)
 
 
 def _parse(entry: Entry, state: State) -> Parsed:

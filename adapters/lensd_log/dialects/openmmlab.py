@@ -22,7 +22,7 @@ _HEAD = re.compile(
     r"(Epoch|Iter)(?:\((train|val|test)\))?\s{1,4}(?:\[\s{0,8}(\d{1,9})\])?"
     r"\[\s{0,12}(\d{1,12})(?:/\s{0,12}(\d{1,12}))?\]:?\s{1,8}(?=[A-Za-z])"
 )
-_PAIR = re.compile(r"([A-Za-z_][\w./@()-]{0,80}): {1,4}(\S{1,40}?)(?=,|\s|\Z)")
+_PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}): {1,4}(\S{1,40}?)(?=,|\s|\Z)")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:

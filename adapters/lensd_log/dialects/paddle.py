@@ -30,7 +30,7 @@ _SEG = re.compile(r"(?:\[TRAIN\] )?epoch: ?\d{1,9}, iter: ?(\d{1,15})/(\d{1,15})
 # A tag in brackets behind a level is taken for a name in a logging prefix.
 _SCORE = re.compile(r"cur metric, |(?:\[EVAL\] )?(?=#Images: )")
 _PAIR = re.compile(
-    r"#?([A-Za-z_][\w./-]{0,60}(?:\([\w ]{1,40}\))?): ?"
+    r"(?<![\w@/.-])#?([A-Za-z_][\w./-]{0,60}(?:\([\w ]{1,40}\))?): ?"
     r"(\S{1,40}?(?: (?:images|samples)/s(?:ec)?)?)(?=[\s,|]|\Z)"
 )
 

@@ -24,13 +24,13 @@ _EPOCH = re.compile(
 _TEST = re.compile(r"Test: ?\[\s{0,12}\d{1,12}/\d{1,12}\]\s")
 _SUMMARY = re.compile(r"\* (?=[A-Za-z][\w@]{0,30} \d)")
 _METER = re.compile(
-    rf"([A-Za-z][\w@/.-]{{0,40}}):?\s{{1,8}}({NUMBER}{UNIT})(?:\s{{1,4}}\(\s{{0,8}}{NUMBER}{UNIT}\s?\))?(?=[\s,]|\Z)"
+    rf"(?<![\w@/.-])([A-Za-z][\w@/.-]{{0,40}}):?\s{{1,8}}({NUMBER}{UNIT})(?:\s{{1,4}}\(\s{{0,8}}{NUMBER}{UNIT}\s?\))?(?=[\s,]|\Z)"
 )
 _MNIST = re.compile(
     r"Train Epoch: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}(?:\.\d{1,3})?%\)\]\s{1,8}"
 )
 _TEST_SET = re.compile(r"Test set: (?=[A-Z])")
-_PAIR = re.compile(r"([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
+_PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
 
 
 def _imagenet(entry: Entry, state: State) -> Parsed:

@@ -17,7 +17,9 @@ from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _TRAIN = re.compile(r"Train: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}%\)\]\s{1,4}")
 _TEST = re.compile(r"(Test(?: \([A-Z]{1,12}\))?): \[\s{0,12}(\d{1,12})/(\d{1,12})\]\s{1,4}")
-_PAIR = re.compile(r"([A-Za-z][\w@/.-]{0,40}):\s{1,8}([^\s,]{1,40}(?: {1,4}\( {0,8}[^\s()]{1,40}\))?)")
+_PAIR = re.compile(
+    r"(?<![\w@/.-])([A-Za-z][\w@/.-]{0,40}):\s{1,8}([^\s,]{1,40}(?: {1,4}\( {0,8}[^\s()]{1,40}\))?)"
+)
 
 
 def _parse(entry: Entry, state: State) -> Parsed:

@@ -15,7 +15,7 @@ from lensd_log.dialects.pairs import Values
 from lensd_log.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
 
 _LINE = re.compile(r"(validate )?step:\s{1,8}(\d{1,15})\s{2,8}(?=[a-z_]{1,40}:)")
-_PAIR = re.compile(r"([A-Za-z_][\w/.() -]{0,60}?):\s{1,12}(\S{1,40})(?=\s{2}|\s*\Z)")
+_PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w/.() -]{0,60}?):\s{1,12}(\S{1,40})(?=\s{2}|\s*\Z)")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
