@@ -38,7 +38,8 @@ _IDLE = re.compile(
     r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
 )
 _PAIR = re.compile(
-    r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})([^\s,=:]{1,40})(?=[,:\s]|\Z)"
+    r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})"
+    r"([^\s,=:]{1,40})(?=[,:\s]|\Z)"
 )
 
 
