@@ -177,3 +177,24 @@ def test_the_reference_client_is_served(serve: StartDaemon, tmp_path: Path) -> N
     assert found, "what it sends; it loses some of what it was given"
     assert all(value == step / 2 for step, value in found)
     assert daemon.get("/v1/workloads/w/framework-detection")["framework"] == "primus"
+
+
+@pytest.mark.sdk
+def test_the_file_of_every_sdk_holds_ten_thousand_steps_of_twenty_metrics(sdk: str, tmp_path: Path) -> None:
+    finish(
+        start(
+            tmp_path,
+            """
+            import wandb
+            run = wandb.init(project="p")
+            for step in range(10_000):
+                run.log({f"m{index}": step + index + 0.5 for index in range(20)})
+            wandb.finish()
+            """,
+            sdk,
+        )
+    )
+    reading = Reading().on(the_file(tmp_path))
+    for index in range(20):
+        assert reading.points[f"m{index}"] == [(step, step + index + 0.5) for step in range(10_000)]
+    assert reading.facts["status"] == "finished"
