@@ -52,6 +52,8 @@ class Script:
                 raise RetryAfter(f"{name} is not ready", 3.0)
             case "break":
                 raise ZeroDivisionError("a fault of the adapter")
+        if word[0] == "half":
+            return Batch(b"0", waits=self.reads[name] < 3)
         done, total = int(cursor or b"0"), int(word[1])
         points = Points.of([done], [1000.0 * done], [1.0])
         more = done + 1 < total
@@ -251,3 +253,16 @@ def test_the_thread_stops_when_told(poller: Poller, store: Store, folder: Path) 
     poller.stop(drain_seconds=5.0)
     with store.read() as reader:
         assert lens.available(reader, "exp", None)[0].count == 5
+
+
+def test_an_input_that_waits_is_read_again_though_nothing_is_written(
+    store: Store, clock: Clock, tmp_path: Path
+) -> None:
+    (tmp_path / "a.script").write_text("half 0")
+    adapter = Script()
+    poller = Poller(store, [Source(adapter, [str(tmp_path)])], clock=clock, wall=clock)
+    poller.scan()
+    for _ in range(6):
+        clock.now += 10.0
+        poller.poll()
+    assert adapter.reads == {"a.script": 3}

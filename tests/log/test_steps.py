@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from lensd_log import LogAdapter
 from lensd_log.dialects.epochs import step_in_run
 from lensd_log.record import State
-from tests.log.reading import Point, read, write
+from tests.log.reading import MTIME, Point, budget, input_of, read, write
 
 
 def losses(tmp_path: Path, lines: list[str], name: str = "x.log") -> list[Point]:
@@ -89,6 +90,29 @@ def test_the_first_bar_behind_a_dict_tells_its_step_though_its_line_has_not_ende
     assert reading.points["loss"] == [(10, 0.5)]
     read(write(log, log.read_bytes() + b"6:00]\n"), reading)
     assert reading.points["loss"] == [(10, 0.5), (20, 0.25)]
+
+
+LONE = b"\r 10%|#    | 4/40 [00:01<00:09,  4.00it/s]\r      \r{'loss': 0.5, 'epoch': 0.1}\n"
+
+
+def test_a_dict_whose_bar_never_comes_is_given_once_the_file_rests(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.log", LONE)
+    reading = read(path, now_ms=MTIME * 1000)
+    assert reading.points == {}
+    assert reading.last.waits
+    read(path, reading, now_ms=MTIME * 1000 + 5_000)
+    assert reading.points == {}, "the bar may still come"
+    read(path, reading, now_ms=MTIME * 1000 + 11_000)
+    assert [value for _, value in reading.points["loss"]] == [0.5]
+    assert not reading.last.waits
+    read(path, reading, now_ms=MTIME * 1000 + 22_000)
+    assert len(reading.points["loss"]) == 1
+
+
+def test_nothing_waits_where_nothing_more_is_written(tmp_path: Path) -> None:
+    path, adapter = write(tmp_path / "x.log", LONE), LogAdapter()
+    batch = adapter.read(input_of(path), None, budget(final=True))
+    assert batch.series["loss"].points.value.tolist() == [0.5]
 
 
 def test_bars_of_something_else_do_not_hold_up_dicts(tmp_path: Path) -> None:

@@ -25,11 +25,18 @@ from lensd_log.numbers import NUMBER, number, to_float
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _EDGE = re.compile(r"-{8,400}\Z")
+#: Which row holds the step, best first.
 _STEPS = (
-    "time/total_timesteps total_timesteps TotalEnvInteracts time/total timesteps total timesteps"
-    " timesteps_so_far TimestepsSoFar EnvstepsSoFar misc/total_timesteps Epoch".split(" ")
+    "time/total_timesteps",
+    "time/total timesteps",
+    "total_timesteps",
+    "total timesteps",
+    "misc/total_timesteps",
+    "TotalEnvInteracts",
+    "TimestepsSoFar",
+    "EnvstepsSoFar",
+    "Epoch",
 )
-_STEPS = [*_STEPS, "total timesteps", "time/total timesteps"]
 _EVAL = re.compile(rf"Eval num_timesteps=(\d{{1,15}}), (\w{{1,40}})=({NUMBER})(?: \+/- {NUMBER})?")
 _LENGTH = re.compile(rf"(Episode length|Success rate): ({NUMBER})(?:%| \+/- {NUMBER})?")
 _ROWS = 300
