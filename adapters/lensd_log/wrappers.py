@@ -79,6 +79,13 @@ def peel(text: str, zone: tzinfo | None) -> Peeled:
             at, seen = rank.end(), True
             continue
         token = _TOKEN.match(text, at) or _TASK.match(text, at) or (_NAME.match(text, at) if seen else None)
+        if (
+            token
+            and token[0].endswith("| ")
+            and text.count("|", token.end()) == 1
+            and text.rstrip()[-1:] == "|"
+        ):
+            token = None  # a table's row, whose name fills its cell
         if token is None:
             if blank and "|" in blank[0] and text.count("|", at) == 2 and text.rstrip()[-1:] == "|":
                 at = text.index("|", blank.start())  # it opens the row of a table

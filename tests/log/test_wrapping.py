@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lensd_log import LogAdapter
 from tests.log.reading import MTIME, Point, Reading, read, write
 from tests.log.test_golden import GOLDEN, NAMES
+from tests.log.test_truth import REAL, REAL_LOGS
 
 Wrap = Callable[[str], str]
 TIME = "2024-03-10T12:00:00"
@@ -119,3 +120,14 @@ def test_any_split_into_reads_gives_the_same(
     for end in sorted({end % (len(data) + 1) for end in ends} | {len(data)}):
         read(write(path, data[:end]), reading, adapter, now_ms=MTIME * 1000, points=points)
     assert reading.points == whole
+
+
+@pytest.mark.skipif(not REAL_LOGS, reason="the real logs are not at hand; left out")
+@pytest.mark.parametrize("name", REAL_LOGS)
+def test_wrappers_around_a_real_log_change_nothing(name: str, tmp_path: Path) -> None:
+    lines = (REAL / f"{name}.log").read_bytes().decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+    text = "\n".join(lines[:150]) + "\n"
+    bare = points_of(write(tmp_path / "bare.log", text.encode()))
+    for wrapper in WRAPPERS:
+        around = points_of(write(tmp_path / "around.log", wrapped(text, [wrapper]).encode()))
+        assert around == bare, wrapper
