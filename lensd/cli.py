@@ -67,7 +67,7 @@ _paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lensd", message="%(prog)s %(version)s")
 def main() -> None:
-    """Serve what training runs already write: text logs and TensorBoard event files.
+    """Serve what training runs already write: text logs, TensorBoard event files, Weights & Biases.
 
     \b
     lensd serve ./runs                    read ./runs as it grows, answer on port 8080
@@ -161,8 +161,8 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
 
 
 _WANTED = (
-    "lensd looks for text logs (*.log *.out *.txt *.jsonl *.csv), TensorBoard event files (*tfevents*) and"
-    " what other adapters read"
+    "lensd looks for text logs (*.log *.out *.txt *.jsonl *.csv), TensorBoard event files (*tfevents*),"
+    " W&B files (*.wandb) and what other adapters read"
 )
 
 
