@@ -16,7 +16,7 @@ from lensd_log.numbers import NUMBER
 from lensd_log.record import Dialect, Entry, Parsed, Record, State
 
 _ONMT = re.compile(r"Step (\d{1,15})/\s{0,8}(\d{1,15}); ")
-_ONMT_SPEED = re.compile(rf"({NUMBER})/\s{{0,8}}{NUMBER} (tok/s)")
+_ONMT_SPEED = re.compile(rf"(?<![\w.,])({NUMBER})/\s{{0,8}}{NUMBER} (tok/s)")
 _MARIAN = re.compile(r"(\[valid\] )?Ep\. \d{1,9}(?:\.\d{1,9})? : Up\. (\d{1,15}) : ")
 _NAMED = re.compile(rf"([A-Za-z][\w-]{{0,30}}) ({NUMBER})(?:s\Z| |\Z)")
 _SPEED = re.compile(rf"({NUMBER}) ([a-z]{{1,12}}/s)\Z")
