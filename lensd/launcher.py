@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from lensd import installation
 
@@ -121,7 +122,7 @@ def child_environment(environment: Mapping[str, str], url: str, workload: str, w
         child["PYTHONPATH"] = os.pathsep.join(filter(None, (inject, environment.get("PYTHONPATH"))))
         child["LENSD_API_BASE_URL"] = url + "/api/v1"
     elif wandb == "online":
-        child["WANDB_BASE_URL"] = url
+        child["WANDB_BASE_URL"] = f"{url}/for/{quote(workload, safe='')}"
         child["WANDB_API_KEY"] = environment.get("WANDB_API_KEY") or _ANY_KEY
         child["WANDB_MODE"] = "online"
         child.setdefault("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "1")  # its own is 15 s: not live

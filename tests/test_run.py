@@ -261,7 +261,7 @@ def test_what_the_command_gets() -> None:
     assert hooked["PYTHONPATH"].endswith("lensd/hook/inject:/mine")
     assert hooked["LENSD_API_BASE_URL"] == "http://127.0.0.1:1/api/v1"
     online = launcher.child_environment(base, "http://127.0.0.1:1", "w", "online")
-    assert online["WANDB_BASE_URL"] == "http://127.0.0.1:1"
+    assert online["WANDB_BASE_URL"] == "http://127.0.0.1:1/for/w"
     assert len(online["WANDB_API_KEY"]) == 40
     assert online["PYTHONPATH"] == "/mine"
     assert launcher.child_environment(base, "http://127.0.0.1:1", "w", "off")["LENSD_WANDB_HOOK"] == "false"

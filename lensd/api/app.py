@@ -96,11 +96,12 @@ def _add_routes(router: web.UrlDispatcher) -> None:
             (prefix + "/wandb/batch", push.batch),
         ):
             router.add_post(path, taker)
-    stream = "/files/{entity}/{project}/{run}"
-    router.add_post("/graphql", wandb_online.graphql)
-    router.add_post(stream + "/file_stream", wandb_online.file_stream)
-    router.add_put(stream + "/upload", wandb_online.upload)
-    router.add_get("/{entity}/{project}/runs/{run}", wandb_online.page)
+    for address in ("", "/for/{workload}"):
+        stream = address + "/files/{entity}/{project}/{run}"
+        router.add_post(address + "/graphql", wandb_online.graphql)
+        router.add_post(stream + "/file_stream", wandb_online.file_stream)
+        router.add_put(stream + "/upload", wandb_online.upload)
+        router.add_get(address + "/{entity}/{project}/runs/{run}", wandb_online.page)
     for path, handler in (
         ("/api/runs", runs.list_runs),
         ("/api/runs/{run_id}", runs.one_run),

@@ -69,6 +69,7 @@ ONLINE = (
         "put",
         "Files of a W&B run; most are refused",
     ),
+    ("/{entity}/{project}/runs/{run}", "get", "The page of an online W&B run"),
 )
 
 RUNS = (
@@ -95,7 +96,6 @@ RUNS = (
     Route("/api/version", "The version of lensd", None),
     Route("/healthz", "Whether the process is up", None),
     Route("/readyz", "Whether the daemon is ready; 503 with the reason if not", None),
-    Route("/{entity}/{project}/runs/{run}", "The page of an online W&B run", None),
     Route("/metrics", "Metrics of the daemon itself, for Prometheus", None),
     Route("/openapi.json", "This document", None),
 )  # fmt: skip
@@ -133,7 +133,11 @@ def document() -> bytes:
         for prefix in LENS_PREFIXES
         for route in PUSHES
     }
-    paths |= {path: {method: {"summary": summary}} for path, method, summary in ONLINE}
+    paths |= {
+        address + path: {method: {"summary": summary}}
+        for address in ("", "/for/{workload}")
+        for path, method, summary in ONLINE
+    }
     paths |= {route.path: {"get": _operation(route, RunsError)} for route in RUNS}
     return msgspec.json.encode(
         {

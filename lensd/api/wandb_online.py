@@ -98,7 +98,7 @@ def _viewer() -> Json:
 
 async def _upsert(request: web.Request, variables: Json) -> Json:
     entity, project, name = _named(variables)
-    target = run_input(entity, project, name)
+    target = run_input(request, entity, project, name)
     known: list[bytes | None] = []
 
     def make(cursor: bytes | None) -> Batch:
@@ -123,7 +123,7 @@ async def _upsert(request: web.Request, variables: Json) -> Json:
 
 async def _resume(request: web.Request, variables: Json) -> Json:
     entity, project, name = _named(variables)
-    target, store = run_input(entity, project, name), request.app[STORE]
+    target, store = run_input(request, entity, project, name), request.app[STORE]
     cursor = await in_thread(request, lambda: store.cursor(target.id))
     bucket: Json | None = None
     if cursor is not None:
@@ -149,7 +149,8 @@ async def _resume(request: web.Request, variables: Json) -> Json:
 def _files(request: web.Request, variables: Json) -> Json:
     entity, project, name = _named(variables | {"name": variables.get("run")})
     files = variables.get("files")
-    base = f"{request.scheme}://{request.host}/files/{entity}/{project}/{name}/upload"
+    prefix = request.path.removesuffix("/graphql")
+    base = f"{request.scheme}://{request.host}{prefix}/files/{entity}/{project}/{name}/upload"
     return {
         "runID": _pack(entity, project, name),
         "uploadHeaders": [],
@@ -164,7 +165,7 @@ def _files(request: web.Request, variables: Json) -> Json:
 async def file_stream(request: web.Request) -> web.StreamResponse:
     body = await _object(request, _LARGEST)
     part = request.match_info
-    target = run_input(part["entity"], part["project"], part["run"])
+    target = run_input(request, part["entity"], part["project"], part["run"])
     now_ms = request.app[WALL]() * 1000.0
     await _put(request, target, lambda cursor: wandb_run.piece(cursor, body, now_ms))
     return _json({"exitcode": None, "limits": {}})
@@ -184,7 +185,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
 
 async def page(request: web.Request) -> web.StreamResponse:
     """The page of a run: the SDK prints its address."""
-    run = request.match_info["run"]
+    run = request.match_info.get("workload") or request.match_info["run"]
     shown, data = html.escape(run), f"/api/v1/workloads/{quote(run, safe='')}/metrics"
     about = f"/api/runs/{quote(run, safe='')}"
     links = (
@@ -198,10 +199,12 @@ async def page(request: web.Request) -> web.StreamResponse:
     return web.Response(text=f"{head}<p>A run in lensd:</p><ul>{items}</ul>", content_type="text/html")
 
 
-def run_input(entity: str, project: str, name: str) -> Input:
-    """The input that an online run is; its workload is the run's id, as for its files on disk."""
+def run_input(request: web.Request, entity: str, project: str, name: str) -> Input:
+    """The input that an online run is. Its workload is the one that the address of the server names
+    (`/for/UID`), else the run's id, as for its files on disk."""
     path = f"{entity}/{project}/{name}"
-    return pushed_input(name, path, "wandb_online", f"W&B run {path}")
+    workload = request.match_info.get("workload") or name
+    return pushed_input(workload, path, "wandb_online", f"W&B run {path}")
 
 
 def _named(variables: Mapping[str, Any]) -> tuple[str, str, str]:

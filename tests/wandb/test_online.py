@@ -69,6 +69,17 @@ def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
     assert "secret" not in json.dumps(about)
 
 
+def test_the_address_may_name_the_workload(daemon: Daemon, tmp_path: Path) -> None:
+    said = train(daemon, tmp_path, """
+        import wandb
+        run = wandb.init(project="p", id="r1")
+        run.log({"loss": 0.5})
+        wandb.finish()
+    """, WANDB_BASE_URL=f"{daemon.base}/for/exp%207")  # fmt: skip
+    assert "/for/exp%207/lensd/p/runs/r1" in said
+    assert series(daemon, "exp%207", "loss") == [(0, 0.5)]
+
+
 def test_a_run_that_is_resumed_goes_on(daemon: Daemon, tmp_path: Path) -> None:
     script = """
         import wandb
