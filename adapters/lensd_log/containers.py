@@ -40,7 +40,7 @@ def container(line: bytes, partial: dict[str, str]) -> tuple[bytes, float | None
     if line[:1] == b"{" and line.startswith(b'{"log":'):
         try:
             wrapped = _docker.decode(line)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             return line, None
         text, stream, ended = wrapped.log, wrapped.stream, wrapped.log.endswith("\n")
         stamp = parse_iso(wrapped.time, None)

@@ -76,6 +76,9 @@ def test_the_source_code_of_these_dialects_gives_no_points(tmp_path: Path) -> No
 
 N = 30_000
 HOSTILE = [
+    '{"a":' + "[" * 30_000,
+    '{"log":"x","time":' + "[" * 30_000,
+    "{" + '"a":{' * 30_000,
     "step 1 " + "a" * N,
     "step 1 " + "loss=" * N,
     "step 1 loss" + " " * N + "=1",

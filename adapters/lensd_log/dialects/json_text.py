@@ -15,6 +15,8 @@ def decode(text: str) -> object:
         return None
     try:
         value: object = _strict.decode(text)
+    except RecursionError:
+        return None
     except (msgspec.DecodeError, UnicodeEncodeError):
         try:
             value = json.loads(text)
