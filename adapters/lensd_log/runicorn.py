@@ -51,6 +51,6 @@ def _load(path: str) -> dict[str, object]:
     try:
         with open(path, "rb") as file:
             value = msgspec.json.decode(file.read(_LIMIT))
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
