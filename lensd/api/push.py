@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +17,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from aiohttp.web_protocol import RequestPayloadError
 
 from lensd.api.answer import json_answer
 from lensd.api.errors import ApiError, invalid
@@ -29,6 +31,11 @@ log = logging.getLogger(__name__)
 
 _DOCUMENTED = frozenset(("step", "run_id", "source", "history", "created_at", "updated_at"))
 _LONGEST_UID = 1000
+
+#: Half a surrogate pair: JSON can say it, UTF-8 and so the store cannot.
+_LONE = re.compile("[\ud800-\udfff]")
+#: Whether a body in UTF-8 may hold one: its escape, or its bytes as some encoders write them.
+_MAYBE_LONE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 
 class Taken(msgspec.Struct):
@@ -71,6 +78,10 @@ async def batch(request: web.Request) -> web.StreamResponse:
                 taken = await _values(request, given, part)
                 results[part] = {"success": True, "count": taken.count}
         except ApiError as error:
+            if (
+                error.status == 429
+            ):  # within a 200 nobody would come again; what was stored is not stored twice
+                raise
             results[part] = {"success": False, "error": error.message}
     if not results:
         raise invalid("detection, metrics and logs are all missing; a batch holds one of them at least")
@@ -80,7 +91,13 @@ async def batch(request: web.Request) -> web.StreamResponse:
 
 async def _body(request: web.Request) -> dict[str, Any]:
     """The object in a body. Raises ApiError."""
-    data = await request.read()
+    try:
+        data = await request.read()
+    except RequestPayloadError as error:  # no gzip, for one, whatever its header says
+        reason = str(error).split("message:")[-1].strip()
+        request.content.feed_eof()  # else aiohttp reads on after the answer, and logs what it meets again
+        headers = {"Connection": "close"}
+        raise ApiError(400, f"the body cannot be read: {reason}", headers=headers) from None
     try:
         body = await in_thread(request, partial(_decoded, data))
     except (ValueError, RecursionError) as error:
@@ -94,7 +111,15 @@ def _decoded(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError):
-        return json.loads(data)  # NaN, Infinity
+        return _storable(data, json.loads(data))  # NaN, Infinity
+
+
+def _storable(data: bytes, value: object) -> object:
+    """The value with lone surrogates written out (`\\ud800`), so that names that differ still do."""
+    if json.detect_encoding(data) == "utf-8" and not _MAYBE_LONE.search(data):
+        return value
+    text = json.dumps(value, ensure_ascii=False)
+    return json.loads(_LONE.sub(lambda lone: f"\\\\u{ord(lone[0]):04x}", text))
 
 
 def _kind(value: object) -> str:

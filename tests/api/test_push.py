@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lensd.ingest import Busy, Ingest
 from lensd.model import Batch
 from lensd.store import Store
 from tests.api.conftest import Connect, an_input
@@ -189,6 +190,64 @@ async def test_a_body_of_the_wrong_shape_is_refused_with_a_sentence(
     assert answer.status == 400
     assert told in (await answer.json())["message"]
     assert (await (await client.get("/v1/workloads")).json())["total_count"] == 0
+
+
+@pytest.mark.parametrize("field", ["workload_uid", "run_id", "name"])
+async def test_half_a_surrogate_pair_is_a_character_like_any_other(connect: Connect, field: str) -> None:
+    client = await connect()
+    one, other = metric("a", 0.5), metric("b", 1.5)
+    sent = body(one, other)
+    if field == "name":
+        one["name"], other["name"] = "a\ud800", "a\udc00"
+    else:
+        sent[field] = "w\ud800"
+    told = await (await client.post("/v1/wandb/metrics", data=json.dumps(sent))).json()
+    assert (told["count"], told["duplicates"]) == (2, 0)
+    (workload,) = (await (await client.get("/v1/workloads")).json())["workloads"]
+    assert workload["uid"] == ("w\\ud800" if field == "workload_uid" else "w")
+    if field == "name":
+        assert await served(client) == {"a\\ud800": [(1, 0.5)], "a\\udc00": [(1, 1.5)]}
+
+
+async def test_evidence_may_hold_any_character(connect: Connect) -> None:
+    client = await connect()
+    evidence = {"wandb": {"config": {"framework": "x\ud800"}, "name": "\udfff"}}
+    assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
+    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert found["framework"] == "x\\ud800"
+
+
+async def test_a_number_beyond_every_float_is_taken_as_infinity(connect: Connect) -> None:
+    client = await connect()
+    entries = [metric("loss", 10**400, 1), metric("loss", -(10**400), 2), metric("loss", 0.5, 3)]
+    told = await (await client.post("/v1/wandb/metrics", json=body(*entries))).json()
+    assert (told["count"], told["left_out"]) == (3, 0)
+    assert await served(client) == {"loss": [(3, 0.5)]}
+
+
+async def test_a_body_that_is_not_packed_as_it_says_is_refused(connect: Connect) -> None:
+    client = await connect()
+    plain = json.dumps(body(metric("loss", 0.5))).encode()
+    for data in (plain, gzip.compress(plain)[:-12]):
+        answer = await client.post("/v1/wandb/metrics", data=data, headers={"Content-Encoding": "gzip"})
+        assert answer.status == 400
+        assert (await answer.json())["code"] == "RequestParameterInvalid"
+    assert (await (await client.get("/v1/workloads")).json())["total_count"] == 0
+
+
+@pytest.mark.parametrize("path", ["metrics", "batch"])
+async def test_who_finds_too_many_waiting_is_told_to_come_again(
+    connect: Connect, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = await connect()
+
+    async def full(*_: object) -> int:
+        raise Busy
+
+    monkeypatch.setattr(Ingest, "put", full)
+    sent: dict[str, Any] = body(metric("loss", 0.5))
+    answer = await client.post(f"/v1/wandb/{path}", json={"metrics": sent} if path == "batch" else sent)
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
 
 
 async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:
