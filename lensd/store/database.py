@@ -18,6 +18,7 @@ from lensd.model import Batch, Input
 from lensd.store import schema
 from lensd.store.errors import ReadTimeout, StoreError
 from lensd.store.reader import Reader
+from lensd.store.text import storable
 from lensd.store.writer import Writer
 
 _POOL = 16  # readers at once; a client that takes its answer slowly holds one
@@ -247,8 +248,9 @@ def _take_lock(path: str) -> IO[bytes] | None:
 def _register(db: sqlite3.Connection, given: Input) -> Input:
     workload_id, uid = _claim(db, given)
     values = (
-        workload_id, given.data_source, given.adapter, given.path, given.name, given.why,
-        given.structured, given.prefix, given.restarts.value,
+        workload_id, given.data_source, given.adapter, storable(given.path), storable(given.name),
+        storable(given.why),
+        given.structured, storable(given.prefix), given.restarts.value,
     )  # fmt: skip
     row = db.execute("SELECT workload_id FROM input WHERE key = ?", (given.id,)).fetchone()
     if row is None:
@@ -260,21 +262,25 @@ def _register(db: sqlite3.Connection, given: Input) -> Input:
     else:
         # An input keeps the workload its points were stored under, whatever is claimed for it later.
         uid = db.execute("SELECT uid FROM workload WHERE id = ?", row).fetchone()[0]
-        db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (given.why, given.name, given.id))
+        db.execute(
+            "UPDATE input SET why = ?, name = ? WHERE key = ?",
+            (storable(given.why), storable(given.name), given.id),
+        )
     return given if uid == given.workload else replace(given, workload=uid)
 
 
 def _claim(db: sqlite3.Connection, given: Input) -> tuple[int, str]:
-    for uid in (given.workload, f"{given.workload}-{_hex(given.folder)}"):
+    named, folder = storable(given.workload), storable(given.folder)
+    for uid in (named, f"{named}-{_hex(given.folder)}"):
         row = db.execute("SELECT id, folder FROM workload WHERE uid = ?", (uid,)).fetchone()
         if row is None:
-            cursor = db.execute("INSERT INTO workload (uid, folder) VALUES (?, ?)", (uid, given.folder))
+            cursor = db.execute("INSERT INTO workload (uid, folder) VALUES (?, ?)", (uid, folder))
             return int(cursor.lastrowid or 0), uid
-        if not row[1] and given.folder:
+        if not row[1] and folder:
             # Named before (by a push, say), and now the first folder comes that is called so.
-            db.execute("UPDATE workload SET folder = ? WHERE id = ?", (given.folder, row[0]))
+            db.execute("UPDATE workload SET folder = ? WHERE id = ?", (folder, row[0]))
             return int(row[0]), uid
-        if row[1] == given.folder or not given.folder:
+        if row[1] == folder or not folder:
             return int(row[0]), uid
     raise StoreError(f"{given.folder} and another folder claim the workload {given.workload}")
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 import msgspec
 import numpy as np
 
-from lensd.model import Batch, Floats, Input, Points, Restarts, Series
+from lensd.model import Batch, Fact, Floats, Input, Points, Restarts, Series
 from lensd.store import sealing
 from lensd.store.attempts import Split, split
 from lensd.store.chunks import PARTS
 from lensd.store.columns import Columns, earliest, is_ascending
 from lensd.store.counters import Tally, View
 from lensd.store.reader import Reader
+from lensd.store.text import storable
 from lensd.store.view import Part, Span
 
 
@@ -80,7 +81,7 @@ class Writer:
             stored = self._store_points(input, known, batch, version)
         self._db.executemany(
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)",
-            [(known.id, name, msgspec.json.encode(value).decode()) for name, value in batch.facts.items()],
+            [(known.id, storable(name), _encoded(value)) for name, value in batch.facts.items()],
         )
         self._db.executemany(
             "INSERT OR REPLACE INTO line_mark VALUES (?, ?, ?, ?)",
@@ -104,7 +105,7 @@ class Writer:
         self._db.executemany("INSERT OR REPLACE INTO log_line VALUES (?, ?, ?, ?)", rows)
 
     def _store_points(self, input: Input, known: _Input, batch: Batch, version: int) -> int:
-        series = {name: s for name, s in batch.series.items() if len(s.points)}
+        series = {storable(name): s for name, s in batch.series.items() if len(s.points)}
         metrics = {name: s.points for name, s in series.items() if s.texts is None}
         stamp = _Stamp(version, known.attempt, input.restarts is Restarts.SERIES)
         lasts = {name: self._last_step(known, name, stamp) for name in metrics}
@@ -218,7 +219,7 @@ class Writer:
 
     def _coded(self, series: Series) -> Points:
         """A label series with the codes of its texts as values."""
-        texts = series.texts or []
+        texts = [storable(text) for text in series.texts or []]
         distinct = sorted(set(texts))
         self._db.executemany("INSERT OR IGNORE INTO label_text (text) VALUES (?)", [(t,) for t in distinct])
         codes: dict[str, int] = {}
@@ -326,3 +327,7 @@ def _earlier(points: Columns, stored: Columns) -> Columns:
     at = np.minimum(np.searchsorted(stored.step, points.step), len(stored) - 1)
     known = (stored.step[at] == points.step) & (stored.ts_ms[at] <= points.ts_ms)
     return points.take(~known)
+
+
+def _encoded(value: Fact) -> str:
+    return msgspec.json.encode(storable(value) if isinstance(value, str) else value).decode()

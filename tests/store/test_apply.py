@@ -53,6 +53,21 @@ def iterations(store: Store) -> int:
         return sum(row[3] for row in reader.counts(workload.id) if row[1] == "iteration")
 
 
+def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
+    odd = an_input(path="/x/a\udcff.log", name="a\udcff.log", folder="/x/\udcfe", workload="w\udcfe")
+    (given,) = store.register([odd])
+    assert (given.workload, given.path) == ("w\\udcfe", odd.path)
+    assert store.register([odd]) == [given], "it is the same one the next time"
+    batch = a_batch([1, 2], name="loss\ud800")
+    batch.facts["framework"] = "x\ud800"
+    batch.series["stage"] = Series(Points.of([1], [0.0], [float("nan")]), texts=["warm\udfff"])
+    assert store.apply(given, batch) == 3
+    with store.read() as reader:
+        assert reader.rows("SELECT name FROM series WHERE kind = 'metric'") == [("loss\\ud800",)]
+        assert reader.rows("SELECT text FROM label_text") == [("warm\\udfff",)]
+        assert reader.rows("SELECT value FROM fact") == [(r'"x\\ud800"',)]
+
+
 def test_points_come_back_as_they_went_in(store: Store) -> None:
     (given,) = store.register([an_input()])
     store.apply(given, a_batch([1, 2, 3], [0.5, float("nan"), float("inf")]))
