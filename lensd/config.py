@@ -17,7 +17,7 @@ from typing import Any, Literal
 import msgspec
 
 from lensd.api.settings import Cluster, Settings
-from lensd.poller import Pace
+from lensd.ingest.poller import Pace
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 

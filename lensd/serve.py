@@ -14,7 +14,7 @@ from aiohttp import web
 
 from lensd.api.app import make_app
 from lensd.config import Config
-from lensd.poller import Poller
+from lensd.ingest.poller import Poller
 from lensd.store import Store
 
 log = logging.getLogger(__name__)

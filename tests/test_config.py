@@ -19,7 +19,7 @@ from lensd.config import (
     SourceConfig,
     load,
 )
-from lensd.sources import sources
+from lensd.ingest.sources import sources
 from tests.conftest import ROOT
 
 EXAMPLE = ROOT / "config.example.toml"

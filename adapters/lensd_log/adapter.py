@@ -13,12 +13,13 @@ from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import Batch, Input, Restarts
 from lensd.tail import base_name
-from lensd_log import documents, patterns, runicorn
+from lensd_log import patterns, runicorn
+from lensd_log import trainer_state as documents
 from lensd_log.cursor import Cursor
 from lensd_log.diagnosis import Observer
+from lensd_log.fast.walk import Shapes
 from lensd_log.reader import LineReader
 from lensd_log.recognition import Recognition
-from lensd_log.shapes import Shapes
 
 _TEXT = (".log", ".out", ".txt")
 _STRUCTURED = (".jsonl", ".csv", ".log.json")

@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 
 from lensd.model import Floats, Ints
-from lensd_log.record import Record, State
-from lensd_log.stamps import Stamp, utc_ms
+from lensd_log.line.record import Record, State
+from lensd_log.line.timestamps import Stamp, utc_ms
 
 _DAY_MS = 86_400_000.0
 _NEAR = 32  # lines

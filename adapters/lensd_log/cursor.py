@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lensd.tail import Position
-from lensd_log.record import State
+from lensd_log.line.record import State
 
 _VERSION = 1
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from lensd.adapter import Diagnosis
 from lensd.model import Batch
 from lensd.tail import Line
+from lensd_log.line.record import Record, Said
 from lensd_log.patterns import propose
-from lensd_log.placing import ROWS
-from lensd_log.record import Record
-from lensd_log.template import Said
+from lensd_log.placement import ROWS
 
 _SAMPLES = 3
 _WIDEST = 160

@@ -14,10 +14,10 @@ from typing import Literal
 
 import msgspec
 
-from lensd_log.dialects.json_text import decode
-from lensd_log.numbers import json_number, json_step, measure, number
-from lensd_log.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
-from lensd_log.stamps import parse_iso
+from lensd_log.formats.json_text import decode
+from lensd_log.line.numbers import json_number, json_step, measure, number
+from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.timestamps import parse_iso
 
 _LONGEST = 2000  # characters of a line that a pattern is tried on
 _SLOW_S = 0.05

@@ -14,12 +14,12 @@ from lensd.tail import LINE_LIMIT, Chunk, Line, pieces, read_lines, tail_positio
 from lensd_log import survey
 from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
-from lensd_log.columns import Lines
 from lensd_log.cursor import Cursor
 from lensd_log.diagnosis import Observer
-from lensd_log.placing import ROWS, Placement
+from lensd_log.fast.grid import Lines
+from lensd_log.fast.walk import Shapes, Walk
+from lensd_log.placement import ROWS, Placement
 from lensd_log.recognition import Recognition, entry_of
-from lensd_log.shapes import Shapes, Walk
 
 _CHUNK = 2 << 20
 _BLOCK = 1 << 16  # bytes; less is not worth while

@@ -13,13 +13,12 @@ from collections.abc import Iterator, Sequence
 from datetime import tzinfo
 
 from lensd.tail import segments, strip_ansi
-from lensd_log.containers import unwrap
 from lensd_log.cursor import Cursor
-from lensd_log.dialects import DIALECTS
-from lensd_log.dialects.names import METRIC_LIKE
-from lensd_log.record import Dialect, Entry, Parsed, Record, State
-from lensd_log.template import Look, Said
-from lensd_log.wrappers import Peeled, peel
+from lensd_log.formats import DIALECTS
+from lensd_log.formats.names import METRIC_LIKE
+from lensd_log.line.containers import unwrap
+from lensd_log.line.prefixes import Peeled, peel
+from lensd_log.line.record import Dialect, Entry, Look, Parsed, Record, Said, State
 
 _DIGITS = b"0123456789"
 _NO_DIGITS = str.maketrans("", "", "0123456789")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from lensd.tail import Position, read_lines, tail_position
 from lensd_log.clock import Survey
-from lensd_log.record import Record
+from lensd_log.line.record import Record
 
 _LIMIT = 32 << 20
 _TAIL_LINES = 200

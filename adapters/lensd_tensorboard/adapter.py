@@ -12,8 +12,8 @@ from typing import BinaryIO
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
-from lensd_tensorboard.blocks import BlockReader
 from lensd_tensorboard.cursor import Cursor
+from lensd_tensorboard.fast.blocks import BlockReader
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, next_sound
 from lensd_tensorboard.scalars import Reader, Room, Scalars
 

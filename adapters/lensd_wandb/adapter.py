@@ -10,6 +10,7 @@ from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
 from lensd_wandb.cursor import Cursor, fingerprints
+from lensd_wandb.fast.rows import History
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
 from lensd_wandb.records import (
     CONFIG,
@@ -25,7 +26,6 @@ from lensd_wandb.records import (
     content,
     output_lines,
 )
-from lensd_wandb.rows import History
 from lensd_wandb.wire import WireError
 
 #: Bytes that are in memory at a time.

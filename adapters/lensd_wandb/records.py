@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 
 from lensd.model import Fact, LogLine, SeriesBuilder
-from lensd.wandb_values import config_facts, name_of, number_of, scalar_facts, system_name
+from lensd.wandb.values import config_facts, name_of, number_of, scalar_facts, system_name
 from lensd_wandb.items import items
 from lensd_wandb.wire import BYTES, VARINT, WireError, fields, signed, text, timestamp_ms, varint
 

@@ -14,7 +14,7 @@ import msgspec
 from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
-from lensd.wandb_values import add_history, config_facts, loads, scalar_facts, step_of
+from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
 from lensd_wandb_cloud.server import DEFAULT, Server
 
 _PAGE = 10_000  # steps asked for at once

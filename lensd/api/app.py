@@ -12,11 +12,11 @@ from aiohttp import web
 
 from lensd.api import lens, logs_ws, ops, push, runs, wandb_online
 from lensd.api.access import access, add_cors
-from lensd.api.answer import abort_all
 from lensd.api.clusters import CLIENT
 from lensd.api.errors import LENS_PREFIXES, errors
-from lensd.api.measure import REQUESTS, Requests, measured
 from lensd.api.ratelimit import Sockets, Window
+from lensd.api.request_metrics import REQUESTS, Requests, measured
+from lensd.api.responses import abort_all
 from lensd.api.settings import Settings
 from lensd.api.state import (
     HEALTH,
@@ -33,7 +33,7 @@ from lensd.api.state import (
     WINDOW,
     Health,
 )
-from lensd.ingest import Ingest
+from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Store
 

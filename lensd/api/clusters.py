@@ -8,8 +8,8 @@ import aiohttp
 from aiohttp import web
 from yarl import URL
 
-from lensd.api.answer import abort
 from lensd.api.errors import ApiError, invalid
+from lensd.api.responses import abort
 from lensd.api.state import SETTINGS
 
 CLIENT = web.AppKey("client", aiohttp.ClientSession)

@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lensd.query.answers import PointsInfo, RowTable, Slice
 from lensd.query.lens import IterationSlice
+from lensd.query.results import PointsInfo, RowTable, Slice
 
 _ENCODER = msgspec.json.Encoder()
 _PIECE = 1 << 18

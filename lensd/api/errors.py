@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from lensd.query.answers import UnreadableRun
+from lensd.query.results import UnreadableRun
 from lensd.store import ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)

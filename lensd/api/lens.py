@@ -8,14 +8,14 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.answer import etag, json_answer, stream_read, unchanged
 from lensd.api.clusters import passed_on
 from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson
 from lensd.api.errors import ApiError
+from lensd.api.responses import etag, json_answer, stream_read, unchanged
 from lensd.api.state import ask
 from lensd.query import lens
-from lensd.query.answers import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
 from lensd.query.detection import detection
+from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
 from lensd.store import Reader
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -12,7 +12,7 @@ from lensd import __version__
 from lensd.api import lens, push, runs
 from lensd.api.errors import LENS_PREFIXES
 from lensd.api.params import LEAST, MOST
-from lensd.query.answers import CacheStats, Progress, RunDetail, RunInfo
+from lensd.query.results import CacheStats, Progress, RunDetail, RunInfo
 
 
 class LensError(msgspec.Struct):

@@ -9,12 +9,12 @@ import msgspec
 from aiohttp import web
 
 from lensd import __version__
-from lensd.api.answer import body_answer, json_answer
-from lensd.api.measure import REQUESTS
 from lensd.api.openapi import document
+from lensd.api.request_metrics import REQUESTS
+from lensd.api.responses import body_answer, json_answer
 from lensd.api.state import HEALTH, ROWS, SOCKETS, STARTED, STORE, ask, in_thread
 from lensd.query import lens
-from lensd.query.answers import InputInfo
+from lensd.query.results import InputInfo
 from lensd.store import ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from lensd.api.errors import ApiError, invalid
-from lensd.query.answers import Attempt, Selection
+from lensd.query.results import Attempt, Selection
 
 LEAST, MOST = 100, 50_000
 ALL_STEPS = (-(1 << 62), 1 << 62)

@@ -19,13 +19,13 @@ import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
 
-from lensd.api.answer import json_answer
 from lensd.api.errors import ApiError, invalid
+from lensd.api.responses import json_answer
 from lensd.api.state import INGEST, WALL, in_thread
-from lensd.detection import from_evidence
-from lensd.ingest import Busy, pushed_input
+from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
-from lensd.wandb_values import leaves, name_of, number_of, step_of
+from lensd.wandb.framework import from_evidence
+from lensd.wandb.values import leaves, name_of, number_of, step_of
 
 log = logging.getLogger(__name__)
 

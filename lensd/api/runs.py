@@ -9,13 +9,13 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.answer import body_answer, etag, json_answer, pack, stream_made, takes_gzip, unchanged
 from lensd.api.encode import column_names, row_objects, rows_json
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
+from lensd.api.responses import body_answer, etag, json_answer, pack, stream_made, takes_gzip, unchanged
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
 from lensd.query import lens, runs
-from lensd.query.answers import Axis, Progress, RowTable
+from lensd.query.results import Axis, Progress, RowTable
 
 _MANY = 40_000  # values, about a megabyte; more of them are encoded while they are sent
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lensd.api.ratelimit import Sockets, Window
 from lensd.api.settings import Settings
-from lensd.ingest import Ingest
+from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Reader, Store
 

@@ -18,14 +18,14 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from lensd import wandb_run
 from lensd.api.errors import ApiError
 from lensd.api.state import INGEST, STORE, WALL, in_thread
-from lensd.ingest import Busy, pushed_input
+from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Input
 from lensd.store import StoreError
-from lensd.wandb_run import Progress
-from lensd.wandb_values import loads
+from lensd.wandb import online_run as wandb_run
+from lensd.wandb.online_run import Progress
+from lensd.wandb.values import loads
 
 ENTITY = "lensd"
 _LARGEST = 256 << 20  # bytes of one post of the file stream

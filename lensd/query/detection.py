@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from lensd.detection import Detection, Source, from_log, merged
 from lensd.store.reader import Reader
+from lensd.wandb.framework import Detection, Source, from_log, merged
 
 _source = msgspec.json.Decoder(Source)
 

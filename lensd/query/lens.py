@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensd.downsample import thin
 from lensd.model import Floats, Ints
-from lensd.query.answers import MetricInfo, PointsInfo, Selection, Slice, SourceCount
-from lensd.query.facts import inputs, workloads
-from lensd.query.stream import slices, thinned, total
+from lensd.query.downsample import thin
+from lensd.query.points import slices, thinned, total
+from lensd.query.results import MetricInfo, PointsInfo, Selection, Slice, SourceCount
+from lensd.query.workloads import inputs, workloads
 from lensd.store.columns import joined
+from lensd.store.plan import Member, Part, plan, plan_all, plan_iterations
 from lensd.store.reader import Reader
-from lensd.store.view import Member, Part, plan, plan_all, plan_iterations
 
 __all__ = [
     "IterationSlice",

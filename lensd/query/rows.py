@@ -10,13 +10,13 @@ from typing import cast
 
 import numpy as np
 
-from lensd.downsample import thin_rows
 from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
-from lensd.query.answers import Axis, CacheStats, RowTable, UnreadableRun
+from lensd.query.downsample import thin_rows
 from lensd.query.lens import is_metric
+from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
 from lensd.store.columns import Columns, joined
+from lensd.store.plan import Member, Part, plan, plan_all
 from lensd.store.reader import Reader, Workload
-from lensd.store.view import Member, Part, plan, plan_all
 
 #: Names that are coordinates of a row and never a column of values.
 _COORDINATES = frozenset({"global_step", "step", "epoch", "time", "stage"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import msgspec
 
 from lensd.model import Fact
-from lensd.query.answers import Progress, RunDetail, RunInfo
-from lensd.query.facts import Summary, status_of, summary_of
+from lensd.query.results import Progress, RunDetail, RunInfo
 from lensd.query.rows import RowCache
+from lensd.query.workloads import Summary, status_of, summary_of
 from lensd.store.reader import Reader, Workload
 
 __all__ = ["RowCache", "progress", "run", "runs"]

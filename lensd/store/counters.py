@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lensd.store.columns import Columns, is_ascending
+from lensd.store.plan import Member, Part, plan, plan_iterations
 from lensd.store.reader import Reader
-from lensd.store.view import Member, Part, plan, plan_iterations
 
 View = tuple[str, str]  #: (kind, name)
 

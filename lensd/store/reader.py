@@ -16,7 +16,7 @@ from lensd.model import Fact, LineMark, Restarts
 from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
-from lensd.store.view import BEYOND, LOWEST, InputRow, Member, Part, Span
+from lensd.store.plan import BEYOND, LOWEST, InputRow, Member, Part, Span
 
 _SUMMARY = (
     "id, points, finite, ascending, min_step, max_step, min_ts, max_ts, version,"

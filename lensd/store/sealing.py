@@ -11,8 +11,8 @@ import numpy.typing as npt
 from lensd.model import Floats, Ints, Points
 from lensd.store.chunks import CHUNK, PARTS, encode_floats, encode_ints
 from lensd.store.columns import Columns, is_ascending, joined
+from lensd.store.plan import Part
 from lensd.store.reader import Reader
-from lensd.store.view import Part
 
 #: So many points at once are a backlog being read: they are sealed as a shorter chunk rather than kept as
 #: rows that the next batch would only have to take out again.

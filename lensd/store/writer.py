@@ -15,9 +15,9 @@ from lensd.store.attempts import Split, split
 from lensd.store.chunks import PARTS
 from lensd.store.columns import Columns, earliest, is_ascending
 from lensd.store.counters import Tally, View
+from lensd.store.plan import Part, Span
 from lensd.store.reader import Reader
 from lensd.store.text import storable
-from lensd.store.view import Part, Span
 
 
 @dataclass(slots=True)

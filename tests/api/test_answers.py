@@ -16,7 +16,7 @@ import pytest
 
 from lensd.model import Batch, Points, Series
 from lensd.query import lens
-from lensd.query.answers import PointsInfo, Slice
+from lensd.query.results import PointsInfo, Slice
 from lensd.store import ReadTimeout, Store, StoreError
 from tests.api.conftest import START, Connect, an_input, fill
 from tests.conftest import StartDaemon

@@ -11,7 +11,7 @@ import pytest
 from lensd.api.app import make_app
 from lensd.api.lens import AvailableAnswer, PointsAnswer, SourcesAnswer
 from lensd.api.runs import FastAnswer, RowsAnswer
-from lensd.query.answers import CacheStats
+from lensd.query.results import CacheStats
 from lensd.store import Store, StoreError
 from tests.api.conftest import Connect, an_input, fill
 from tests.conftest import StartDaemon

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lensd.ingest import Busy, Ingest
+from lensd.ingest.push import Busy, Ingest
 from lensd.model import Batch
 from lensd.store import Store
 from tests.api.conftest import Connect, an_input

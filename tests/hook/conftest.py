@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from lensd.installation import source
+from lensd.hook.install import source
 
 Point = tuple[str, str, int]
 

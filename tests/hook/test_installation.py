@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import lensd
-from lensd import installation
+from lensd.hook import install as installation
 from tests.hook.conftest import Server
-from tests.test_cli import lensd as command
+from tests.cli.test_cli import lensd as command
 
 
 @pytest.fixture

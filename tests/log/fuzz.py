@@ -23,8 +23,8 @@ from hypothesis import strategies as st
 from lensd.adapter import Budget, InputDead
 from lensd.model import Input
 from lensd_log import LogAdapter
-from lensd_log.dialects import DIALECTS
-from lensd_log.record import Entry, Record, State
+from lensd_log.formats import DIALECTS
+from lensd_log.line.record import Entry, Record, State
 
 SIZE = 64 << 10
 LIMIT_S = 0.050

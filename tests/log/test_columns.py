@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lensd_log import LogAdapter
-from lensd_log.columns import Block, Lines, starts_of_runs
 from lensd_log.cursor import Cursor
-from lensd_log.decimals import Number
-from lensd_log.layout import Layout
-from lensd_log.learning import learn
+from lensd_log.fast.decimals import Number
+from lensd_log.fast.grid import Block, Lines, starts_of_runs
+from lensd_log.fast.layout import Layout
+from lensd_log.fast.learning import learn
 from lensd_log.recognition import Recognition
 from tests.log.reading import Reading, read, write
 from tests.log.test_golden import GOLDEN, NAMES

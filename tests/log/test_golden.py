@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lensd_log.dialects import DIALECTS
+from lensd_log.formats import DIALECTS
 from tests.log.reading import Reading, read, write
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from lensd_log import LogAdapter
-from lensd_log.dialects import DIALECTS
-from lensd_log.record import Entry
-from lensd_log.wrappers import peel
+from lensd_log.formats import DIALECTS
+from lensd_log.line.prefixes import peel
+from lensd_log.line.record import Entry
 from tests.log import fuzz
 from tests.log.reading import read, write
 

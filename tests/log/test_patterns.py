@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd_log import LogAdapter
+from lensd_log.line.record import Entry, Record
 from lensd_log.patterns import dialects, propose
-from lensd_log.record import Entry, Record
 from tests.log.reading import Reading, read, write
 
 GOODNESS = {

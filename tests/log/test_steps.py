@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lensd_log import LogAdapter
-from lensd_log.dialects.epochs import step_in_run
-from lensd_log.record import State
+from lensd_log.formats.epochs import step_in_run
+from lensd_log.line.record import State
 from tests.log.reading import MTIME, Point, budget, input_of, read, write
 
 

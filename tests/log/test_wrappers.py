@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lensd_log import LogAdapter
-from lensd_log.wrappers import peel
+from lensd_log.line.prefixes import peel
 from tests.log.reading import Reading, read, write
 from tests.log.test_golden import GOLDEN
 

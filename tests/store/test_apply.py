@@ -9,7 +9,7 @@ import pytest
 
 from lensd.model import Batch, Input, Points, Restarts, Series
 from lensd.store import Store
-from lensd.store.view import plan, plan_all
+from lensd.store.plan import plan, plan_all
 
 
 def an_input(key: str = "a", **changes: object) -> Input:

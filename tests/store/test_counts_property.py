@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lensd.model import Batch, Input, Points, Restarts, Series
-from lensd.query.answers import Selection
 from lensd.query.lens import available, iteration_times, points, sources
+from lensd.query.results import Selection
 from lensd.store import Store, sealing
 
 NAMES = ("loss", "val", "lr")

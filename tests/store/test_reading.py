@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lensd.downsample import thin, thin_rows
 from lensd.model import Batch, Input, Points, Restarts, Series
-from lensd.query import facts, lens, stream
-from lensd.query.answers import Selection, Slice
+from lensd.query import lens
+from lensd.query import points as stream
+from lensd.query import workloads as facts
+from lensd.query.downsample import thin, thin_rows
+from lensd.query.results import Selection, Slice
 from lensd.query.rows import RowCache
 from lensd.store import ReadTimeout, Store
 

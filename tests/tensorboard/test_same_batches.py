@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lensd.model import Batch
-from lensd_tensorboard import TensorBoardAdapter, blocks, groups, periods
+from lensd_tensorboard import TensorBoardAdapter
 from lensd_tensorboard import adapter as adapter_module
+from lensd_tensorboard.fast import blocks, groups, periods
 from lensd_tensorboard.scalars import read_records
 from tests.tensorboard.reading import input_at, read_to_end
 from tests.tensorboard.writing import content, event, field, frame, shape, simple, tensor, varint, version

@@ -17,9 +17,9 @@ import pytest
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.config import ConfigError
 from lensd.discovery import Roots
+from lensd.ingest.registry import load
+from lensd.ingest.sources import make
 from lensd.model import Batch, Input
-from lensd.registry import load
-from lensd.sources import make
 from lensd_wandb_cloud.adapter import WandbCloudAdapter
 
 KEY = "k" * 40

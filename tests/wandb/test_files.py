@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lensd.adapter import Budget, InputDead, InputGone
 from lensd.model import Batch, Input, Restarts, SeriesBuilder
 from lensd_wandb.adapter import WandbAdapter
-from lensd_wandb.rows import History
+from lensd_wandb.fast.rows import History
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = DATA / "wandb-files"

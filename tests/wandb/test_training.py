@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lensd.installation import source
+from lensd.hook.install import source
 from tests.conftest import ROOT, Daemon, StartDaemon
 from tests.wandb.test_files import Reading
 

@@ -1,0 +1,156 @@
+"""How to read lines of one shape by the thousand: which run of digits belongs to which number of the record.
+
+Templates are learnt (see `learning`); this applies them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+import numpy as np
+
+from lensd.model import Floats, Ints
+from lensd_log.fast.decimals import Number
+from lensd_log.fast.grid import Block, Bools, Grid, Indices
+from lensd_log.fast.timing import Timing
+from lensd_log.line.record import Dialect, Record, Said, State
+
+
+@dataclass(slots=True)
+class Columns:
+    """What the lines of one template say: ordinals of lines in their block, and for each its time (NaN for
+    none), step (None: not told), target, and the values of each metric."""
+
+    template: Template
+    lines: Indices
+    ts_ms: Floats | None
+    step: Ints | None
+    target: Ints | None
+    values: list[Floats]
+
+    @property
+    def step_ms(self) -> Floats | None:
+        """[lines] what one step took, where that is told."""
+        took = self.template.took
+        return None if took is None else self.values[took[0]] * took[1]
+
+    def part(self, rows: slice | Indices) -> Columns:
+        """The columns of some of the lines."""
+        return Columns(
+            self.template,
+            self.lines[rows],
+            None if self.ts_ms is None else self.ts_ms[rows],
+            None if self.step is None else self.step[rows],
+            None if self.target is None else self.target[rows],
+            [column[rows] for column in self.values],
+        )
+
+
+@dataclass(slots=True)
+class Template:
+    """How to read lines of one shape.
+
+    said: what the sample says. gaps: [runs] bytes before each run of digits. fixed: runs that must be as in
+    the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
+    how long a step takes, and its unit in ms.
+    """
+
+    shape: bytes
+    said: Said
+    gaps: Ints
+    fixed: dict[int, bytes] = field(default_factory=dict)
+    numbers: dict[int, Number] = field(default_factory=dict)
+    step: Number | None = None
+    target: Number | None = None
+    timing: Timing | None = None
+    epoch: tuple[Number, float] | None = None
+    took: tuple[int, float] | None = None
+
+    @property
+    def record(self) -> Record | None:
+        return self.said.records[0] if self.said.records else None
+
+    @property
+    def dialect(self) -> Dialect | None:
+        return self.said.dialect
+
+    def holds(self, states: Mapping[str, State], specific: bool) -> bool:
+        """Is what was learnt still so, with dialects in these states?"""
+        if self.dialect is None:
+            return specific or not self.said.specific
+        if self.dialect.generic and specific:
+            return False
+        return states.get(self.dialect.name, {}) == self.said.state
+
+    def grid(self, block: Block, lines: Indices) -> tuple[Grid, Indices]:
+        """The runs of those of these lines that fit, and which they are. All have the template's shape."""
+        runs = len(self.gaps)
+        lines = lines[block.run[lines + 1] - block.run[lines] == runs]
+        grid = block.grid(lines, runs)
+        good = self._fits(grid, block.first[lines])
+        return (grid, lines) if good.all() else (grid.keep(good), lines[good])
+
+    def decode(self, lines: Indices, grid: Grid, zone: tzinfo | None) -> Columns:
+        """The columns of lines that fit, but for those that name a date that does not exist."""
+        ts_ms = self._times(grid, zone)
+        if ts_ms is not None and np.isnan(ts_ms).any():
+            real = ~np.isnan(ts_ms)
+            lines, grid, ts_ms = lines[real], grid.keep(real), ts_ms[real]
+        record = self.record
+        if record is None:
+            return Columns(self, lines, ts_ms, None, None, [])
+        values = [
+            self.numbers[index].decode(grid) if index in self.numbers else np.full(len(lines), value)
+            for index, (_, value) in enumerate(record.values)
+        ]
+        return Columns(
+            self,
+            lines,
+            ts_ms,
+            _whole(self.step, record.step, grid),
+            _whole(self.target, record.target, grid),
+            values,
+        )
+
+    def _fits(self, grid: Grid, first: Indices) -> Bools:
+        if not len(self.gaps):
+            return np.ones(len(first), np.bool_)
+        good: Bools = grid.begin(0) - first == self.gaps[0]
+        placed = grid.gaps() == self.gaps[1:]
+        if not placed.all():
+            good &= np.logical_and.reduce(placed, axis=1)
+        if self.record is None and self.timing is None:
+            return good
+        width = grid.width
+        # No framework prints longer ones; a bound in a dialect's regular expression may be not far above.
+        if width.max(initial=0) > 18:
+            most = np.full(width.shape[1], 18)
+            most[[run for number in self.numbers.values() for run in number.runs]] = 30
+            good &= np.logical_and.reduce(width <= most, axis=1)
+        for run, digits in self.fixed.items():
+            good &= width[:, run] == len(digits)
+            good &= grid.integers(run) == int(digits)
+        for number in (*self.numbers.values(), *((self.epoch[0],) if self.epoch else ())):
+            if number.exponent is not None or len(number.whole) > 1:
+                good &= number.fits(grid)
+        for whole in (self.step, self.target):
+            if whole is not None:
+                good &= width[:, whole.whole[0]] <= 12
+        if self.timing is not None:
+            good &= self.timing.fits(grid)
+        return good
+
+    def _times(self, grid: Grid, zone: tzinfo | None) -> Floats | None:
+        if self.epoch is not None:
+            number, scale = self.epoch
+            return np.round(number.decode(grid) * scale, 3)
+        return None if self.timing is None else self.timing.decode(grid, zone)
+
+
+def _whole(number: Number | None, value: int | None, grid: Grid) -> Ints | None:
+    if number is not None:
+        whole = grid.integers(number.whole[0])
+        return -whole if number.negative else whole
+    return None if value is None else np.full(len(grid), value, np.int64)

@@ -1,0 +1,81 @@
+"""fairseq, in its `simple` and its `json` log format.
+
+    | epoch 001:    450 / 1891 loss=11.521, ppl=1886.05, num_updates=445, lr=8.9e-05, clip=0%, wall=882
+    | epoch 001 | loss 7.157 | nll_loss 0.000 | num_updates 1134 | lr 0.00185
+    | epoch 001 | valid on 'valid' subset | loss 8.114 | ppl 118.06 | num_updates 600
+    {"epoch": 1, "update": 0.001, "loss": "25.22", "ppl": "3.9e+07", "num_updates": "3", "lr": "6e-05"}
+
+The step is `num_updates`, not the place in the epoch. The numbers of a validation that do not say `valid`
+themselves are `valid/loss`. In JSON numbers are strings, and `update` is a fractional epoch.
+Source: facebookresearch/fairseq fairseq/logging/progress_bar.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lensd_log.formats.epochs import step_in_run
+from lensd_log.formats.json_text import decode
+from lensd_log.formats.pairs import Values, parted
+from lensd_log.line.numbers import json_step
+from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+
+_PROGRESS = re.compile(r"epoch (\d{1,9}):\s{1,12}(\d{1,12}) / (\d{1,12}) (?=[\w.]{1,60}=)")
+_SUMMARY = re.compile(r"epoch (\d{1,9}) \| (?=[\w.]{1,60} |valid on )")
+_STEPS = ("num_updates", "train_num_updates", "valid_num_updates")
+_COUNTERS = frozenset(
+    ("epoch", "update", "train_epoch", "train_update", "valid_epoch", "valid_update", *_STEPS)
+)
+
+
+def _simple(entry: Entry, state: State) -> Parsed:
+    if not entry.complete:
+        return None
+    text = entry.text
+    found = _PROGRESS.search(text)
+    if found:
+        pairs = list(parted(text[found.end() :], ", ", "="))
+        step = _told(pairs)
+        if step is None:
+            step = step_in_run(int(found[2]), int(found[3]), int(found[1]), state, each_epoch=True)
+        return _record(pairs, step)
+    found = _SUMMARY.search(text)
+    if found is None:
+        return None
+    parts = text[found.end() :].split(" | ")
+    valid = parts[0].startswith("valid on ")
+    pairs = [
+        (name, printed) for name, blank, printed in (part.strip().partition(" ") for part in parts) if blank
+    ]
+    return _record(pairs, _told(pairs), valid=valid)
+
+
+def _json(entry: Entry, state: State) -> Parsed:
+    at = entry.text.find('{"epoch": ')
+    if at < 0 or not entry.complete:
+        return None
+    row = decode(entry.text[at:])
+    if not isinstance(row, dict) or not any(name in row for name in _STEPS):
+        return None
+    pairs = [(name, str(value)) for name, value in row.items() if isinstance(value, (str, int, float))]
+    return _record(pairs, _told(pairs))
+
+
+def _told(pairs: Iterable[tuple[str, str]]) -> int | None:
+    given = dict(pairs)
+    return next((json_step(given[name]) for name in _STEPS if name in given), None)
+
+
+def _record(pairs: Iterable[tuple[str, str]], step: int | None, *, valid: bool = False) -> Parsed:
+    read = Values()
+    for name, printed in pairs:
+        if name not in _COUNTERS and name != "valid":
+            read.add(name, printed, "valid/" if valid and not name.startswith("valid") else "")
+    if not read.values:
+        return None
+    return (Record(read.values, step, evaluation=valid, units=read.units),)
+
+
+FAIRSEQ = Dialect("fairseq", _simple, needles=("epoch : ", "epoch  | "), framework="fairseq")
+FAIRSEQ_JSON = Dialect("fairseq-json", _json, needles=('{"epoch": ',), framework="fairseq")

@@ -1,0 +1,63 @@
+"""Trainers on JAX and Mesh TensorFlow.
+
+    completed step: 2, seconds: 5.658, TFLOP/s/device: 135.158, loss: 11.689           MaxText
+    eval metrics after step: 9, loss=10.374, total_weights=196608.0
+    [100] loss=1.2, steps_per_sec=3.4                          t5x, PaxML and others through clu
+    step, tf_loss[0.00107303483][1000182]                      T5 on Mesh TensorFlow: labels first
+
+MaxText's first step is printed before it is done (its seconds are those of the dispatch).
+Source: AI-Hypercomputer/maxtext src/maxtext/common/metric_logger.py; google/CommonLoopUtils
+clu/metric_writers/logging_writer.py; google-research/text-to-text-transfer-transformer.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lensd_log.formats.pairs import Values, parted
+from lensd_log.line.numbers import NUMBER
+from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+
+_MAXTEXT = re.compile(r"completed step: (\d{1,15}), ")
+_MAXTEXT_EVAL = re.compile(r"eval metrics after step: (\d{1,15}), ")
+_CLU = re.compile(rf"\[(\d{{1,15}})\] (?=[\w./-]{{1,120}}={NUMBER}(?:,|\Z))")
+_MESH = re.compile(rf"step, (\w{{1,60}})\[({NUMBER})\]\[(\d{{1,15}})\]\Z")
+
+
+def _maxtext(entry: Entry, state: State) -> Parsed:
+    found = _MAXTEXT.match(entry.text)
+    evaluation = None if found else _MAXTEXT_EVAL.match(entry.text)
+    head = found or evaluation
+    if head is None or not entry.complete:
+        return None
+    sign, prefix = (": ", "") if found else ("=", "eval/")
+    read = Values(parted(entry.text[head.end() :], ", ", sign), prefix)
+    if not read.values:
+        return None
+    return (Record(read.values, int(head[1]), evaluation=bool(evaluation), units=read.units),)
+
+
+def _clu(entry: Entry, state: State) -> Parsed:
+    found = _CLU.match(entry.text)
+    if found is None or not entry.complete:
+        return None
+    read = Values(parted(entry.text[found.end() :], ", ", "="))
+    return (Record(read.values, int(found[1])),) if read.values else None
+
+
+def _mesh(entry: Entry, state: State) -> Parsed:
+    found = _MESH.match(entry.text)
+    if found is None or not entry.complete:
+        return None
+    return (Record(Values(((found[1], found[2]),)).values, int(found[3])),)
+
+
+MAXTEXT = Dialect(
+    "maxtext",
+    _maxtext,
+    needles=("completed step: ", "metrics after step"),
+    framework="maxtext",
+    columns=EVERY_LINE,
+)
+CLU = Dialect("clu", _clu, needles=("] ",), framework="t5x", columns=EVERY_LINE)
+T5_MESH = Dialect("t5-mesh", _mesh, needles=("step, ",), framework="t5-mesh", columns=EVERY_LINE)

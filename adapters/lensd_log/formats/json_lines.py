@@ -1,0 +1,117 @@
+"""JSON lines: one object a record, as LLaMA-Factory's `trainer_log.jsonl`, detectron2's `metrics.json`,
+DETR's `log.txt`.
+
+    {"current_steps": 10, "total_steps": 3280, "loss": 0.8547, "lr": 5e-05, "epoch": 0.03, "percentage": 0.3}
+
+The step is the first of the usual keys (`global_step`, `step`, `iteration`, ...), else the epoch. Counters
+are no metrics. Numbers one level down count under `metrics`, `data`, `values`, `scalars` and `logs`. A
+record without any counter counts only when a name in it sounds like a metric, by its ordinal.
+"""
+
+from __future__ import annotations
+
+import math
+
+from lensd_log.formats.epochs import step_in_run
+from lensd_log.formats.json_text import decode
+from lensd_log.formats.names import (
+    COUNTERS,
+    EPOCH_KEYS,
+    STEP_KEYS,
+    TIME_KEYS,
+    TOTAL_KEYS,
+    sounds_like_metric,
+)
+from lensd_log.formats.origins import origin
+from lensd_log.line.numbers import json_number, json_step
+from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.timestamps import parse_iso
+
+_INNER = ("metrics", "data", "values", "scalars", "logs")
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    if not entry.text.endswith("}"):
+        return None
+    row = decode(entry.text)
+    if not isinstance(row, dict):
+        return None
+    for key in _INNER:
+        inner = row.get(key)
+        if isinstance(inner, dict):
+            row = {**row, **inner}
+    step = _first(row, STEP_KEYS)
+    epoch = _first(row, EPOCH_KEYS)
+    evaluation = False
+    if step is None:
+        # A row of an epoch among rows that count steps belongs to the last step before it.
+        evaluation = "stepped" in state
+        step = None if evaluation else epoch
+    else:
+        state["stepped"] = True
+        if epoch is not None and "global_step" not in row:
+            step = step_in_run(step, None, epoch, state)
+    ts_ms, printed_time, time_key = _time(row)
+    values = []
+    for name, printed in row.items():
+        if name in COUNTERS or name == time_key:
+            continue
+        value = json_number(printed)
+        if value is not None:
+            values.append((name, value))
+    if not values:
+        return None
+    if step is None and not evaluation and not any(sounds_like_metric(name) for name, _ in values):
+        return None
+    total = _first(row, TOTAL_KEYS)
+    elapsed_s = _elapsed(row.get("elapsed_time"))
+    return (
+        Record(
+            values,
+            step,
+            evaluation,
+            ts_ms=ts_ms,
+            printed_time=printed_time,
+            elapsed_s=elapsed_s,
+            target=total,
+            framework=origin(row),
+        ),
+    )
+
+
+def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
+    for key in keys:
+        if key in row and not isinstance(row[key], bool) and (step := json_step(row[key])) is not None:
+            return step
+    return None
+
+
+def _time(row: dict[str, object]) -> tuple[float | None, str | None, str]:
+    """The record's time, as a number or as text, and its key; a relative time is a metric like any other."""
+    for key in TIME_KEYS:
+        value = row.get(key)
+        if isinstance(value, str):
+            if parse_iso(value, None) is not None:
+                return None, value, key
+        elif (ticks := json_number(value)) is not None and math.isfinite(ticks):
+            for scale, low in ((1e-6, 1e17), (1e-3, 1e14), (1.0, 1e11), (1000.0, 1e8)):
+                if ticks > low:
+                    return round(ticks * scale, 3), None, key
+    return None, None, ""
+
+
+def _elapsed(value: object) -> float | None:
+    """Seconds of `H:MM:SS` or `1 day, H:MM:SS`."""
+    if not isinstance(value, str) or len(value) > 40:
+        return None
+    days, _, clock = value.rpartition(", ")
+    parts = clock.split(":")
+    if len(parts) != 3 or not all(part.isdecimal() for part in parts):
+        return None
+    day = days.split(" ")[0] if days else "0"
+    if not day.isdecimal():
+        return None
+    return int(day) * 86_400.0 + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
+
+
+JSON_LINES = Dialect("json-lines", _parse, needles=("{",))

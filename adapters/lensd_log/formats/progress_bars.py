@@ -1,0 +1,105 @@
+"""Progress bars that carry numbers: tqdm with a postfix, Lightning's (tqdm and Rich), OpenRLHF, diffusers.
+
+    Epoch 0:  97%|#########7| 1651/1702 [13:00<00:24,  2.11it/s, loss=0.158, v_num=0, train_loss=0.149]
+    Epoch 3/9  ---------------- 938/938 0:00:10 * 0:00:00 90.12it/s v_num: 0.000 train_loss: 0.104      Rich
+    Train epoch [1/1]: 100%|##########| 128/128 [02:11<00:00,  1.02s/it, pg=0.01, kl=0.002]
+    Steps:  10%|#         | 100/1000 [00:50<07:30,  2.00it/s, loss=0.117, lr=1e-5]
+
+The step is the postfix's `global_step` where it has one (NeMo 1), else `epoch * N + i`. A bar that begins
+again without a new epoch goes on where it ended. Redraws repeat a counter with what is newer: the last one
+counts.
+Bars of evaluations and sanity checks give nothing. What Lightning's N counts differs by version: before 2.0
+validation batches are in it.
+Source: tqdm; Lightning-AI/pytorch-lightning callbacks/progress/{tqdm,rich}_progress.py; OpenRLHF/OpenRLHF
+openrlhf/trainer; NVIDIA/NeMo 1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lensd_log.formats.names import sounds_like_metric
+from lensd_log.formats.pairs import Values
+from lensd_log.line.numbers import number
+from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+
+_BAR = re.compile(
+    r"(?P<said>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
+    r" \[(?:\d{1,6} days?, )?[\d:]{4,12}<(?:\d{1,6} days?, )?[\d:?]{1,12},\s{0,4}[^,\]\s]{1,20}"
+    r"(?:, (?P<pairs>[^\r]{1,4000}))?\]"
+)
+_RICH = re.compile(
+    r"(?P<said>[^━╸╺\r]{0,100})[━╸╺][━╸╺ ]{1,400}(?P<at>\d{1,12})/(?P<length>\d{1,12})\s{1,4}"
+    r"[\d:]{4,12} • [\d:-]{4,12}\s{1,4}[\d.]{1,12}(?:it/s|s/it)\s{0,4}(?P<pairs>.{0,4000})\Z"
+)
+_EPOCH = re.compile(r"[Ee]poch:?\s?\[?(\d{1,9})(?:/(\d{1,9}))?\]?")
+_IDLE = re.compile(
+    r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
+)
+_PAIR = re.compile(
+    r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})"
+    r"([^\s,=:]{1,40})(?=[,:\s]|\Z)"
+)
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    if len(entry.states) == 1:
+        states: Iterator[str] = iter((entry.text,))
+    else:
+        states = iter(entry.states)
+    records: list[Record] = []
+    known = False
+    for text in states:
+        found = (_BAR.match(text) if "%" in text else None) or (_RICH.match(text) if "━" in text else None)
+        if found is None:
+            continue
+        read = Values(_pairs(found))
+        epoch = _EPOCH.search(found["said"])
+        if _IDLE.search(found["said"]) and not (epoch and found["said"].startswith(epoch[0])):
+            known = True
+            continue
+        if not read.values:
+            # A bar that says nothing here is somebody else's (a loader's, Trainer's).
+            known = known or "bars" in state
+            continue
+        known = True
+        step = _step(found, epoch, state)
+        if records and records[-1].step == step:
+            records.pop()
+        lightning = "v_num" in (found["pairs"] or "") or "━" in text
+        records.append(
+            Record(read.values, step, units=read.units, framework="lightning" if lightning else None)
+        )
+    return records if known else None
+
+
+def _pairs(found: re.Match[str]) -> Iterator[tuple[str, str]]:
+    for pair in _PAIR.finditer(found["said"]):
+        if sounds_like_metric(pair[1]):
+            yield pair[1], pair[2]
+    for pair in _PAIR.finditer(found["pairs"] or ""):
+        yield pair[1], pair[2]
+
+
+def _step(found: re.Match[str], epoch: re.Match[str] | None, state: State) -> int:
+    """The step through the run. `bars`: epoch, place and length of the bar before; `before`: steps of bars
+    that began again in the same epoch."""
+    at, length = int(found["at"]), int(found["length"])
+    for name, printed in _PAIR.findall(found["pairs"] or ""):
+        if name == "global_step" and (told := number(printed)) is not None and abs(told) < 1 << 62:
+            state.update(bars=[0, at, length], first=0, before=0)
+            return int(told)
+    number_of = int(epoch[1]) if epoch else 0
+    # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen tells.
+    last = state.get("bars")
+    if last is None or number_of < last[0]:
+        state["first"], state["before"] = (1 if number_of == 1 and epoch and epoch[2] else 0), 0
+    elif number_of == last[0] and at < last[1] and last[1] >= last[2] - 1:
+        state["before"] += last[2]
+    state["bars"] = [number_of, at, length]
+    step: int = state["before"] + max(0, number_of - state["first"]) * length + at
+    return step
+
+
+PROGRESS_BARS = Dialect("progress-bar", _parse, needles=("it/s", "s/it", "%|"))

@@ -1,0 +1,84 @@
+"""The training scripts of PyTorch's examples, and the many that began as a copy of them.
+
+    Epoch: [0][  10/1307]	Time  0.779 ( 5.211)	Data  0.0 (0.1)	Loss 2.3915e+01 (1.5221e+01)     imagenet
+     * Acc@1 76.130 Acc@5 92.862
+    Train Epoch: 1 [640/60000 (1%)]	Loss: 2.213500                                              mnist
+    Test set: Average loss: 0.0831, Accuracy: 9727/10000 (97%)
+
+imagenet prints the current value and, in brackets, the average; the first counts, at `epoch * N + i`. What it
+prints while it evaluates (`Test: [10/50]`) are averages of a part. mnist counts samples from epoch 1.
+Source: pytorch/examples imagenet/main.py, mnist/main.py; microsoft/Swin-Transformer main.py.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lensd_log.formats.pairs import Values, kept_apart
+from lensd_log.line.numbers import NUMBER, UNIT
+from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+
+_EPOCH = re.compile(
+    r"(?:Epoch|Train): ?\[(\d{1,9})(?:/\d{1,9})?\]\[\s{0,12}(\d{1,12})/(\d{1,12})\]:?\s{1,8}(?=[A-Za-z])"
+)
+_TEST = re.compile(r"Test: ?\[\s{0,12}\d{1,12}/\d{1,12}\]\s")
+_SUMMARY = re.compile(r"\* (?=[A-Za-z][\w@]{0,30} \d)")
+_METER = re.compile(
+    rf"(?<![\w@/.-])([A-Za-z][\w@/.-]{{0,40}}):?\s{{1,8}}({NUMBER}{UNIT})(?:\s{{1,4}}\(\s{{0,8}}{NUMBER}{UNIT}\s?\))?(?=[\s,]|\Z)"
+)
+_MNIST = re.compile(
+    r"Train Epoch: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}(?:\.\d{1,3})?%\)\]\s{1,8}"
+)
+_TEST_SET = re.compile(r"Test set: (?=[A-Z])")
+_PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
+
+
+def _imagenet(entry: Entry, state: State) -> Parsed:
+    text = entry.text
+    found = _EPOCH.match(text)
+    if found:
+        if not entry.complete:
+            return ()
+        epoch, at, length = int(found[1]), int(found[2]), int(found[3])
+        read = Values((m[1], m[2]) for m in _METER.finditer(text, found.end()))
+        if not read.values:
+            return None
+        kept_apart(read, state, "", trains=True)
+        return (Record(read.values, epoch * length + at, units=read.units),)
+    if _TEST.match(text):
+        return ()
+    found = _SUMMARY.match(text)
+    if found is None or not entry.complete:
+        return None
+    read = Values((m[1], m[2]) for m in _METER.finditer(text, found.end()))
+    if not read.values:
+        return None
+    kept_apart(read, state, "Test/")
+    return (Record(read.values, None, evaluation=True, units=read.units),)
+
+
+def _mnist(entry: Entry, state: State) -> Parsed:
+    text = entry.text
+    found = _MNIST.match(text)
+    test = None if found else _TEST_SET.match(text)
+    head = found or test
+    if head is None or not entry.complete:
+        return None
+    read = Values((m[1], m[2]) for m in _PAIR.finditer(text, head.end()))
+    if not read.values:
+        return None
+    if test:
+        return (Record(read.values, None, evaluation=True, units=read.units),)
+    epoch, seen, length = int(head[1]), int(head[2]), int(head[3])
+    # OpenCLIP has the same line and counts epochs from 0.
+    first = state["first"] = min(state.get("first", 1), epoch)
+    return (Record(read.values, (epoch - first) * length + seen, units=read.units),)
+
+
+IMAGENET = Dialect(
+    "pytorch-imagenet",
+    _imagenet,
+    needles=("Epoch: [][", "Epoch:[][", "Train: [", "Test: [", "* "),
+    framework="pytorch-imagenet",
+)
+MNIST = Dialect("pytorch-mnist", _mnist, needles=("Train Epoch: ", "Test set: "), framework="pytorch-mnist")

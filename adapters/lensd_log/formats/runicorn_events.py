@@ -1,0 +1,59 @@
+"""Runicorn's `events.jsonl`: `{"ts": 1704067200.5, "type": "metrics", "data": {"global_step": 1, "loss":
+2.3, "stage": "train"}}`.
+
+Seen with Runicorn SDK 0.5.3 and 0.7.2. The step is `data.global_step`, where that is missing or null
+`data.step`, as an integer; a record without one gives no point and is counted as unparsed. The time is
+`ts`, else an absolute `data.time`. NaN and Infinity are values; booleans, null, strings, lists and objects
+are none. `image` records are not metrics.
+"""
+
+from __future__ import annotations
+
+from lensd_log.formats.json_text import decode
+from lensd_log.line.numbers import json_number, json_step
+from lensd_log.line.record import UNREADABLE, Dialect, Entry, Parsed, Record, State
+
+_NOT_METRICS = frozenset({"global_step", "step", "epoch", "time", "stage"})
+#: Seconds; a smaller `time` is relative to the beginning of the run.
+_ABSOLUTE = 1e8
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    row = decode(entry.text)
+    if not isinstance(row, dict) or not isinstance(row.get("type"), str):
+        return None
+    data = row.get("data")
+    if "ts" not in row and not isinstance(data, dict):
+        return None
+    if row["type"] != "metrics":
+        return ()
+    if not isinstance(data, dict):
+        return UNREADABLE
+    ts_ms = _time(row.get("ts"), data.get("time"))
+    if ts_ms is None:
+        ts_ms = state.get("ts_ms")
+    else:
+        state["ts_ms"] = ts_ms
+    key = data.get("global_step")
+    step = json_step(data.get("step") if key is None else key)
+    if step is None:
+        return UNREADABLE
+    values = []
+    for name, printed in data.items():
+        if name not in _NOT_METRICS and (value := json_number(printed)) is not None:
+            values.append((name, value))
+    stage = data.get("stage")
+    labels = (("stage", str(stage)),) if isinstance(stage, (str, int, float)) else ()
+    return (Record(values, step, ts_ms=ts_ms, labels=labels),) if values or labels else ()
+
+
+def _time(ts: object, time: object) -> float | None:
+    for seconds in (ts, time):
+        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+            continue
+        if _ABSOLUTE < seconds < 1e11:
+            return round(seconds * 1000, 3)
+    return None
+
+
+RUNICORN = Dialect("runicorn", _parse, needles=('"data"',))

@@ -1,0 +1,27 @@
+"""verl.
+
+    step:34 - global_seqlen/min:419336 - actor/pg_loss:0.0424 - val-core/acc/mean@1:0.508
+
+Source: volcengine/verl verl/utils/logger/aggregate_logger.py `concat_dict_to_str`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lensd_log.formats.pairs import Values
+from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+
+_LINE = re.compile(r"step:(\d{1,15}) - (?=[\w@./-]{1,120}:)")
+
+
+def _parse(entry: Entry, state: State) -> Parsed:
+    found = _LINE.match(entry.text)
+    if found is None or not entry.complete:
+        return None
+    pairs = (part.rpartition(":") for part in entry.text[found.end() :].split(" - "))
+    read = Values((name, printed) for name, _, printed in pairs)
+    return (Record(read.values, int(found[1])),) if read.values else None
+
+
+VERL = Dialect("verl", _parse, needles=("step: - ",), framework="verl", columns=EVERY_LINE)

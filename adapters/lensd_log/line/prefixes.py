@@ -1,0 +1,97 @@
+"""What stands before a framework's own text in a line: ranks, times, logging prefixes.
+
+Peeled in a loop and in any order. What they say (time, rank) is kept; nothing else is. Containers are in
+`containers`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from lensd_log.line.timestamps import Stamp, stamp_at
+
+
+@dataclass(slots=True)
+class Peeled:
+    """A line's own text, and what its prefixes said."""
+
+    text: str
+    stamp: Stamp | None = None
+    rank: int | None = None
+    indent: int = 0
+
+
+_LEVEL = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|TRACE|SUCCESS|NOTICE|debug|info|warning|error"
+# torchrun `[rank0]:` `[default7]:` `[rank-31/32]`, DeepSpeed `[Rank 0]`, `rank0: `.
+_RANK = re.compile(
+    r"(?:\[(?:rank|Rank|RANK|default)[ :=-]?(\d{1,6})(?:/\d{1,6})?\]|(?:rank|Rank) ?(\d{1,6})(?=:)):?"
+)
+# srun -l `12: text`. A tab or a fraction behind the colon is some framework's own counter.
+_SRUN = re.compile(r" {0,4}(\d{1,5}): (?![ \t]*[-+]?(?:\d*\.\d|nan\b|inf\b))")
+# Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
+_TASK = re.compile(r"\([\w.]{1,60} pid=\d+(?:, ip=[\d.]{7,15})?\) ?|[A-Za-z]\w{0,30}\.[\w-]{1,40}/\d{1,5} ")
+_TOKEN = re.compile(
+    rf"(?:{_LEVEL.partition('|debug')[0]})(?::[\w.]{{1,60}}:|:|\]|\b)"  # INFO, INFO:root:; no `error: 1`
+    rf"|\[ ?(?:{_LEVEL})\b[^\]\n]{{0,80}}\]"  # [INFO ], [INFO|trainer.py:1786]
+    r"|\[[^\]\[=\n]{0,80}\.(?:py|cc|cpp|cu|rs|go):\d+[^\]\n]{0,60}\]:?"  # [--------trainer.py:2488]
+    r"|\[PID:\d+\]"
+    r"|\[[A-Za-z][\w-]{0,19}\] (?=\[?\d{4}[-/])"  # a tag before a date
+)
+# Only behind a time or a level: a logger's name, a place in the source, glog's thread and file.
+_NAME = re.compile(
+    r"[\w.<>-]{1,80}:[\w.<>-]{1,80}:\d+ - "  # loguru: __main__:train:42 -
+    r"|[A-Za-z_][\w.]{0,79} [-|] (?=\S)"
+    r"|[A-Za-z_]\w{0,40}(?:\.\w{1,60}){1,8}:\d{1,6} - "  # yolox.core.trainer:257 -
+    r"|\d{1,10} [\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]
+    r"|\[(?!LightGBM\])[A-Za-z][\w.-]{0,39}\] (?:- )?"
+    r"|\([A-Za-z_][\w.]{0,60}:\d{1,6}\) "  # ESPnet: (trainer:486)
+    rf"|[A-Za-z_][\w.]{{0,79}} (?=(?:{_LEVEL})\b)"  # Paddle: ppcls INFO:
+    r"|[\w.-]{1,64} [\w./@-]{1,64}\[\d{1,8}\]: "  # syslog, journald: node1 python3[4242]:
+    r"|[A-Za-z_][\w.]{0,79}\]: ?"  # detectron2: [11/18 18:14:12 d2.utils.events]:
+)
+_MOST = 40  # prefixes of a line
+_SEPARATOR = re.compile(r"(?:[-|:>]{1,2}(?=\s)|>>|\s)+")
+
+
+def peel(text: str, zone: tzinfo | None) -> Peeled:
+    """Take the prefixes off a line."""
+    result = Peeled(text)
+    at, seen, labelled = 0, False, False
+    for _ in range(_MOST):
+        blank = _SEPARATOR.match(text, at) if seen else None
+        if blank:
+            at = blank.end()
+        elif not seen:
+            while text[at : at + 1] == " ":
+                at += 1
+        if found := stamp_at(text, at, zone):
+            # The first one counts; that of syslog has no year.
+            if result.stamp is None or (result.stamp.ms is None and found[0].ms is not None):
+                result.stamp = found[0]
+            at, seen = found[1], True
+            continue
+        if rank := _RANK.match(text, at) or (not labelled and _SRUN.match(text, at)) or None:
+            labelled = labelled or rank.re is _SRUN
+            if result.rank is None:
+                result.rank = int(rank[1] or rank[2]) if rank.re is _RANK else int(rank[1])
+            at, seen = rank.end(), True
+            continue
+        token = _TOKEN.match(text, at) or _TASK.match(text, at) or (_NAME.match(text, at) if seen else None)
+        if (
+            token
+            and token[0].endswith("| ")
+            and text.count("|", token.end()) == 1
+            and text.rstrip()[-1:] == "|"
+        ):
+            token = None  # a table's row, whose name fills its cell
+        if token is None:
+            if blank and "|" in blank[0] and text.count("|", at) == 2 and text.rstrip()[-1:] == "|":
+                at = text.index("|", blank.start())  # it opens the row of a table
+            break
+        at, seen = token.end(), True
+    rest = text[at:].lstrip()
+    before = text[: len(text) - len(rest)]
+    result.text, result.indent = rest.rstrip(), len(before) - len(before.rstrip(" "))
+    return result

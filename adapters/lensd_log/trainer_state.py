@@ -1,0 +1,100 @@
+"""`trainer_state.json` of the Hugging Face Trainer: one JSON document that is written anew at each save.
+
+Its `log_history` only ever grows within a run: `[{"epoch": 0.02, "loss": 4.283, "step": 10}, ...]`.
+Records carry no time; they get the file's. Source: huggingface/transformers trainer_callback.py
+`TrainerState.save_to_json`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+
+import msgspec
+
+from lensd.adapter import Budget, InputGone, RetryAfter
+from lensd.model import Batch, Input, Points, SeriesBuilder
+from lensd_log.formats.names import COUNTERS
+from lensd_log.line.numbers import json_number, json_step
+
+_LIMIT = 256 << 20
+
+
+class _State(msgspec.Struct):
+    """The fields of the document that matter here."""
+
+    log_history: list[dict[str, object]]
+    max_steps: int = 0
+    best_metric: float | None = None
+
+
+def read(input: Input, cursor: bytes | None, budget: Budget) -> Batch:
+    """The records that were not there when `cursor` was made. Raises InputGone, RetryAfter."""
+    done, before = _position(cursor)
+    document, mtime_ms, size = _load(input)
+    restart = done > 0 and _digest(document.log_history[:done]) != before
+    if restart:
+        done = 0
+    now = budget.now_ms
+    ts_ms = min(mtime_ms, now) if now > 0 else mtime_ms
+    series, targets = SeriesBuilder(), []
+    batch = Batch(cursor=b"", restart=restart, dialect="hf-trainer-state", time_inferred=done == 0)
+    at = done
+    for row in document.log_history[done:]:
+        at += 1
+        step = json_step(row.get("step"))
+        batch.counts.records += 1
+        if step is None:
+            batch.counts.unparsed += 1
+            continue
+        index = series.next_row()
+        before_points = series.points
+        for name, printed in row.items():
+            value = json_number(printed)
+            if name not in COUNTERS and name != "total_flos" and value is not None:
+                series.add(name, step, ts_ms, value)
+        batch.counts.matched += series.points > before_points
+        if document.max_steps > 0:
+            targets.append((step, ts_ms, float(document.max_steps), index))
+        if budget.spent(0, series.points):
+            break
+    batch.series = series.build(input.prefix)
+    if targets:
+        batch.targets = Points.of(*zip(*targets, strict=True))
+    batch.more = at < len(document.log_history)
+    batch.counts.bytes = size if at > done else 0
+    batch.facts = {"framework": "huggingface"}
+    if document.max_steps > 0:
+        batch.facts["target_iteration"] = document.max_steps
+    batch.cursor = json.dumps({"v": 1, "done": at, "digest": _digest(document.log_history[:at])}).encode()
+    return batch
+
+
+def _load(input: Input) -> tuple[_State, float, int]:
+    try:
+        status = os.stat(input.path)
+        with open(input.path, "rb") as file:
+            data = file.read(_LIMIT)
+    except FileNotFoundError:
+        raise InputGone(f"{input.name}: the file is not there any more") from None
+    except OSError as error:
+        raise RetryAfter(f"{input.name}: {error.strerror or error}", 5.0) from None
+    try:
+        # json.loads takes the bare NaN that Python writes.
+        document = msgspec.convert(json.loads(data or b'{"log_history": []}'), _State)
+    except (ValueError, RecursionError):
+        raise RetryAfter(f"{input.name}: no trainer state, or it is being written just now", 2.0) from None
+    return document, status.st_mtime_ns / 1e6, status.st_size
+
+
+def _position(cursor: bytes | None) -> tuple[int, str]:
+    try:
+        value = json.loads(cursor or b"{}")
+        return int(value.get("done", 0)), str(value.get("digest", ""))
+    except (ValueError, TypeError, AttributeError):
+        return 0, ""
+
+
+def _digest(rows: list[dict[str, object]]) -> str:
+    return hashlib.blake2s(json.dumps(rows, sort_keys=True).encode(), digest_size=8).hexdigest()

@@ -1,0 +1,153 @@
+"""`lensd hook`: puts the hook into an environment, takes it out, and sends what it could not send."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from lensd.hook import install as installation
+from lensd.hook.delivery import Delivery
+from lensd.hook.install import InstallationError
+from lensd.hook.leftovers import flush
+from lensd.hook.settings import Settings, given
+
+FAILED, USAGE = 1, 2
+
+_python = click.option(
+    "--python",
+    metavar="PATH",
+    help="The Python of the training environment.  [default: the one that runs lensd]",
+)
+_url = click.option(
+    "--url",
+    metavar="URL",
+    help="The API (also $LENSD_API_BASE_URL).  [default: http://127.0.0.1:8080/api/v1]",
+)
+
+
+@click.group()
+def hook() -> None:
+    """Report what training gives to wandb, with no change to the code: the hook for a training environment.
+
+    \b
+    lensd hook install --python ~/venv/bin/python    every `import wandb` there reports to lensd
+    lensd hook status
+    lensd hook flush                                 send what was kept while lensd was away
+    """
+
+
+@hook.command()
+@_python
+def install(python: str | None) -> None:
+    """Load the hook whenever that Python starts; costs nothing until wandb is imported.
+
+    \b
+    lensd hook install --python ~/venv/bin/python
+    """
+    try:
+        target = installation.environment(python)
+        folder = installation.install(target)
+    except InstallationError as error:
+        _fail(USAGE, str(error))
+    click.echo(f"the hook is installed in {folder}")
+    click.echo(f"it reports to {Settings.read().base_url} unless LENSD_API_BASE_URL says otherwise")
+
+
+@hook.command()
+@_python
+def uninstall(python: str | None) -> None:
+    """Take the hook out again; nothing of it stays.
+
+    \b
+    lensd hook uninstall --python ~/venv/bin/python
+    """
+    try:
+        found = installation.uninstall(installation.environment(python))
+    except InstallationError as error:
+        _fail(USAGE, str(error))
+    for folder in found:
+        click.echo(f"the hook is removed from {folder}")
+    if not found:
+        click.echo("the hook is not installed there")
+
+
+@hook.command()
+@_python
+@_url
+def status(python: str | None, url: str | None) -> None:
+    """Whether the hook is installed, where it reports to, and whether anybody answers there.
+
+    \b
+    lensd hook status --python ~/venv/bin/python
+    """
+    try:
+        target = installation.environment(python)
+    except InstallationError as error:
+        _fail(USAGE, str(error))
+    folder = target.installed()
+    if folder is None:
+        click.echo(f"not installed for {target.python}")
+    elif installation.is_current(folder):
+        click.echo(f"installed in {folder}")
+    else:
+        click.echo(f"installed in {folder}, of another version or incomplete: run `lensd hook install` again")
+    base = _base(url)
+    click.echo(f"{base} {'answers' if answers(base) else 'does not answer'}")
+    click.echo(
+        f"the workload is {Settings.read().workload or 'the id of each run (WORKLOAD_UID is not set)'}"
+    )
+    if folder is None:
+        raise SystemExit(FAILED)
+
+
+@hook.command(name="flush")
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+@_url
+def flush_command(folders: tuple[str, ...], url: str | None) -> None:
+    """Send what training could not, because no lensd answered: every spool below FOLDER (here, by default).
+
+    \b
+    lensd hook flush ./experiments --url http://127.0.0.1:8080
+    """
+    chosen = Settings.read()
+    server = Delivery(_base(url), chosen.token)
+    rows = files = refused = 0
+    problem = ""
+    for folder in folders or [given("SPOOL_DIR") or "."]:
+        if not Path(folder).is_dir():
+            _fail(USAGE, f"{folder} is no folder")
+        done = flush(folder, server, max(chosen.timeout, 30.0))
+        rows, files, refused = rows + done.rows, files + done.files, refused + done.refused
+        problem = problem or done.problem
+    click.echo(f"{rows} log calls of {files} spool files sent to {server.base_url}")
+    if refused:
+        _fail(FAILED, f"{refused} log calls were refused: {problem}")
+    if problem:
+        _fail(FAILED, f"not everything was sent: {problem}")
+
+
+def answers(base_url: str, timeout: float = 2.0) -> bool:
+    """Whether a lensd is there."""
+    parts = urlsplit(base_url)
+    try:
+        with urllib.request.urlopen(f"{parts.scheme}://{parts.netloc}/healthz", timeout=timeout) as answer:
+            return bool(answer.status == 200)
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
+    except (OSError, ValueError):
+        return False
+
+
+def _base(url: str | None) -> str:
+    return Settings.read(base_url=url).base_url
+
+
+def _fail(code: int, sentence: str) -> NoReturn:
+    click.echo(f"lensd: {sentence}", err=True)
+    raise SystemExit(code)
