@@ -78,8 +78,8 @@ class SamplePoint:
 class Diagnosis:
     """What a look at an input found, for a person who wonders why points are there or missing.
 
-    dialects: lines that each of them took. metric_like: lines that nothing took though they look as if they
-    held metrics. step_from, time_from: in words, how many records had their step or time from there. samples:
+    log_formats: lines that each of them matched. metric_like: lines that none matched though they look like
+    metrics. step_from, time_from: in words, how many records had their step or time from there. samples:
     a few lines of each kind. units: of the metrics that were printed with one. skipped: damaged records and
     lines that are too long. proposal: a regular expression for metric-like lines.
     """
@@ -90,7 +90,7 @@ class Diagnosis:
     lines: int = 0
     matched: int = 0
     metric_like: int = 0
-    dialects: dict[str, int] = field(default_factory=dict)
+    log_formats: dict[str, int] = field(default_factory=dict)
     samples: dict[str, list[str]] = field(default_factory=dict)
     points: list[SamplePoint] = field(default_factory=list)
     point_count: int = 0

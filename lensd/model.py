@@ -106,10 +106,10 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class LineMark:
     """A place in a log from which its lines can be read: line number `line` (0-based, over the whole stream
-    of rotated pieces) begins at byte `offset` of the piece whose head has the fingerprint `piece`."""
+    of rotated segments) begins at byte `offset` of the segment whose head has the fingerprint `segment`."""
 
     line: int
-    piece: str
+    segment: str
     offset: int
 
 
@@ -160,7 +160,7 @@ class Batch:
     waits: bool = False
     restart: bool = False
     lag_bytes: int = 0
-    dialect: str | None = None  # what the content was recognised as, for `lensd sources`
+    log_format: str | None = None  # what the content was recognised as, for `lensd sources`
     note: str | None = None  # one sentence for the user, e.g. "0 of 1200 lines matched"
     time_inferred: bool = False  # some times are reckoned, not read
 

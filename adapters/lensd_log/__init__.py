@@ -1,4 +1,4 @@
-"""Reads text logs, JSON lines and CSV: one adapter, many dialects."""
+"""Reads text logs, JSON lines and CSV: one adapter, many log formats."""
 
 from lensd_log.adapter import LogAdapter
 

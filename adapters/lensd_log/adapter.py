@@ -15,7 +15,7 @@ from lensd.model import Batch, Input, Restarts
 from lensd.tail import base_name
 from lensd_log import patterns, runicorn
 from lensd_log import trainer_state as documents
-from lensd_log.cursor import Cursor
+from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import Observer
 from lensd_log.fast.walk import Shapes
 from lensd_log.reader import LineReader
@@ -55,7 +55,7 @@ class LogAdapter:
         if ranks not in ("lowest", "every"):
             raise ValueError(f"ranks must be 'lowest' or 'every', not {ranks!r}")
         self._every_rank = ranks == "every"
-        own = patterns.dialects(given.pop("patterns", []))
+        own = patterns.log_formats(given.pop("patterns", []))
         if given:
             known = "timezone, ranks, patterns"
             raise ValueError(f"the log adapter has no option {min(given)!r}; there are: {known}")
@@ -96,7 +96,7 @@ class LogAdapter:
         """The next batch. Raises RetryAfter, InputGone, InputDead."""
         if os.path.basename(input.path) == _TRAINER_STATE:
             return documents.read(input, cursor, budget)
-        state = Cursor.decode(cursor)
+        state = LogCursor.decode(cursor)
         if os.path.basename(input.path) != _EVENTS:
             return self._reader(input, state, budget).read()
         found = runicorn.facts(os.path.dirname(input.path))
@@ -113,20 +113,20 @@ class LogAdapter:
 
     def explain(self, input: Input, budget: Budget) -> Diagnosis:
         """What each line of a text log says and why, as far as the budget reaches. Raises as `read` does."""
-        observer, cursor = Observer(), Cursor()
+        observer, cursor = Observer(), LogCursor()
         while True:
             part = Budget(_LOOK, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock)
             strict = os.path.basename(input.path) == _EVENTS
             batch = self._reader(input, cursor, part, binary_allowed=strict, observer=observer).read()
             observer.batch(batch)
-            cursor = Cursor.decode(batch.cursor)
+            cursor = LogCursor.decode(batch.cursor)
             if not batch.more or budget.spent(observer.found.read_bytes, observer.found.point_count):
                 return observer.finish()
 
     def _reader(
         self,
         input: Input,
-        state: Cursor,
+        state: LogCursor,
         budget: Budget,
         *,
         binary_allowed: bool = False,

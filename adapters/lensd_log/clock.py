@@ -14,7 +14,7 @@ import numpy as np
 
 from lensd.model import Floats, Ints
 from lensd_log.line.record import Record, State
-from lensd_log.line.timestamps import Stamp, utc_ms
+from lensd_log.line.timestamps import Timestamp, utc_ms
 
 _DAY_MS = 86_400_000.0
 _NEAR = 32  # lines
@@ -57,7 +57,7 @@ class Clock:
         self._end = min(mtime_ms, now_ms) if now_ms > 0 else mtime_ms
         self.inferred = False
 
-    def stamp(self, stamp: Stamp | None, container_ms: float | None, line: int) -> float | None:
+    def stamp(self, stamp: Timestamp | None, container_ms: float | None, line: int) -> float | None:
         """The time of a line that prints one, else its container's, else None."""
         if stamp is None:
             return container_ms
@@ -151,7 +151,7 @@ class Clock:
         state["step"] = step
         return float(state["at"])
 
-    def _with_year(self, stamp: Stamp, container_ms: float | None) -> float | None:
+    def _with_year(self, stamp: Timestamp, container_ms: float | None) -> float | None:
         """The year that puts the stamp closest behind what is known: the time before it, else the file's
         own."""
         known = container_ms or self._state.get("own")
@@ -166,7 +166,7 @@ class Clock:
                 best = ms
         return best
 
-    def _with_date(self, stamp: Stamp, container_ms: float | None) -> float | None:
+    def _with_date(self, stamp: Timestamp, container_ms: float | None) -> float | None:
         """The day of the time before it, or the next one when the clock has passed midnight."""
         known = container_ms or self._state.get("own")
         if known is None:
@@ -178,7 +178,7 @@ class Clock:
             ms -= _DAY_MS
         return ms
 
-    def _first_day(self, stamp: Stamp) -> float:
+    def _first_day(self, stamp: Timestamp) -> float:
         """Counted back from when the file was last written, by how often its clock passes midnight."""
         last = self._midnights()
         ms = self._on_day_of(self._end, last.last_day_ms)

@@ -12,13 +12,14 @@ from typing import Any
 from lensd.tail import Position
 from lensd_log.line.record import State
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(slots=True)
-class Cursor:
-    """position: in the stream of lines. dialect: the one that matched last; specific: some specific one has
-    matched. states: each dialect's own. clock: see `Clock`. partial: container lines whose end has not come.
+class LogCursor:
+    """position: in the stream of lines. log_format: the one that matched last; specific: some specific one
+    has matched. states: each log format's own. clock: see `Clock`. partial: container lines whose end has
+    not come.
     ranks: which rank a metric follows, with its last step, the distance to the one before, and its value.
     ended: the last read had reached the end. closed: bytes of a last line without newline that was given.
     passed: the input was taken for data, and read on from its end. mark_*: where the last line mark was made.
@@ -27,7 +28,7 @@ class Cursor:
     """
 
     position: Position = field(default_factory=Position)
-    dialect: str | None = None
+    log_format: str | None = None
     specific: bool = False
     states: dict[str, State] = field(default_factory=dict)
     clock: State = field(default_factory=dict)
@@ -50,13 +51,17 @@ class Cursor:
         return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()
 
     @classmethod
-    def decode(cls, data: bytes | None) -> Cursor:
+    def decode(cls, data: bytes | None) -> LogCursor:
         """A fresh cursor for None, and for one that a different version wrote."""
         if not data:
             return cls()
         try:
             value = json.loads(data)
-            if value.pop("v") != _VERSION:
+            version = value.pop("v")
+            if version == 1:  # lensd 0.1.0 had other names for two of the fields
+                value["log_format"] = value.pop("dialect")
+                value["position"]["segment"] = value["position"].pop("piece")
+            elif version != _VERSION:
                 return cls()
             value["position"] = Position.from_json(value["position"])
             return cls(**value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from lensd.adapter import Diagnosis
 from lensd.model import Batch
 from lensd.tail import Line
-from lensd_log.line.record import Record, Said
+from lensd_log.line.record import ParsedLine, Record
 from lensd_log.patterns import propose
 from lensd_log.placement import ROWS
 
@@ -20,27 +20,29 @@ class Observer:
         self.found = Diagnosis()
         self._unmatched: list[str] = []
 
-    def line(self, line: Line, said: Said | None) -> None:
+    def line(self, line: Line, parsed_line: ParsedLine | None) -> None:
         """A line was read and is not placed yet."""
         found, text = self.found, shown(line.text)
         found.lines += 1
-        if said is None or said.blank:
+        if parsed_line is None or parsed_line.blank:
             return
-        gave = [record for record in said.records or () if record.values or record.labels]
-        if said.dialect is not None and (gave or said.records == ()):
-            found.dialects[said.dialect.name] = found.dialects.get(said.dialect.name, 0) + 1
+        gave = [record for record in parsed_line.records or () if record.values or record.labels]
+        if parsed_line.log_format is not None and (gave or parsed_line.records == ()):
+            found.log_formats[parsed_line.log_format.name] = (
+                found.log_formats.get(parsed_line.log_format.name, 0) + 1
+            )
         if gave:
             found.matched += 1
             self._sample("matched", text)
             for record in gave:
                 _count(found.step_from, _step_origin(record))
-                _count(found.time_from, _time_origin(record, said))
-        elif said.unparsed:
+                _count(found.time_from, _time_origin(record, parsed_line))
+        elif parsed_line.unparsed:
             found.metric_like += 1
             self._sample("metric-like, not matched", text)
             if len(self._unmatched) < 50:
                 self._unmatched.append(text)
-        elif said.dialect is None:
+        elif parsed_line.log_format is None:
             self._sample("other", text)
 
     def _sample(self, kind: str, text: str) -> None:
@@ -63,14 +65,16 @@ def _step_origin(record: Record) -> str:
     return "the training step before it" if record.evaluation else "none printed: the record's ordinal"
 
 
-def _time_origin(record: Record, said: Said) -> str:
+def _time_origin(record: Record, parsed_line: ParsedLine) -> str:
     if record.ts_ms is not None or record.printed_time:
         return "a field of the record"
-    if said.stamp is not None:
+    if parsed_line.stamp is not None:
         return (
-            "printed in the line" if said.stamp.ms is not None else "printed in part, the rest from the file"
+            "printed in the line"
+            if parsed_line.stamp.ms is not None
+            else "printed in part, the rest from the file"
         )
-    if said.container_ms is not None:
+    if parsed_line.container_ms is not None:
         return "the container's prefix"
     return "none printed: a line just before it, or reckoned from the file's own time"
 

@@ -1,8 +1,8 @@
-"""The user's own patterns, tried before every dialect.
+"""The user's own patterns, tried before every log format.
 
 A pattern is a regular expression with named groups, or a map of the fields of logfmt or JSON lines. `step`,
 `total`, `epoch` and `time` place a point; every other group or field is a metric. The same reader that learns
-templates from the built-in dialects learns them from these, so a plain regular expression is no slower.
+templates from the built-in log formats learns them from these, so a plain regular expression is no slower.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import msgspec
 
 from lensd_log.formats.json_text import decode
 from lensd_log.line.numbers import json_number, json_step, measure, number
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
 
 _LONGEST = 2000  # characters of a line that a pattern is tried on
@@ -46,16 +46,16 @@ class Pattern(msgspec.Struct, forbid_unknown_fields=True):
 _Fields = Callable[[str], Mapping[str, object] | None]
 
 
-def dialects(given: object) -> tuple[Dialect, ...]:
+def log_formats(given: object) -> tuple[LogFormat, ...]:
     """The patterns of a configuration. Raises ValueError, a sentence that names the pattern."""
     try:
         patterns = msgspec.convert(given, list[Pattern])
     except msgspec.ValidationError as error:
         raise ValueError(f"pattern: {error}") from None
-    return tuple(_dialect(pattern, number) for number, pattern in enumerate(patterns, 1))
+    return tuple(_log_format(pattern, number) for number, pattern in enumerate(patterns, 1))
 
 
-def _dialect(pattern: Pattern, number: int) -> Dialect:
+def _log_format(pattern: Pattern, number: int) -> LogFormat:
     name = pattern.name or f"pattern-{number}"
     if (pattern.regex is None) == (pattern.format is None):
         raise ValueError(f"pattern {name}: give either a regex or a format (logfmt, json)")
@@ -71,7 +71,7 @@ def _dialect(pattern: Pattern, number: int) -> Dialect:
         return None if record is None else (record,)
 
     columns = EVERY_LINE if pattern.regex is not None else None
-    return Dialect(name, parse, columns=columns)
+    return LogFormat(name, parse, columns=columns)
 
 
 def _groups(name: str, pattern: Pattern) -> _Fields:
@@ -185,7 +185,7 @@ def propose(lines: Sequence[str]) -> str | None:
     """A regular expression for lines like the first of these, that matches as many of them as can be; None
     where nothing in them is said to be a number."""
     sample = lines[0][:_LONGEST]
-    pieces, at, names = [], 0, set[str]()
+    segments, at, names = [], 0, set[str]()
     for found in _NAMED_NUMBER.finditer(sample):
         name = re.sub(r"\W+", "_", found["name"].strip()).strip("_").lower() or "value"
         last = name.rpartition("_")[2]
@@ -200,11 +200,11 @@ def propose(lines: Sequence[str]) -> str | None:
         names.add(name)
         begin, end = found.span("number")
         digits = r"\d+" if name in ("step", "epoch") else r"[^\s,;|]+"
-        pieces += [_loose(sample[at:begin]), f"(?P<{name}>{digits})"]
+        segments += [_loose(sample[at:begin]), f"(?P<{name}>{digits})"]
         at = end
     if not names - {"step", "epoch"}:
         return None
-    return "".join(pieces)
+    return "".join(segments)
 
 
 _STEPS = ("step", "iter", "iteration", "global_step", "it", "batch", "update")

@@ -15,10 +15,10 @@ import numpy as np
 
 from lensd.model import Batch, Floats, Ints, Points, SeriesBuilder
 from lensd_log.clock import Clock
-from lensd_log.cursor import Cursor
+from lensd_log.cursor import LogCursor
 from lensd_log.fast.grid import Bools
-from lensd_log.fast.template import Columns
-from lensd_log.line.record import Dialect, Record, Said
+from lensd_log.fast.template import RecordColumns
+from lensd_log.line.record import LogFormat, ParsedLine, Record
 from lensd_log.line.timestamps import parse_iso
 
 #: Rows that a line of a block may take: one for each record in it.
@@ -34,7 +34,7 @@ class Placement:
 
     clock: Clock
 
-    def __init__(self, cursor: Cursor, batch: Batch, zone: tzinfo | None, every_rank: bool) -> None:
+    def __init__(self, cursor: LogCursor, batch: Batch, zone: tzinfo | None, every_rank: bool) -> None:
         self._cursor = cursor
         self._batch = batch
         self._zone = zone
@@ -53,7 +53,7 @@ class Placement:
             self.series, self._targets = kept
 
     @contextmanager
-    def trial(self) -> Iterator[Cursor]:
+    def trial(self) -> Iterator[LogCursor]:
         """What is placed meanwhile gives points and has its effect on a copy of the cursor."""
         cursor = self._cursor
         self._cursor = copy.deepcopy(cursor)
@@ -65,27 +65,29 @@ class Placement:
     def targets(self) -> Points | None:
         if not self._targets:
             return None
-        row = np.concatenate([piece.row for piece in self._targets])
+        row = np.concatenate([segment.row for segment in self._targets])
         order = np.argsort(row, kind="stable")
         columns = [
-            np.concatenate([getattr(piece, name) for piece in self._targets])[order]
+            np.concatenate([getattr(segment, name) for segment in self._targets])[order]
             for name in ("iteration", "ts_ms", "value")
         ]
         return Points(columns[0], columns[1], columns[2], row[order])
 
-    def add(self, said: Said, ts_ms: float | None) -> bool:
+    def add(self, parsed_line: ParsedLine, ts_ms: float | None) -> bool:
         """Place what one line says; true when it gave (or another rank had given) its points."""
         gave = False
-        if said.dialect is not None:
-            for record in said.records or ():
-                gave = self.add_record(record, said.dialect, ts_ms, said.rank) or gave
+        if parsed_line.log_format is not None:
+            for record in parsed_line.records or ():
+                gave = self.add_record(record, parsed_line.log_format, ts_ms, parsed_line.rank) or gave
         return gave
 
-    def add_record(self, record: Record, dialect: Dialect, ts_ms: float | None, rank: int | None) -> bool:
+    def add_record(
+        self, record: Record, log_format: LogFormat, ts_ms: float | None, rank: int | None
+    ) -> bool:
         cursor = self._cursor
         if not record.values and not record.labels:
             return False
-        self._tell_framework(record.framework, dialect)
+        self._tell_framework(record.framework, log_format)
         if record.step is None:
             record.step = self._place(record)
         elif not record.evaluation:
@@ -112,7 +114,7 @@ class Placement:
 
     def add_columns(
         self,
-        found: Sequence[Columns],
+        found: Sequence[RecordColumns],
         stamps: Sequence[tuple[int, float]],
         first_row: int,
         first_line: int,
@@ -129,13 +131,13 @@ class Placement:
         if not records:
             return
         for columns in records:
-            record, dialect = columns.template.record, columns.template.dialect
+            record, log_format = columns.template.record, columns.template.log_format
             assert record is not None
-            assert dialect is not None
-            self._tell_framework(record.framework, dialect)
-        last = max(records, key=lambda columns: int(columns.lines[-1])).template.dialect
+            assert log_format is not None
+            self._tell_framework(record.framework, log_format)
+        last = max(records, key=lambda columns: int(columns.lines[-1])).template.log_format
         assert last is not None
-        cursor.dialect = last.name
+        cursor.log_format = last.name
         cursor.specific = cursor.specific or not last.generic
         kept = self._kept(records, steps)
         for columns, step, keep in zip(records, steps, kept, strict=True):
@@ -151,9 +153,9 @@ class Placement:
             self._cursor.told[name] = value
             self._batch.facts[name] = value
 
-    def _tell_framework(self, framework: str | None, dialect: Dialect) -> None:
-        if framework or (dialect.framework and "framework" not in self._cursor.told):
-            self.tell("framework", framework or dialect.framework or "")
+    def _tell_framework(self, framework: str | None, log_format: LogFormat) -> None:
+        if framework or (log_format.framework and "framework" not in self._cursor.told):
+            self.tell("framework", framework or log_format.framework or "")
 
     def _place(self, record: Record) -> int:
         cursor = self._cursor
@@ -164,7 +166,7 @@ class Placement:
             cursor.last_step = cursor.ordinal
         return cursor.ordinal
 
-    def _steps(self, records: Sequence[Columns]) -> list[Ints]:
+    def _steps(self, records: Sequence[RecordColumns]) -> list[Ints]:
         """The steps of each, told or counted, and the last one of them remembered."""
         cursor = self._cursor
         untold = [columns for columns in records if columns.step is None]
@@ -188,15 +190,17 @@ class Placement:
 
     def _stamp(
         self,
-        found: Sequence[Columns],
+        found: Sequence[RecordColumns],
         stamps: Sequence[tuple[int, float]],
-        records: Sequence[Columns],
+        records: Sequence[RecordColumns],
         steps: Sequence[Ints],
         first_line: int,
     ) -> None:
         """Fill in the times of lines that print none, and move the clock on."""
         stamped = [
-            columns for columns in found if columns.template.said.stamp is not None and len(columns.lines)
+            columns
+            for columns in found
+            if columns.template.parsed_line.stamp is not None and len(columns.lines)
         ]
         bare = [
             (columns, step) for columns, step in zip(records, steps, strict=True) if columns.ts_ms is None
@@ -215,7 +219,7 @@ class Placement:
             line, ms = max(last)
             self.clock.saw(ms, first_line + line)
 
-    def _stamp_bare(self, bare: Sequence[tuple[Columns, Ints]]) -> None:
+    def _stamp_bare(self, bare: Sequence[tuple[RecordColumns, Ints]]) -> None:
         """Times of lines with no time printed anywhere near."""
         lines = np.concatenate([columns.lines for columns, _ in bare])
         order = np.argsort(lines)
@@ -232,7 +236,7 @@ class Placement:
             at += len(columns.lines)
 
     def _stamp_one_by_one(
-        self, seen: list[tuple[int, float]], bare: Sequence[tuple[Columns, Ints]], first_line: int
+        self, seen: list[tuple[int, float]], bare: Sequence[tuple[RecordColumns, Ints]], first_line: int
     ) -> None:
         """Lines without a time go with the lines above that have one: in the order of lines, then."""
         inferred = [np.empty(len(columns.lines)) for columns, _ in bare]
@@ -251,7 +255,7 @@ class Placement:
         for (columns, _), times in zip(bare, inferred, strict=True):
             columns.ts_ms = times
 
-    def _emit(self, columns: Columns, step: Ints, keep: Bools | None, first_row: int) -> None:
+    def _emit(self, columns: RecordColumns, step: Ints, keep: Bools | None, first_row: int) -> None:
         """keep: [values, lines] which are wanted, None for all."""
         record = columns.template.record
         assert record is not None
@@ -303,13 +307,15 @@ class Placement:
         same_step = held[0] != rank and held[1] == step
         return not (same_step and len(held) > 3 and repr(float(held[3])) == repr(value))
 
-    def _kept(self, records: Sequence[Columns], steps: Sequence[Ints]) -> list[Bools | None]:
+    def _kept(self, records: Sequence[RecordColumns], steps: Sequence[Ints]) -> list[Bools | None]:
         """Which values of which lines count, where ranks are told. None: all of them."""
         kept: list[Bools | None] = [None] * len(records)
-        ranked = [index for index, columns in enumerate(records) if columns.template.said.rank is not None]
+        ranked = [
+            index for index, columns in enumerate(records) if columns.template.parsed_line.rank is not None
+        ]
         if not ranked:
             return kept
-        if len({records[index].template.said.rank for index in ranked}) == 1 and len(ranked) == 1:
+        if len({records[index].template.parsed_line.rank for index in ranked}) == 1 and len(ranked) == 1:
             columns, step = records[ranked[0]], steps[ranked[0]]
             if self._holds_all(columns, step):
                 return kept
@@ -321,7 +327,7 @@ class Placement:
         for _, index, place in sorted(order):
             record, rank, mask = (
                 records[index].template.record,
-                records[index].template.said.rank,
+                records[index].template.parsed_line.rank,
                 kept[index],
             )
             assert record is not None
@@ -331,9 +337,9 @@ class Placement:
             mask[:, place] = [self._follows(name, rank, at) for name, _ in record.values]
         return kept
 
-    def _holds_all(self, columns: Columns, step: Ints) -> bool:
+    def _holds_all(self, columns: RecordColumns, step: Ints) -> bool:
         """One rank alone, that already holds (or now takes) every name: nothing has to be compared."""
-        record, rank = columns.template.record, columns.template.said.rank
+        record, rank = columns.template.record, columns.template.parsed_line.rank
         assert record is not None
         assert rank is not None
         ranks = self._cursor.ranks
@@ -351,7 +357,7 @@ class Placement:
         return True
 
 
-def _times(columns: Columns) -> Floats:
+def _times(columns: RecordColumns) -> Floats:
     assert columns.ts_ms is not None
     return columns.ts_ms
 

@@ -1,7 +1,7 @@
 """From lines to points: one read of one text input.
 
 Owns the order of things: tail, recognise, place, collect, stop in time. Knows no format; formats are in
-`dialects`. Right from the cursor alone; what it is given besides (recognition, shapes) are caches.
+`log formats`. Right from the cursor alone; what it is given besides (recognition, shapes) are caches.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Counts, Input, LineMark, Restarts
-from lensd.tail import LINE_LIMIT, Chunk, Line, pieces, read_lines, tail_position
+from lensd.tail import LINE_LIMIT, Line, LineChunk, read_lines, segments, tail_position
 from lensd_log import survey
 from lensd_log.binary import looks_binary
 from lensd_log.clock import Clock, Survey
-from lensd_log.cursor import Cursor
+from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import Observer
 from lensd_log.fast.grid import Lines
 from lensd_log.fast.walk import Shapes, Walk
@@ -43,7 +43,7 @@ class LineReader:
     def __init__(
         self,
         input: Input,
-        cursor: Cursor,
+        cursor: LogCursor,
         budget: Budget,
         recognition: Recognition,
         shapes: Shapes,
@@ -68,7 +68,7 @@ class LineReader:
     def read(self) -> Batch:
         """Raises InputGone, InputDead, RetryAfter."""
         batch, cursor = self._batch, self._cursor
-        if not cursor.position.piece and not self._binary_allowed:
+        if not cursor.position.segment and not self._binary_allowed:
             self._refuse_binary()
         elif not cursor.passed and self._is_data():
             self._pass_data()
@@ -111,8 +111,8 @@ class LineReader:
         small = budget.bytes - self._bytes < _BLOCK or (budget.points - points) * _POINT_BYTES < _CHUNK
         return (worth_a_block and small) or budget.spent(self._bytes, points)
 
-    def _chunk(self, split: bool = False) -> Chunk:
-        position = self._cursor.position if self._cursor.position.piece else None
+    def _chunk(self, split: bool = False) -> LineChunk:
+        position = self._cursor.position if self._cursor.position.segment else None
         left = min(self._budget.bytes - self._bytes, _CHUNK)
         # The points of a block are counted afterwards, so with a small budget lines are read one by one.
         room = (self._budget.points - self._placement.series.points) * _POINT_BYTES
@@ -130,13 +130,13 @@ class LineReader:
         """The file was replaced or cut: what follows has nothing to do with what was before."""
         cursor = self._cursor
         self._batch.restart = True
-        fresh = Cursor(position=cursor.position, mark_line=cursor.mark_line, told=cursor.told)
+        fresh = LogCursor(position=cursor.position, mark_line=cursor.mark_line, told=cursor.told)
         fresh.lines, fresh.matched, fresh.unparsed = cursor.lines, cursor.matched, cursor.unparsed
         fresh.ended = cursor.ended
         for name in fresh.__slots__:
             setattr(cursor, name, getattr(fresh, name))
 
-    def _take_block(self, chunk: Chunk) -> bool:
+    def _take_block(self, chunk: LineChunk) -> bool:
         """Take the lines of a chunk in one piece; true when the budget ended it before its end."""
         cursor, counts = self._cursor, self._batch.counts
         block = Lines(chunk.body)
@@ -161,16 +161,16 @@ class LineReader:
         self._count_bytes(offset)
         return stopped
 
-    def _mark_block(self, chunk: Chunk, block: Lines, taken: int) -> None:
+    def _mark_block(self, chunk: LineChunk, block: Lines, taken: int) -> None:
         cursor, at = self._cursor, 0
         while at < taken:
             start = chunk.start + int(block.first[at])
-            self._mark(Line(chunk.first + at, b"", start), chunk.position.piece)
+            self._mark(Line(chunk.first + at, b"", start), chunk.position.segment)
             by_line = cursor.mark_line + _MARK_LINES - chunk.first
             by_bytes = int(block.first.searchsorted(cursor.mark_offset + _MARK_BYTES - chunk.start))
             at = max(at + 1, min(by_line, by_bytes))
 
-    def _take(self, chunk: Chunk) -> bool:
+    def _take(self, chunk: LineChunk) -> bool:
         """Feed the lines of a chunk; true when the budget ended it before its end."""
         cursor = self._cursor
         self._batch.counts.skipped += chunk.skipped_lines
@@ -181,7 +181,7 @@ class LineReader:
                     cursor.position = chunk.position_at(index)
                 self._count_bytes(line.start - begin)
                 return True
-            self._mark(line, chunk.position.piece)
+            self._mark(line, chunk.position.segment)
             if cursor.closed:
                 self._feed_again(line)
             else:
@@ -203,7 +203,7 @@ class LineReader:
         self._bytes += count
         self._batch.counts.bytes += count
 
-    def _mark(self, line: Line, piece: str) -> None:
+    def _mark(self, line: Line, segment: str) -> None:
         cursor = self._cursor
         if cursor.passed:
             return  # its number is not known
@@ -213,35 +213,35 @@ class LineReader:
             or line.number - cursor.mark_line >= _MARK_LINES
             or not 0 <= moved < _MARK_BYTES
         ):
-            self._batch.marks.append(LineMark(line.number, piece, line.start))
+            self._batch.marks.append(LineMark(line.number, segment, line.start))
             cursor.mark_line, cursor.mark_offset = line.number, line.start
 
     def _feed(self, line: Line) -> None:
         cursor, counts = self._cursor, self._batch.counts
         counts.records += 1
         cursor.lines += 1
-        said = self._recognition.read(line.text, line.complete, cursor, strict=self._strict)
+        parsed_line = self._recognition.read(line.text, line.complete, cursor, strict=self._strict)
         if self._observer is not None:
-            self._observer.line(line, said)
-        if said is None:
+            self._observer.line(line, parsed_line)
+        if parsed_line is None:
             return
         series = self._placement.series
         series.row = max(series.row, cursor.lines * ROWS)
-        ts_ms = self._placement.clock.stamp(said.stamp, said.container_ms, cursor.lines)
-        if self._placement.add(said, ts_ms):
+        ts_ms = self._placement.clock.stamp(parsed_line.stamp, parsed_line.container_ms, cursor.lines)
+        if self._placement.add(parsed_line, ts_ms):
             counts.matched += 1
             cursor.matched += 1
-        elif said.unparsed:
+        elif parsed_line.unparsed:
             counts.unparsed += 1
             cursor.unparsed += 1
 
-    def _peek(self, chunk: Chunk) -> None:
-        entry, peeled = entry_of(chunk.torn, False, self._recognition.zone)
+    def _peek(self, chunk: LineChunk) -> None:
+        entry, stripped = entry_of(chunk.torn, False, self._recognition.zone)
         if entry.text:
-            for dialect, record in self._recognition.peek(entry, self._cursor):
-                self._placement.add_record(record, dialect, None, peeled.rank)
+            for log_format, record in self._recognition.peek(entry, self._cursor):
+                self._placement.add_record(record, log_format, None, stripped.rank)
 
-    def _give_closed(self, chunk: Chunk) -> None:
+    def _give_closed(self, chunk: LineChunk) -> None:
         """A last line without newline, in a file that has come to rest, counts when its end shows that it is
         whole: a closed object. The cursor stays before it; it is not given twice."""
         cursor, text = self._cursor, chunk.torn.rstrip()
@@ -253,10 +253,10 @@ class LineReader:
             self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset))
         self._cursor = cursor
         cursor.told = trial.told
-        cursor.dialect = cursor.dialect or trial.dialect
+        cursor.log_format = cursor.log_format or trial.log_format
         cursor.closed = len(chunk.torn)
 
-    def _give_open(self, chunk: Chunk) -> None:
+    def _give_open(self, chunk: LineChunk) -> None:
         """What waits for lines that a file which has come to rest will not bring."""
         cursor, now_ms = self._cursor, self._budget.now_ms
         if not self._recognition.holds_open(cursor):
@@ -269,9 +269,9 @@ class LineReader:
             self._batch.waits = True
             return
         cursor.resting = []
-        for dialect, record in self._recognition.rest(self._cursor):
+        for log_format, record in self._recognition.rest(self._cursor):
             self._placement.series.row += ROWS
-            self._placement.add_record(record, dialect, None, None)
+            self._placement.add_record(record, log_format, None, None)
 
     def _feed_again(self, line: Line) -> None:
         """The line that was given before its newline came: only its effect on the cursor is still wanted."""
@@ -302,7 +302,7 @@ class LineReader:
 
     def _refuse_binary(self) -> None:
         try:
-            head = pieces(self._input.path)[0].read(0, 4096)
+            head = segments(self._input.path)[0].read(0, 4096)
         except OSError:
             return  # read_lines meets the same, and says what it is
         if looks_binary(head):
@@ -332,9 +332,9 @@ class LineReader:
         batch.series = self._placement.series.build(self._input.prefix)
         batch.targets = self._placement.targets()
         del self._placement.clock  # it asks this reader for surveys: a circle that would hold the points
-        batch.dialect = cursor.dialect
+        batch.log_format = cursor.log_format
         if not cursor.matched and not batch.more and cursor.lines >= _MANY and self._expects_metrics():
-            batch.note = f"0 of {cursor.lines} lines matched any dialect"
+            batch.note = f"0 of {cursor.lines} lines matched any log format"
         if cursor.passed and not cursor.matched:
             batch.note = (
                 f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"

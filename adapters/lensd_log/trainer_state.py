@@ -39,7 +39,7 @@ def read(input: Input, cursor: bytes | None, budget: Budget) -> Batch:
     now = budget.now_ms
     ts_ms = min(mtime_ms, now) if now > 0 else mtime_ms
     series, targets = SeriesBuilder(), []
-    batch = Batch(cursor=b"", restart=restart, dialect="hf-trainer-state", time_inferred=done == 0)
+    batch = Batch(cursor=b"", restart=restart, log_format="hf-trainer-state", time_inferred=done == 0)
     at = done
     for row in document.log_history[done:]:
         at += 1

@@ -12,9 +12,9 @@ from typing import BinaryIO
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
-from lensd_tensorboard.cursor import Cursor
+from lensd_tensorboard.cursor import EventCursor
 from lensd_tensorboard.fast.blocks import BlockReader
-from lensd_tensorboard.frames import FRAME, HEADER, LONG, State, frame_at, next_sound
+from lensd_tensorboard.frames import FRAME, HEADER, LONG, FrameState, frame_at, next_sound
 from lensd_tensorboard.scalars import Reader, Room, Scalars
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
@@ -82,9 +82,9 @@ class _Read:
         self._file, self._input, self._budget, self._reader = file, input, budget, reader
         self._size = os.fstat(file.fileno()).st_size
         self._given = cursor
-        known = Cursor.decode(cursor) if cursor else Cursor()
+        known = EventCursor.decode(cursor) if cursor else EventCursor()
         self._restart = known is None or not known.fits(file)
-        self._cursor = Cursor() if known is None or self._restart else known
+        self._cursor = EventCursor() if known is None or self._restart else known
         self._start = self._at = self._cursor.offset
         self._found = Scalars()
         self._note: str | None = None
@@ -98,7 +98,7 @@ class _Read:
         series = found.series(self._input.prefix, foreign)
         if self._start == 0 and found.row and not found.matched and not more:
             self._note = self._note or f"none of its {found.row} records is a scalar"
-        dialect = "event file (TF2 tensors)" if found.tensors else "event file"
+        log_format = "event file (TF2 tensors)" if found.tensors else "event file"
         return Batch(
             cursor=self._cursor.moved(self._file, self._at, foreign).encode(),
             series=series,
@@ -112,7 +112,7 @@ class _Read:
             more=more,
             restart=self._restart,
             lag_bytes=max(0, self._size - self._at),
-            dialect=dialect if series else None,
+            log_format=log_format if series else None,
             note=self._note,
         )
 
@@ -127,7 +127,7 @@ class _Read:
             left = self._budget.bytes - (self._at - self._start)
             block = self._bytes(self._at, min(BLOCK, max(left, HEADER)))
             state, length = frame_at(block, 0)
-            if state is State.DAMAGED:
+            if state is FrameState.DAMAGED:
                 if self._found.row:
                     return True  # what is before the damage is safe first
                 if not self._step_over_damage():
@@ -141,7 +141,7 @@ class _Read:
                 self._at += FRAME + length
                 self._found.row += 1
             else:
-                if state is State.TORN:
+                if state is FrameState.TORN:
                     block = self._bytes(self._at, FRAME + length)
                 last = self._at + len(block) >= min(self._size, self._start + self._budget.bytes)
                 consumed = self._reader(block, self._found, Room(self._spent, self._budget.points, last))

@@ -14,7 +14,7 @@ _HEAD, _TRACE = 256, 64
 _DIGEST = 8
 
 
-class Cursor(msgspec.Struct, array_like=True):
+class EventCursor(msgspec.Struct, array_like=True):
     """Everything a read needs to know of those before it; the adapter keeps nothing else.
 
     offset: a record begins here, or damage that nothing sound has followed yet. head: hash of the file's
@@ -29,7 +29,7 @@ class Cursor(msgspec.Struct, array_like=True):
     foreign: bytes = b""
 
     @classmethod
-    def decode(cls, data: bytes) -> Cursor | None:
+    def decode(cls, data: bytes) -> EventCursor | None:
         """The cursor in `data`, None where this version of lensd cannot use it."""
         try:
             cursor = msgspec.msgpack.decode(data, type=cls)
@@ -49,9 +49,9 @@ class Cursor(msgspec.Struct, array_like=True):
             return False
         return self.head == _head(file, self.offset) and self.trace == _trace(file, self.offset)
 
-    def moved(self, file: BinaryIO, offset: int, foreign: set[bytes]) -> Cursor:
+    def moved(self, file: BinaryIO, offset: int, foreign: set[bytes]) -> EventCursor:
         """The cursor after a read up to `offset`."""
-        return Cursor(
+        return EventCursor(
             offset=offset,
             head=_head(file, offset),
             trace=_trace(file, offset),

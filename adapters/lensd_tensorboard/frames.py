@@ -21,7 +21,7 @@ _HEAD = struct.Struct("<QI")
 _WORD = struct.Struct("<I")
 
 
-class State(Enum):
+class FrameState(Enum):
     """What stands where a frame should begin."""
 
     WHOLE = auto()
@@ -29,14 +29,14 @@ class State(Enum):
     DAMAGED = auto()  # the checksum of its length does not hold
 
 
-def frame_at(data: bytes, at: int) -> tuple[State, int]:
+def frame_at(data: bytes, at: int) -> tuple[FrameState, int]:
     """What the frame at `at` is, and the length of its payload (0 while that is unknown)."""
     if at + HEADER > len(data):
-        return State.TORN, 0
+        return FrameState.TORN, 0
     length, stored = _HEAD.unpack_from(data, at)
     if crc.masked(data[at : at + 8]) != stored:
-        return State.DAMAGED, 0
-    return (State.WHOLE if at + FRAME + length <= len(data) else State.TORN), length
+        return FrameState.DAMAGED, 0
+    return (FrameState.WHOLE if at + FRAME + length <= len(data) else FrameState.TORN), length
 
 
 def payload_at(data: bytes, at: int, length: int) -> bytes | None:
@@ -57,7 +57,7 @@ def next_sound(data: bytes, at: int) -> int | None:
         start = zeros - 4
         if start + HEADER > len(data):
             return None
-        if frame_at(data, start)[0] is not State.DAMAGED:
+        if frame_at(data, start)[0] is not FrameState.DAMAGED:
             return start
         zeros = data.find(b"\0\0\0\0", zeros + 1)
     return None

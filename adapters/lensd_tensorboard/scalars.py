@@ -13,7 +13,7 @@ import numpy as np
 
 from lensd.model import Fact, Floats, Ints, Points, Series
 from lensd_tensorboard.cursor import tag_digest
-from lensd_tensorboard.frames import FRAME, LONG, State, frame_at, payload_at
+from lensd_tensorboard.frames import FRAME, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.hparams import hparams_of
 from lensd_tensorboard.wire import WireError, parse
 
@@ -43,7 +43,7 @@ Reader = Callable[[bytes, "Scalars", Room], int]
 
 
 @dataclass(slots=True, eq=False)
-class Piece:
+class TagPoints:
     """Points of one tag, in the order of their rows (ordinals of records). wall_s in seconds since the epoch;
     place: the first value's place among those of its record."""
 
@@ -59,7 +59,7 @@ class Piece:
 class Scalars:
     """Everything found so far. foreign: tags that other plugins own, with the row that said so."""
 
-    pieces: dict[bytes, list[Piece]] = field(default_factory=dict)
+    pieces: dict[bytes, list[TagPoints]] = field(default_factory=dict)
     foreign: dict[bytes, int] = field(default_factory=dict)
     row: int = 0  # records seen, and the ordinal of the next
     points: int = 0
@@ -67,7 +67,7 @@ class Scalars:
     skipped: int = 0
     facts: dict[str, Fact] = field(default_factory=dict)
 
-    def add(self, tag: bytes, piece: Piece) -> None:
+    def add(self, tag: bytes, piece: TagPoints) -> None:
         self.pieces.setdefault(tag, []).append(piece)
         self.points += len(piece.row)
 
@@ -91,7 +91,7 @@ class Scalars:
 
         foreign: digests of tags that were other plugins' before; those that became so are added to it.
         """
-        named: dict[str, list[Piece]] = {}
+        named: dict[str, list[TagPoints]] = {}
         dropped = False
         for tag, pieces in self.pieces.items():
             kept = self._own(tag, pieces, tag_digest(tag) in foreign)
@@ -112,7 +112,7 @@ class Scalars:
     def tensors(self) -> bool:
         return any(piece.tensor for pieces in self.pieces.values() for piece in pieces)
 
-    def _own(self, tag: bytes, pieces: list[Piece], was_foreign: bool) -> list[Piece]:
+    def _own(self, tag: bytes, pieces: list[TagPoints], was_foreign: bool) -> list[TagPoints]:
         """The pieces without tensors of a tag that another plugin owns."""
         since = -1 if was_foreign else self.foreign.get(tag)
         if since is None:
@@ -124,11 +124,11 @@ class Scalars:
                 kept.append(piece)
             elif count:
                 columns = (piece.row[:count], piece.wall_s[:count], piece.step[:count], piece.number[:count])
-                kept.append(Piece(*columns, piece.tensor, piece.place))
+                kept.append(TagPoints(*columns, piece.tensor, piece.place))
         return kept
 
 
-def _points(pieces: list[Piece]) -> Points:
+def _points(pieces: list[TagPoints]) -> Points:
     row = np.concatenate([piece.row for piece in pieces])
     ts_ms = np.concatenate([piece.wall_s for piece in pieces]) * 1000.0
     step = np.concatenate([piece.step for piece in pieces])
@@ -175,7 +175,7 @@ class Collector:
 
     def flush(self, found: Scalars) -> None:
         for (tag, tensor, place), (row, wall_s, step, number) in self._columns.items():
-            piece = Piece(
+            piece = TagPoints(
                 np.array(row, np.int64),
                 np.array(wall_s, np.float64),
                 np.array(step, np.int64),
@@ -196,7 +196,7 @@ def read_singly(data: bytes, found: Scalars, stop: Stop, at: int = 0, most: int 
     points, count = found.points, 0
     while most is None or count < most:
         state, length = frame_at(data, at)
-        if state is not State.WHOLE:
+        if state is not FrameState.WHOLE:
             break
         payload = payload_at(data, at, length) if length <= LONG else b""
         points += collector.read(payload, found.row, found)

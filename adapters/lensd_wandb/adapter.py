@@ -9,7 +9,7 @@ from typing import BinaryIO
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
-from lensd_wandb.cursor import Cursor, fingerprints
+from lensd_wandb.cursor import WandbCursor, fingerprints
 from lensd_wandb.fast.rows import History
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
 from lensd_wandb.records import (
@@ -72,9 +72,9 @@ class _Read:
     def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:
         self._file, self._input, self._budget = file, input, budget
         self._size = os.fstat(file.fileno()).st_size
-        known = Cursor.decode(cursor) if cursor else Cursor()
+        known = WandbCursor.decode(cursor) if cursor else WandbCursor()
         self._restart = known is None or not known.fits(file)
-        self._cursor = Cursor() if known is None or self._restart else known
+        self._cursor = WandbCursor() if known is None or self._restart else known
         self._partial = dict(self._cursor.partial)
         self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
         self._history = History(self._points, self._cursor.step)
@@ -100,7 +100,7 @@ class _Read:
         self._counts.matched = self._history.matched + self._other
         self._counts.bytes = at - start
         head_hash, trace = fingerprints(self._file, at)
-        cursor = Cursor(
+        cursor = WandbCursor(
             offset=at, lost=lost, head=head_hash, trace=trace, step=self._history.step, partial=self._partial
         )
         return Batch(
@@ -112,7 +112,7 @@ class _Read:
             more=more,
             restart=self._restart,
             lag_bytes=max(0, self._size - at),
-            dialect="wandb transaction log",
+            log_format="wandb transaction log",
             note=note,
         )
 

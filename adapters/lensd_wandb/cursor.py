@@ -13,7 +13,7 @@ VERSION = 1
 _HEAD, _TRACE = 256, 64
 
 
-class Cursor(msgspec.Struct, array_like=True):
+class WandbCursor(msgspec.Struct, array_like=True):
     """Everything a read needs to know of those before it.
 
     offset: a chunk begins here. lost: it belongs to a record whose beginning was damaged. head and trace:
@@ -30,7 +30,7 @@ class Cursor(msgspec.Struct, array_like=True):
     partial: dict[str, str] = {}
 
     @classmethod
-    def decode(cls, data: bytes) -> Cursor | None:
+    def decode(cls, data: bytes) -> WandbCursor | None:
         """The cursor in `data`, None where this version of lensd cannot use it."""
         try:
             cursor = msgspec.msgpack.decode(data, type=cls)

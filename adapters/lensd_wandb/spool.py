@@ -90,7 +90,7 @@ def _read(file: Any, cursor: bytes | None, budget: Budget, input: Input) -> Batc
         more=counts.records > 0 and offset < size,
         restart=replaced,
         lag_bytes=max(0, size - offset),
-        dialect="lensd-spool",
+        log_format="lensd-spool",
     )
 
 

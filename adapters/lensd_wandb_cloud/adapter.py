@@ -15,7 +15,7 @@ from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
 from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
-from lensd_wandb_cloud.server import DEFAULT, Server
+from lensd_wandb_cloud.server import DEFAULT, WandbServer
 
 _PAGE = 10_000  # steps asked for at once
 _WIDEST = 1 << 40
@@ -39,7 +39,7 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     poll_seconds: float = 60.0
 
 
-class _Cursor(msgspec.Struct):
+class _CloudCursor(msgspec.Struct):
     """step: where reading goes on, which is the last row's once all are read. page: how many steps are asked
     for at once. done: the run had ended when everything was read."""
 
@@ -68,7 +68,7 @@ class WandbCloudAdapter:
         except re.error as error:
             raise ValueError(f"runs is no regular expression: {error}") from error
         url = self._options.base_url or os.environ.get("WANDB_BASE_URL") or DEFAULT
-        self._server = Server(url)
+        self._server = WandbServer(url)
         self._clock = clock
         self._listed: list[Input] = []
         self._next_list = -1.0
@@ -94,7 +94,7 @@ class WandbCloudAdapter:
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next page of history; the last row is read again, for it may have been completed since."""
-        known = msgspec.json.decode(cursor, type=_Cursor) if cursor else _Cursor()
+        known = msgspec.json.decode(cursor, type=_CloudCursor) if cursor else _CloudCursor()
         if known.done or self._clock() < self._next_read.get(input.id, -1.0):
             return Batch(cursor or b"", waits=not known.done)
         entity, project, name = input.path.removeprefix("wandb://").split("/", 2)
@@ -125,7 +125,7 @@ class WandbCloudAdapter:
             counts=counts,
             more=more,
             waits=not more and not known.done,
-            dialect="wandb cloud",
+            log_format="wandb cloud",
         )
 
     def close(self) -> None:

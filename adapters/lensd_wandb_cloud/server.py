@@ -30,7 +30,7 @@ _PAGE = """query HistoryPage($entity: String!, $project: String!, $run: String!,
     history(minStep: $minStep, maxStep: $maxStep, samples: $pageSize) } } }"""
 
 
-class Server:
+class WandbServer:
     """One server. Every method raises RetryAfter, InputGone or InputDead, with a sentence."""
 
     def __init__(self, url: str) -> None:

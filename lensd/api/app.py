@@ -14,7 +14,7 @@ from lensd.api import lens, logs_ws, ops, push, runs, wandb_online
 from lensd.api.access import access, add_cors
 from lensd.api.clusters import CLIENT
 from lensd.api.errors import LENS_PREFIXES, errors
-from lensd.api.ratelimit import Sockets, Window
+from lensd.api.ratelimit import RequestWindow, Sockets
 from lensd.api.request_metrics import REQUESTS, Requests, measured
 from lensd.api.responses import abort_all
 from lensd.api.settings import Settings
@@ -31,7 +31,7 @@ from lensd.api.state import (
     THREADS,
     WALL,
     WINDOW,
-    Health,
+    PollerHealth,
 )
 from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
@@ -43,7 +43,7 @@ _THREADS = 8
 def make_app(
     store: Store,
     settings: Settings | None = None,
-    health: Health | None = None,
+    health: PollerHealth | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
     wall: Callable[[], float] = time.time,
@@ -59,7 +59,7 @@ def make_app(
     app[SETTINGS] = settings
     app[HEALTH] = health
     app[ROWS] = RowCache(settings.cached_tables, settings.cached_bytes)
-    app[WINDOW] = Window(settings.requests, settings.window_s, settings.exempt_loopback, clock)
+    app[WINDOW] = RequestWindow(settings.requests, settings.window_s, settings.exempt_loopback, clock)
     app[SOCKETS] = Sockets(settings.websockets, settings.exempt_loopback)
     app[logs_ws.OPEN] = set()
     app[REQUESTS] = Requests()

@@ -15,7 +15,7 @@ from lensd.store import ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)
 
-#: Prefixes of the Lens dialect; everything else answers in the Runs dialect.
+#: Prefixes of the Lens log format; everything else answers in the Runs log format.
 LENS_PREFIXES = ("/api/v1", "/lens/v1", "/v1")
 
 _CODES = {

@@ -19,7 +19,7 @@ from lensd.api.runs import not_found
 from lensd.api.state import HEALTH, SETTINGS, SOCKETS, ask, in_thread
 from lensd.query.logs import LogSource, log_path
 from lensd.tail import (
-    Chunk,
+    LineChunk,
     Position,
     final_state,
     is_progress_bar,
@@ -103,7 +103,7 @@ async def logs(request: web.Request) -> web.StreamResponse:
         await socket.prepare(request)
         tasks = (
             asyncio.create_task(_until_closed(socket)),
-            asyncio.create_task(_Stream(request, socket, run_id, choice).run(source)),
+            asyncio.create_task(_LogStream(request, socket, run_id, choice).run(source)),
         )
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -143,7 +143,7 @@ async def _close(socket: web.WebSocketResponse, code: WSCloseCode, reason: bytes
             await socket.close(code=code, message=reason, drain=False)
 
 
-class _Stream:
+class _LogStream:
     """One client's way through one log."""
 
     def __init__(
@@ -228,7 +228,7 @@ class _Stream:
                     return
                 await asyncio.sleep(_LOOKS * self._poll_s)
 
-    def _read(self, path: str, position: Position | None) -> tuple[Chunk, list[str]]:
+    def _read(self, path: str, position: Position | None) -> tuple[LineChunk, list[str]]:
         chunk = read_lines(path, position, _READ_BYTES)
         return chunk, [text for line in chunk.lines if (text := self._shown(line.text)) is not None]
 
@@ -239,7 +239,7 @@ class _Stream:
         text = final_state(raw)
         return (text if self._choice.colours else strip_ansi(text)).decode("utf-8", "replace")
 
-    async def _send_rest(self, chunk: Chunk) -> None:
+    async def _send_rest(self, chunk: LineChunk) -> None:
         """The end of a log whose writer died within a line."""
         if chunk.torn and time.time() * 1000.0 - chunk.mtime_ms > _SETTLED_S * 1000.0:
             text = self._shown(chunk.torn)

@@ -12,7 +12,7 @@ from lensd import __version__
 from lensd.api import lens, push, runs
 from lensd.api.errors import LENS_PREFIXES
 from lensd.api.params import LEAST, MOST
-from lensd.query.results import CacheStats, Progress, RunDetail, RunInfo
+from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress
 
 
 class LensError(msgspec.Struct):
@@ -82,7 +82,7 @@ RUNS = (
         "/api/runs/{run_id}/metrics_step", "Rows of a run by step", runs.RowsAnswer,
         ("downsample", "data_source"),
     ),
-    Route("/api/runs/{run_id}/progress", "How far a run is (deprecated)", Progress),
+    Route("/api/runs/{run_id}/progress", "How far a run is (deprecated)", RunProgress),
     Route(
         "/api/runs/{run_id}/logs/ws", "WebSocket: one text message per log line", None,
         ("tail", "after", "follow", "progress", "ansi", "input", "token"),

@@ -20,7 +20,7 @@ from lensd.store import ReadTimeout, StoreError
 log = logging.getLogger(__name__)
 
 
-class Health(msgspec.Struct):
+class HealthAnswer(msgspec.Struct):
     status: str
     reason: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -31,7 +31,7 @@ class Version(msgspec.Struct):
 
 
 async def healthz(request: web.Request) -> web.StreamResponse:
-    return await json_answer(request, Health("ok"))
+    return await json_answer(request, HealthAnswer("ok"))
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
@@ -45,8 +45,8 @@ async def readyz(request: web.Request) -> web.StreamResponse:
             log.exception("the database does not answer")
             reason = "the database does not answer; the daemon's log has the details"
     if reason is None:
-        return await json_answer(request, Health("ok"))
-    return await json_answer(request, Health("unavailable", reason), status=503)
+        return await json_answer(request, HealthAnswer("ok"))
+    return await json_answer(request, HealthAnswer("unavailable", reason), status=503)
 
 
 async def version(request: web.Request) -> web.StreamResponse:
@@ -62,7 +62,7 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     inputs = await ask(request, lambda reader: lens.inputs(reader, None))
     size = await in_thread(request, request.app[STORE].size_bytes)
     stats = request.app[ROWS].stats()
-    page = _Page("application/openmetrics-text" in request.headers.get("Accept", ""))
+    page = _MetricsPage("application/openmetrics-text" in request.headers.get("Accept", ""))
     page.family("lensd_build_info", "gauge", "Version of lensd.", [({"version": __version__}, 1)])
     page.one("lensd_db_size_bytes", "gauge", "Size of the database on disk.", size)
     page.one("lensd_websocket_clients", "gauge", "Open log streams.", request.app[SOCKETS].open)
@@ -89,7 +89,7 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     return web.Response(body=page.text(), headers={"Content-Type": f"{kind}; charset=utf-8"})
 
 
-def _request_families(page: _Page, seen: dict[tuple[str, str, int], tuple[int, float]]) -> None:
+def _request_families(page: _MetricsPage, seen: dict[tuple[str, str, int], tuple[int, float]]) -> None:
     page.begin("lensd_http_request_duration_seconds", "summary", "Requests, and the time they took.")
     for (route, method, code), (count, seconds) in sorted(seen.items()):
         labels = {"route": route, "method": method, "code": str(code)}
@@ -97,7 +97,7 @@ def _request_families(page: _Page, seen: dict[tuple[str, str, int], tuple[int, f
         page.sample("lensd_http_request_duration_seconds_sum", labels, seconds)
 
 
-def _input_families(page: _Page, inputs: list[InputInfo]) -> None:
+def _input_families(page: _MetricsPage, inputs: list[InputInfo]) -> None:
     def family(name: str, kind: str, help: str, field: str) -> None:
         page.family(name, kind, help, [(_labels(each), float(getattr(each, field))) for each in inputs])
 
@@ -132,7 +132,7 @@ def _resident() -> float:
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
-class _Page:
+class _MetricsPage:
     """Families of metrics as text."""
 
     def __init__(self, open_metrics: bool) -> None:

@@ -144,7 +144,7 @@ async def _detection(request: web.Request, body: Mapping[str, Any]) -> dict[str,
         facts = {"detection": msgspec.json.encode(verdict).decode(), "framework": verdict.framework}
     if isinstance(run, dict) and isinstance(run.get("name"), str) and run["name"]:
         facts["name"] = run["name"]
-    await _put(request, target, Batch(b"push", facts=facts, dialect="push"))
+    await _put(request, target, Batch(b"push", facts=facts, log_format="push"))
     answer: dict[str, Any] = {"message": "detection reported successfully"}
     if verdict is not None:
         answer |= {"framework": verdict.framework, "confidence": verdict.confidence}
@@ -198,7 +198,7 @@ def _batch(entries: list[Any], reader: Any, fallback_s: float) -> tuple[Batch, i
         for name, value in pairs:
             points.add(name, step, seconds * 1000.0, value)
     counts = Counts(records=len(entries), matched=len(entries) - left_out, unparsed=left_out)
-    return Batch(b"push", points.build(), counts=counts, dialect="push"), points.points, left_out
+    return Batch(b"push", points.build(), counts=counts, log_format="push"), points.points, left_out
 
 
 def _metric(entry: Mapping[str, Any], fallback_s: float) -> Entry | None:

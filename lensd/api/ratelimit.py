@@ -27,7 +27,7 @@ def is_loopback(address: str) -> bool:
     return (mapped or parsed).is_loopback
 
 
-class Window:
+class RequestWindow:
     """At most `requests` per (route, address) in any `seconds`. Refused requests do not count."""
 
     def __init__(

@@ -15,7 +15,7 @@ from lensd.api.ratelimit import client
 from lensd.api.responses import body_answer, etag, json_answer, pack, stream_made, takes_gzip, unchanged
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
 from lensd.query import lens, runs
-from lensd.query.results import Axis, Progress, RowTable
+from lensd.query.results import Axis, RowTable, RunProgress
 
 _MANY = 40_000  # values, about a megabyte; more of them are encoded while they are sent
 
@@ -107,7 +107,7 @@ def _encode(table: RowTable, gzip: bool) -> None:
 
 async def progress(request: web.Request) -> web.StreamResponse:
     run_id = request.match_info["run_id"]
-    found: Progress = await ask(request, lambda reader: runs.progress(reader, run_id))
+    found: RunProgress = await ask(request, lambda reader: runs.progress(reader, run_id))
     return await json_answer(request, found)
 
 

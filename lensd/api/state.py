@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from aiohttp import web
 
-from lensd.api.ratelimit import Sockets, Window
+from lensd.api.ratelimit import RequestWindow, Sockets
 from lensd.api.settings import Settings
 from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
@@ -18,7 +18,7 @@ from lensd.store import Reader, Store
 T = TypeVar("T")
 
 
-class Health(Protocol):
+class PollerHealth(Protocol):
     """What the poller tells the API."""
 
     def ready(self) -> str | None: ...
@@ -30,8 +30,8 @@ STORE = web.AppKey("store", Store)
 SETTINGS = web.AppKey("settings", Settings)
 ROWS = web.AppKey("rows", RowCache)
 THREADS = web.AppKey("threads", ThreadPoolExecutor)
-HEALTH: web.AppKey[Health | None] = web.AppKey("health")
-WINDOW = web.AppKey("window", Window)
+HEALTH: web.AppKey[PollerHealth | None] = web.AppKey("health")
+WINDOW = web.AppKey("window", RequestWindow)
 SOCKETS = web.AppKey("sockets", Sockets)
 #: Data that is pushed.
 INGEST = web.AppKey("ingest", Ingest)

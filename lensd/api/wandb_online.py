@@ -24,7 +24,7 @@ from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Input
 from lensd.store import StoreError
 from lensd.wandb import online_run as wandb_run
-from lensd.wandb.online_run import Progress
+from lensd.wandb.online_run import FileProgress
 from lensd.wandb.values import loads
 
 ENTITY = "lensd"
@@ -107,7 +107,7 @@ async def _upsert(request: web.Request, variables: Json) -> Json:
         return wandb_run.begin(cursor, told)
 
     await _put(request, target, make)
-    progress = Progress.decode(known[0])
+    progress = FileProgress.decode(known[0])
     bucket = {
         "id": _pack(entity, project, name),
         "name": name,
@@ -127,7 +127,7 @@ async def _resume(request: web.Request, variables: Json) -> Json:
     cursor = await in_thread(request, lambda: store.cursor(target.id))
     bucket: Json | None = None
     if cursor is not None:
-        known = Progress.decode(cursor)
+        known = FileProgress.decode(cursor)
         bucket = {
             "id": _pack(entity, project, name),
             "name": name,

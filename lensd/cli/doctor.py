@@ -72,7 +72,7 @@ def _read(adapter: Adapter, input: Input, budget: Budget) -> Diagnosis:
         found.add(batch)
         found.lines += batch.counts.records
         found.matched += batch.counts.matched
-        found.dialects[batch.dialect or adapter.name] = found.matched
+        found.log_formats[batch.log_format or adapter.name] = found.matched
         if not batch.more or budget.spent(found.read_bytes, found.point_count):
             return found
 
@@ -88,17 +88,21 @@ def _print(file: str, size: int, adapter: Adapter, input: Input, found: Diagnosi
     if found.lines:
         other = found.lines - found.matched - found.metric_like
         yield (
-            f"  lines     {found.lines:,}: {found.matched:,} gave points, {found.metric_like:,} look like"
+            f"  lines      {found.lines:,}: {found.matched:,} gave points, {found.metric_like:,} look like"
             f" metrics and gave none, {other:,} other"
         )
     if found.skipped:
-        yield f"  passed by {found.skipped:,} (longer than a line may be, or damaged)"
-    for label, counted in (("dialect", found.dialects), ("step", found.step_from), ("time", found.time_from)):
+        yield f"  passed by  {found.skipped:,} (longer than a line may be, or damaged)"
+    for label, counted in (
+        ("log format", found.log_formats),
+        ("step", found.step_from),
+        ("time", found.time_from),
+    ):
         if counted:
             ordered = sorted(counted.items(), key=lambda pair: -pair[1])
-            yield f"  {label:<9} {'; '.join(f'{name} ({count:,})' for name, count in ordered)}"
+            yield f"  {label:<10} {'; '.join(f'{name} ({count:,})' for name, count in ordered)}"
     if found.metrics:
-        yield f"  metrics   {len(found.metrics)}: {_listed(found)}"
+        yield f"  metrics    {len(found.metrics)}: {_listed(found)}"
     for kind in ("matched", "metric-like, not matched", "other"):
         if found.samples.get(kind):
             yield f"  {kind}:"
@@ -119,10 +123,10 @@ def _verdict(found: Diagnosis) -> str:
     if found.point_count:
         told = f"a log{framework}: {found.point_count:,} points of {len(found.metrics)} metrics"
         if found.metric_like > found.matched / 10:
-            told += f"; {found.metric_like:,} more lines look like metrics, but no dialect takes them"
+            told += f"; {found.metric_like:,} more lines look like metrics, but no log format takes them"
         return told
     if found.metric_like:
-        return f"no points: {found.metric_like:,} lines look like metrics, but no dialect takes them"
+        return f"no points: {found.metric_like:,} lines look like metrics, but no log format takes them"
     if found.skipped and found.lines <= found.skipped:
         return "no points: nothing but lines longer than a line may be (1 MiB)"
     return "no points: nothing in it looks like a training metric"

@@ -14,7 +14,7 @@ from lensd.hook import install as installation
 from lensd.hook.delivery import Delivery
 from lensd.hook.install import InstallationError
 from lensd.hook.leftovers import flush
-from lensd.hook.settings import Settings, given
+from lensd.hook.settings import HookSettings, given
 
 FAILED, USAGE = 1, 2
 
@@ -55,7 +55,7 @@ def install(python: str | None) -> None:
     except InstallationError as error:
         _fail(USAGE, str(error))
     click.echo(f"the hook is installed in {folder}")
-    click.echo(f"it reports to {Settings.read().base_url} unless LENSD_API_BASE_URL says otherwise")
+    click.echo(f"it reports to {HookSettings.read().base_url} unless LENSD_API_BASE_URL says otherwise")
 
 
 @hook.command()
@@ -99,7 +99,7 @@ def status(python: str | None, url: str | None) -> None:
     base = _base(url)
     click.echo(f"{base} {'answers' if answers(base) else 'does not answer'}")
     click.echo(
-        f"the workload is {Settings.read().workload or 'the id of each run (WORKLOAD_UID is not set)'}"
+        f"the workload is {HookSettings.read().workload or 'the id of each run (WORKLOAD_UID is not set)'}"
     )
     if folder is None:
         raise SystemExit(FAILED)
@@ -114,7 +114,7 @@ def flush_command(folders: tuple[str, ...], url: str | None) -> None:
     \b
     lensd hook flush ./experiments --url http://127.0.0.1:8080
     """
-    chosen = Settings.read()
+    chosen = HookSettings.read()
     server = Delivery(_base(url), chosen.token)
     rows = files = refused = 0
     problem = ""
@@ -145,7 +145,7 @@ def answers(base_url: str, timeout: float = 2.0) -> bool:
 
 
 def _base(url: str | None) -> str:
-    return Settings.read(base_url=url).base_url
+    return HookSettings.read(base_url=url).base_url
 
 
 def _fail(code: int, sentence: str) -> NoReturn:

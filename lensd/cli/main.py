@@ -20,7 +20,7 @@ from lensd.cli.hook import hook
 from lensd.cli.run import run as run_command
 from lensd.cli.tables import print_inputs, print_runs, print_summary
 from lensd.config import Config, ConfigError, load
-from lensd.ingest.poller import Poller, Progress
+from lensd.ingest.poller import Poller, ReadProgress
 from lensd.ingest.sources import sources
 from lensd.query import lens, runs
 from lensd.store import Store, StoreError
@@ -215,7 +215,7 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
 )
 @click.option("--config", metavar="FILE", help="A TOML file, for the patterns in it.")
 def doctor(file: str, pattern: tuple[str, ...], config: str | None) -> None:
-    """What becomes of FILE: which dialect takes which lines, the points that would be stored, where their
+    """What becomes of FILE: which log format takes which lines, the points that would be stored, where their
     step and time come from, and what is left over. Stores nothing.
 
     \b
@@ -333,14 +333,14 @@ def _log_to_stderr(level: str) -> None:
 
 
 @contextmanager
-def _bar(label: str) -> Iterator[Callable[[Progress], None] | None]:
+def _bar(label: str) -> Iterator[Callable[[ReadProgress], None] | None]:
     """A progress bar over bytes, on a terminal only."""
     if not sys.stderr.isatty():
         yield None
         return
     with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
 
-        def show(progress: Progress) -> None:
+        def show(progress: ReadProgress) -> None:
             bar.length = max(1, progress.done_bytes + progress.left_bytes)
             bar.update(progress.done_bytes - bar.pos)
 

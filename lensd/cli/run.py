@@ -89,12 +89,12 @@ def run(
     raise SystemExit(code)
 
 
-def _server(root: Path, port: int, db: str | None) -> launcher.Server | None:
+def _server(root: Path, port: int, db: str | None) -> launcher.DaemonProcess | None:
     url = f"http://127.0.0.1:{port}"
     token = os.environ.get("LENSD_TOKEN")
     if port and launcher.is_lensd(url, token):
         _say(f"using the daemon at {url}")
-        return launcher.Server(url)
+        return launcher.DaemonProcess(url)
     try:
         server = launcher.start(root, port, db, os.environ)
     except (launcher.LauncherError, OSError) as error:

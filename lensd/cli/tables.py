@@ -33,7 +33,7 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
 
 
 def _facts(each: InputInfo) -> str:
-    facts = [each.dialect or "not recognised yet", f"{each.points} points"]
+    facts = [each.log_format or "not recognised yet", f"{each.points} points"]
     if each.unparsed:
         facts.append(f"{each.unparsed} of {each.records} records unparsed")
     if each.skipped:

@@ -22,6 +22,7 @@ from lensd import hook
 
 PACKAGE = "lensd_hook"
 PTH = "lensd_hook.pth"
+_NOT_COPIED = ("inject", "install.py")  # they run here, not in the training environment
 
 #: What `site` executes at the start of Python. It says nothing and does nothing when the package is gone.
 LINE = 'import sys; exec("try:\\n import lensd_hook; lensd_hook.activate()\\nexcept Exception: pass")\n'
@@ -78,7 +79,7 @@ def install(target: Environment) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".lensd-", dir=folder) as scratch:
             new = Path(scratch) / PACKAGE
-            shutil.copytree(source(), new, ignore=shutil.ignore_patterns("__pycache__", "inject"))
+            shutil.copytree(source(), new, ignore=shutil.ignore_patterns("__pycache__", *_NOT_COPIED))
             (Path(scratch) / PTH).write_text(LINE)
             # The line first goes away, then comes back: no Python starts with half a package.
             remove(folder)
@@ -135,8 +136,13 @@ def source() -> Path:
     return Path(hook.__file__).parent
 
 
+def files(package: Path) -> list[Path]:
+    """What an environment is given, of the hook's folder here or of a copy of it."""
+    return [path for path in sorted(package.glob("*.py")) if path.name not in _NOT_COPIED]
+
+
 def _digests(package: Path) -> dict[str, str]:
-    return {path.name: _digest(path) for path in sorted(package.glob("*.py"))}
+    return {path.name: _digest(path) for path in files(package)}
 
 
 def _digest(path: Path) -> str:
@@ -149,10 +155,11 @@ def _records(folder: Path) -> list[Path]:
 
 def _enter_into_record(folder: Path) -> None:
     for record in _records(folder):
-        files = [folder / PTH, *sorted((folder / PACKAGE).glob("*.py"))]
+        entries = [folder / PTH, *files(folder / PACKAGE)]
         with record.open("a") as file:
             file.writelines(
-                f"{each.relative_to(folder)},sha256={_digest(each)},{each.stat().st_size}\n" for each in files
+                f"{each.relative_to(folder)},sha256={_digest(each)},{each.stat().st_size}\n"
+                for each in entries
             )
 
 

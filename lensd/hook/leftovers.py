@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 from .delivery import Delivery, Outcome, parse_lines
-from .settings import Settings, spool_folder
+from .settings import HookSettings, spool_folder
 from .spool import Leftover, open_leftover, spool_files
 from .work import spooled_bodies
 
@@ -83,7 +83,7 @@ def flush(folder: str, delivery: Delivery, timeout: float) -> Leftovers:
 
 def main() -> int:
     """`python -m lensd_hook.leftovers [FOLDER]`, for an environment that has the hook only."""
-    settings = Settings.read()
+    settings = HookSettings.read()
     folder = sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.dirname(spool_folder()))
     done = flush(folder, Delivery(settings.base_url, settings.token), settings.timeout)
     print(f"{done.rows} log calls of {done.files} files sent", file=sys.stderr)  # noqa: T201 - a command

@@ -13,7 +13,7 @@ from typing import Any
 from .guard import guarded, lens, note_fault, tell
 from .guard import reporter as say
 from .reporter import Reporter
-from .settings import Settings, switch
+from .settings import HookSettings, switch
 
 _reporter: Reporter | None = None
 _registered = False
@@ -23,7 +23,7 @@ def reporter() -> Reporter:
     """The reporter of this process, made when first asked for."""
     global _reporter
     if _reporter is None:
-        _reporter = Reporter(Settings.read())
+        _reporter = Reporter(HookSettings.read())
     _register()
     return _reporter
 

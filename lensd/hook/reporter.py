@@ -20,7 +20,7 @@ from .delivery import Delivery, Outcome
 from .guard import note_fault
 from .guard import reporter as say
 from .leftovers import Leftovers
-from .settings import Settings
+from .settings import HookSettings
 from .work import Evidence, Rows, Spooled, Work, row_lines
 
 #: Bytes of spool for each value of a batch; a value is written as `"name":0.5,`.
@@ -32,7 +32,7 @@ class Reporter:
     """Reports the runs of one process. `leftovers` is the folder whose spools of earlier processes are sent
     too."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: HookSettings) -> None:
         self.settings = settings
         self.channels: list[Channel] = []
         self.stats = {"detection_sent": 0, "metrics_sent": 0, "errors": 0}

@@ -49,7 +49,7 @@ def is_first_rank() -> bool:
 
 
 @dataclass(frozen=True)
-class Settings:
+class HookSettings:
     """Times in seconds, sizes in bytes or values. See docs/wandb.md for the names in the environment."""
 
     base_url: str
@@ -68,7 +68,7 @@ class Settings:
     retry_longest: float = 15.0
 
     @classmethod
-    def read(cls, base_url: str | None = None) -> Settings:
+    def read(cls, base_url: str | None = None) -> HookSettings:
         """What the environment says; `base_url` wins over it."""
         in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
         return cls(

@@ -63,7 +63,7 @@ class Tracked:
 
 
 @dataclass(slots=True)
-class Source:
+class AdapterSource:
     """Where one adapter looks: its roots, and the paths that only `[[source]]` blocks may claim."""
 
     adapter: Adapter
@@ -72,7 +72,7 @@ class Source:
 
 
 @dataclass(slots=True)
-class Progress:
+class ReadProgress:
     """How far reading everything to its end is; bytes of all inputs together."""
 
     inputs: int = 0
@@ -91,7 +91,7 @@ class Poller:
     def __init__(
         self,
         store: Store,
-        sources: Sequence[Source],
+        sources: Sequence[AdapterSource],
         *,
         pace: Pace | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -143,9 +143,9 @@ class Poller:
 
         return release
 
-    def progress(self) -> Progress:
+    def progress(self) -> ReadProgress:
         tracked = self.tracked()
-        return Progress(
+        return ReadProgress(
             len(tracked), self._points, self._bytes, sum(t.lag_bytes for t in tracked if t.state != "dead")
         )
 
@@ -199,7 +199,7 @@ class Poller:
     def drain(
         self,
         seconds: float = float("inf"),
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[ReadProgress], None] | None = None,
         *,
         final: bool = False,
     ) -> bool:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from lensd.adapter import Adapter
 from lensd.config import Config, ConfigError
-from lensd.ingest.poller import Source
+from lensd.ingest.poller import AdapterSource
 from lensd.ingest.registry import OptionError, Registry, load
 
 
-def sources(config: Config, registry: Registry | None = None) -> tuple[list[Source], dict[str, str]]:
+def sources(config: Config, registry: Registry | None = None) -> tuple[list[AdapterSource], dict[str, str]]:
     """What is to be read, and by name the adapters that are unavailable, with the reason.
 
     Inputs of `[[source]]` blocks come first: of two sources that find one file the first has it. Raises
     ConfigError for options that an adapter refuses.
     """
     registry = registry or load()
-    found: list[Source] = []
+    found: list[AdapterSource] = []
     for block in config.source:
         made = make(registry, block.adapter, config.options(block.adapter) | block.options)
         if made is not None:
-            found.append(Source(made, tuple(block.paths), block.workload or config.workload))
+            found.append(AdapterSource(made, tuple(block.paths), block.workload or config.workload))
     if config.paths:
         for name in sorted(registry.classes):
             adapter = make(registry, name, config.options(name))
             if adapter is not None:
-                found.append(Source(adapter, tuple(config.paths), config.workload))
+                found.append(AdapterSource(adapter, tuple(config.paths), config.workload))
     return found, registry.unavailable
 
 

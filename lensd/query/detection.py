@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import msgspec
 
 from lensd.store.reader import Reader
-from lensd.wandb.framework import Detection, Source, from_log, merged
+from lensd.wandb.framework import Detection, FrameworkSource, from_log, merged
 
-_source = msgspec.json.Decoder(Source)
+_source = msgspec.json.Decoder(FrameworkSource)
 
 
 def detection(reader: Reader, uid: str) -> Detection | None:
@@ -21,7 +21,7 @@ def detection(reader: Reader, uid: str) -> Detection | None:
         SELECT adapter, input.name, coalesce(last_ok_ms, 0), fact.name, fact.value
         FROM fact JOIN input ON input.id = input_id
         WHERE workload_id = ? AND fact.name IN ('detection', 'framework')"""
-    sources: list[Source] = []
+    sources: list[FrameworkSource] = []
     for adapter, name, at_ms, fact, value in reader.rows(sql, (workload.id,)):
         told = msgspec.json.decode(str(value))
         if not isinstance(told, str):

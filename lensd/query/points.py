@@ -11,7 +11,7 @@ from lensd.query.downsample import peaks, thin
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
 from lensd.store.plan import Part
-from lensd.store.reader import Reader, Window
+from lensd.store.reader import Reader, StepWindow
 
 #: Points that are decoded together when a view is thinned; beyond, its chunks are asked for their peaks.
 DECODED = 1 << 20
@@ -22,7 +22,7 @@ _RATIO = 4  # candidates per point wanted (MinMaxLTTB's ratio)
 class _Group:
     """Windows whose times run into one another, so that only all of them together can be put in order."""
 
-    members: list[tuple[Window, Part]]
+    members: list[tuple[StepWindow, Part]]
     min_ts: float
     max_ts: float
 
@@ -78,7 +78,7 @@ def thinned(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iter
 
 
 def _candidates(
-    reader: Reader, windows: list[tuple[Window, Part]], selection: Selection, count: int
+    reader: Reader, windows: list[tuple[StepWindow, Part]], selection: Selection, count: int
 ) -> Iterator[tuple[Columns, int]]:
     wanted = -(-_RATIO * count // len(windows))
     last = len(windows) - 1
@@ -95,7 +95,7 @@ def _candidates(
             yield points.take(peaks(points.value, max(1, wanted // 2))), part.number
 
 
-def _told_peaks(window: Window) -> Columns | None:
+def _told_peaks(window: StepWindow) -> Columns | None:
     """The least and greatest point of a window as its chunk's row tells them; None where it does not."""
     if window.head is not None or len(window.blocks) != 1 or not window.blocks[0].ascending:
         return None
@@ -112,7 +112,7 @@ def _told_peaks(window: Window) -> Columns | None:
     )
 
 
-def _inside(window: Window, part: Part) -> bool:
+def _inside(window: StepWindow, part: Part) -> bool:
     return part.lo <= window.min_step and window.max_step < part.hi
 
 

@@ -153,7 +153,7 @@ class RunDetail(msgspec.Struct):
     summary: dict[str, str | int | float | bool | None]
 
 
-class Progress(msgspec.Struct):
+class RunProgress(msgspec.Struct):
     """How far a run is; times in seconds. Only `available` and `status` are told where nothing is known."""
 
     available: bool
@@ -187,7 +187,7 @@ class InputInfo(msgspec.Struct):
     path: str
     name: str
     why: str
-    dialect: str | None
+    log_format: str | None
     state: str  # ok, waiting, gone, dead
     points: int
     records: int

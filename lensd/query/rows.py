@@ -156,7 +156,7 @@ def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None)
     named: dict[tuple[str, str], dict[str, list[Member]]] = {}
     members = reader.members(workload.id, data_source=source)
     # A Runicorn run is what its events.jsonl says, as on its own server; the numbers in its logs.txt, which
-    # count epochs, are shown by the Lens dialect.
+    # count epochs, are shown by the Lens log format.
     recorded = {m.input.data_source for m in members if m.input.restarts is Restarts.NEVER}
     for member in members:
         if member.input.data_source in recorded and member.input.restarts is not Restarts.NEVER:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lensd.model import Fact
-from lensd.query.results import Progress, RunDetail, RunInfo
+from lensd.query.results import RunDetail, RunInfo, RunProgress
 from lensd.query.rows import RowCache
 from lensd.query.workloads import Summary, status_of, summary_of
 from lensd.store.reader import Reader, Workload
@@ -51,20 +51,20 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
     )
 
 
-def progress(reader: Reader, run_id: str) -> Progress:
+def progress(reader: Reader, run_id: str) -> RunProgress:
     """How far a run is, as far as its target is known."""
     workload = reader.workload(run_id)
     if workload is None:
-        return Progress(available=False, status="unknown")
+        return RunProgress(available=False, status="unknown")
     known = summary_of(reader, workload)
     if known.iteration is None or not known.target:
-        return Progress(available=False, status="unknown")
+        return RunProgress(available=False, status="unknown")
     status = status_of(known)
     speed = None
     if known.min_ts is not None and known.max_ts is not None and known.max_ts > known.min_ts:
         speed = known.iteration / ((known.max_ts - known.min_ts) / 1000.0)
     left = max(0, known.target - known.iteration)
-    return Progress(
+    return RunProgress(
         available=True,
         status=status,
         progress=min(1.0, known.iteration / known.target),

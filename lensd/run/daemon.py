@@ -28,7 +28,7 @@ class LauncherError(Exception):
 
 
 @dataclass
-class Server:
+class DaemonProcess:
     """A daemon at `url`; `process` where this program has started it."""
 
     url: str
@@ -56,7 +56,7 @@ def start(
     db: str | None,
     environment: Mapping[str, str],
     clock: Callable[[], float] = time.monotonic,
-) -> Server:
+) -> DaemonProcess:
     """Start a daemon that serves `folder`, in the background and on its own; on a free port where `port` is
     taken.
 
@@ -87,7 +87,7 @@ def start(
             said = output.read_text(errors="replace")
             found = re.search(r"^lensd listening on (http://\S+)$", said, re.MULTILINE)
             if found:
-                return Server(found[1].rstrip("/"), process)
+                return DaemonProcess(found[1].rstrip("/"), process)
             if ended:
                 break
             time.sleep(0.05)
@@ -99,7 +99,7 @@ def start(
     raise LauncherError(f"no daemon could be started: {last.removeprefix('lensd: ')}")
 
 
-def stop(server: Server) -> None:
+def stop(server: DaemonProcess) -> None:
     """End a daemon that was started here, after it has read what is there."""
     if server.process is not None and server.process.poll() is None:
         server.process.terminate()

@@ -44,7 +44,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
     """Run the command to its end. Its exit code, as a shell tells it (128 + N after signal N). Raises
     CommandError when it cannot be started, OSError when the log cannot be written."""
     with log.open("ab", buffering=0) as file:
-        streams = [_Stream(1, file.fileno()), _Stream(2, file.fileno())]
+        streams = [_Output(1, file.fileno()), _Output(2, file.fileno())]
         if streams[0].is_terminal and streams[1].is_terminal:
             streams[1].share(streams[0])
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
@@ -77,7 +77,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
     return code if code >= 0 else 128 - code
 
 
-def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Stream]) -> int:
+def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Output]) -> int:
     while (code := child.poll()) is None:
         # The time limit is for a SIGCHLD that came between poll and here.
         told = signal.sigtimedwait(_WATCHED, 1.0)
@@ -92,7 +92,7 @@ def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Stream]) -> int:
     return code
 
 
-class _Stream:
+class _Output:
     """One of our outputs: the end that the command writes to, and a thread that copies from it."""
 
     def __init__(self, ours: int, log: int) -> None:
@@ -103,7 +103,7 @@ class _Stream:
         self._owns = True
         self.copy_size()
 
-    def share(self, other: _Stream) -> None:
+    def share(self, other: _Output) -> None:
         """Use the terminal of another stream, which keeps what is printed in its order."""
         os.close(self._outer)
         os.close(self.inner)

@@ -34,7 +34,7 @@ class Workload:
     version: int
 
 
-class Block(msgspec.Struct, array_like=True, frozen=True):
+class ChunkInfo(msgspec.Struct, array_like=True, frozen=True):
     """A sealed chunk as its row describes it, undecoded; `low` and `high`: its least and greatest value."""
 
     id: int
@@ -55,10 +55,10 @@ class Block(msgspec.Struct, array_like=True, frozen=True):
 
 
 @dataclass(slots=True)
-class Window:
+class StepWindow:
     """Consecutive blocks (and the head) of a part whose steps overlap, so that they must be read together."""
 
-    blocks: list[Block]
+    blocks: list[ChunkInfo]
     head: Columns | None
     min_step: int
     max_step: int
@@ -201,22 +201,24 @@ class Reader:
 
     # Points
 
-    def windows(self, part: Part) -> list[Window]:
+    def windows(self, part: Part) -> list[StepWindow]:
         """The part as windows of ascending, disjoint step ranges; blocks are described, not decoded."""
         sql = (
             f"SELECT {_SUMMARY} FROM chunk WHERE series_id = ? AND attempt = ?"
             " AND max_step >= ? AND min_step < ? ORDER BY id"
         )
-        blocks = [Block(*row) for row in self._db.execute(sql, (part.series, part.attempt, part.lo, part.hi))]
+        blocks = [
+            ChunkInfo(*row) for row in self._db.execute(sql, (part.series, part.attempt, part.lo, part.hi))
+        ]
         windows = [
-            Window([block], None, block.min_step, block.max_step, block.min_ts, block.max_ts)
+            StepWindow([block], None, block.min_step, block.max_step, block.min_ts, block.max_ts)
             for block in blocks
         ]
         head = self._head(part)
         if len(head):
             times = head.ts_ms
             windows.append(
-                Window(
+                StepWindow(
                     [],
                     head,
                     int(head.step.min()),
@@ -227,7 +229,7 @@ class Reader:
             )
         return merge_windows(windows)
 
-    def read_window(self, window: Window, part: Part, *, kind: str = "metric") -> Columns:
+    def read_window(self, window: StepWindow, part: Part, *, kind: str = "metric") -> Columns:
         """The points of a window that the part shows: one a step, ascending."""
         pieces = [self._decode(block) for block in window.blocks]
         if window.head is not None:
@@ -261,7 +263,7 @@ class Reader:
             " AND max_step >= ? AND min_step < ? ORDER BY id"
         )
         rows = self._db.execute(sql, (part.series, part.attempt, inner.lo, inner.hi)).fetchall()
-        pieces = [self._decode(Block(*row)) for row in rows]
+        pieces = [self._decode(ChunkInfo(*row)) for row in rows]
         pieces.append(self._head(inner))
         return joined(pieces).between(inner.lo, inner.hi)
 
@@ -272,7 +274,7 @@ class Reader:
             " AND max_step >= ? AND min_step < ? AND version > ? ORDER BY id"
         )
         bounds = (part.series, part.attempt, part.lo, part.hi, version)
-        pieces = [self._decode(Block(*row)) for row in self._db.execute(sql, bounds).fetchall()]
+        pieces = [self._decode(ChunkInfo(*row)) for row in self._db.execute(sql, bounds).fetchall()]
         points = joined([*pieces, self._head(part, version)]).between(part.lo, part.hi)
         return points.take(points.version > version)
 
@@ -333,7 +335,7 @@ class Reader:
             np.array(version, np.int64),
         )
 
-    def _decode_values(self, block: Block) -> Columns:
+    def _decode_values(self, block: ChunkInfo) -> Columns:
         sql = 'SELECT steps, "values" FROM chunk WHERE id = ?'
         steps, values = self._db.execute(sql, (block.id,)).fetchone()
         try:
@@ -342,7 +344,7 @@ class Reader:
             raise StoreError(f"{self._path}: chunk {block.id}: {error}") from error
         return Columns(step, value, value, step)
 
-    def _decode(self, block: Block) -> Columns:
+    def _decode(self, block: ChunkInfo) -> Columns:
         sql = 'SELECT steps, times, "values", versions FROM chunk WHERE id = ?'
         steps, times, values, versions = self._db.execute(sql, (block.id,)).fetchone()
         try:
@@ -356,9 +358,9 @@ class Reader:
             raise StoreError(f"{self._path}: chunk {block.id}: {error}") from error
 
 
-def merge_windows(windows: list[Window]) -> list[Window]:
+def merge_windows(windows: list[StepWindow]) -> list[StepWindow]:
     """Windows in ascending order, those that overlap merged into one (blocks stay in the order written)."""
-    result: list[Window] = []
+    result: list[StepWindow] = []
     for window in sorted(windows, key=lambda w: w.min_step):
         if result and window.min_step <= result[-1].max_step:
             window = _merged(result.pop(), window)
@@ -366,8 +368,8 @@ def merge_windows(windows: list[Window]) -> list[Window]:
     return result
 
 
-def _merged(first: Window, second: Window) -> Window:
-    return Window(
+def _merged(first: StepWindow, second: StepWindow) -> StepWindow:
+    return StepWindow(
         sorted(first.blocks + second.blocks, key=lambda b: b.id),
         joined([h for h in (first.head, second.head) if h is not None])
         if first.head is not None or second.head is not None

@@ -85,7 +85,7 @@ class Writer:
         )
         self._db.executemany(
             "INSERT OR REPLACE INTO line_mark VALUES (?, ?, ?, ?)",
-            [(known.id, mark.line, mark.piece, mark.offset) for mark in batch.marks],
+            [(known.id, mark.line, mark.segment, mark.offset) for mark in batch.marks],
         )
         self._put_lines(known, batch)
         self._update_rows(known, batch, stored, version, at_ms)
@@ -291,7 +291,7 @@ class Writer:
                  records = records + ?, matched = matched + ?, unparsed = unparsed + ?,
                  skipped = skipped + ?, bytes = bytes + ?, points = points + ? WHERE id = ?""",
             (
-                batch.cursor, known.attempt, batch.dialect, batch.note, batch.time_inferred,
+                batch.cursor, known.attempt, batch.log_format, batch.note, batch.time_inferred,
                 batch.lag_bytes, at_ms, counts.records, counts.matched, counts.unparsed, counts.skipped,
                 counts.bytes, stored, known.id,
             ),

@@ -3,23 +3,23 @@
 Shared by the log adapter and the log stream. Imports nothing of lensd but the model.
 """
 
-from lensd.tail.pieces import Piece, base_name, pieces
-from lensd.tail.reading import LINE_LIMIT, Chunk, Line, Position, read_lines
+from lensd.tail.reading import LINE_LIMIT, Line, LineChunk, Position, read_lines
 from lensd.tail.seeking import position_of_line, tail_position
-from lensd.tail.terminal import final_state, is_progress_bar, segments, strip_ansi
+from lensd.tail.segments import Segment, base_name, segments
+from lensd.tail.terminal import final_state, is_progress_bar, redraws, strip_ansi
 
 __all__ = [
     "LINE_LIMIT",
-    "Chunk",
     "Line",
-    "Piece",
+    "LineChunk",
     "Position",
+    "Segment",
     "base_name",
     "final_state",
     "is_progress_bar",
-    "pieces",
     "position_of_line",
     "read_lines",
+    "redraws",
     "segments",
     "strip_ansi",
     "tail_position",

@@ -19,7 +19,7 @@ import codecs
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from lensd.tail.pieces import TRACE, Piece, digest, pieces
+from lensd.tail.segments import TRACE, Segment, digest, segments
 
 LINE_LIMIT = 1 << 20  #: bytes; a longer line is passed over, or cut at a carriage return where it has one
 _SCAN = 1 << 16
@@ -36,7 +36,7 @@ class Position:
     here was cut or is being passed over, what comes up to the next newline is its rest.
     """
 
-    piece: str = ""
+    segment: str = ""
     offset: int = 0
     line: int = 0
     trace: str = ""
@@ -66,7 +66,7 @@ class Line:
 
 
 @dataclass(slots=True)
-class Chunk:
+class LineChunk:
     """The result of one read: lines of one piece, and where to go on.
 
     more: there is more to read at once. lag_bytes: what is left unread, half lines included (packed pieces by
@@ -108,21 +108,21 @@ class Chunk:
         return replace(self.position, offset=start, line=number, trace=trace, inside=inside)
 
 
-def read_lines(path: str, position: Position | None, max_bytes: int, *, split: bool = True) -> Chunk:
+def read_lines(path: str, position: Position | None, max_bytes: int, *, split: bool = True) -> LineChunk:
     """The complete lines from `position` (`None`: the beginning), about `max_bytes` of them but at least one.
 
-    split: false asks for them in one piece (see `Chunk.body`), which is granted where they are plain text;
-    whether one is over the limit is for the reader to see.
+    split: false asks for them in one piece (see `LineChunk.body`), which is granted where they are plain
+    text; whether one is over the limit is for the reader to see.
 
     Raises FileNotFoundError when the stream has no piece, OSError when one cannot be read.
     """
-    parts = pieces(path)
+    parts = segments(path)
     here = position or Position()
     index, here, restarted = _locate(parts, here)
     # A piece that is read to its end hands over to the next one that has anything in it.
     while True:
-        piece = parts[index]
-        chunk = _read_piece(piece, here, max_bytes, split)
+        segment = parts[index]
+        chunk = _read_piece(segment, here, max_bytes, split)
         later = _next_with_text(parts, index)
         if chunk.lines or chunk.body or chunk.skipped_bytes or chunk.more or later is None:
             break
@@ -131,27 +131,27 @@ def read_lines(path: str, position: Position | None, max_bytes: int, *, split: b
             break
         index = later
         line = chunk.position.line + (1 if chunk.position.inside else 0)
-        here = replace(_enter(parts[index], Position(line=line)), after=here.piece or piece.fingerprint())
+        here = replace(_enter(parts[index], Position(line=line)), after=here.segment or segment.fingerprint())
     chunk.restarted = restarted
     chunk.more = chunk.more or later is not None
-    behind = piece.size_estimate() - chunk.position.offset
+    behind = segment.size_estimate() - chunk.position.offset
     chunk.lag_bytes = max(0, behind) + sum(p.size_estimate() for p in parts[index + 1 :])
-    chunk.mtime_ms = piece.mtime_ms
+    chunk.mtime_ms = segment.mtime_ms
     return chunk
 
 
-def matches(piece: Piece, position: Position) -> bool:
+def matches(segment: Segment, position: Position) -> bool:
     """Is `position` a place in this very piece?"""
-    if not piece.packed and piece.stored_size < position.offset:
+    if not segment.packed and segment.stored_size < position.offset:
         return False
-    if not piece.has(position.piece):
+    if not segment.has(position.segment):
         return False
     start = max(0, position.offset - TRACE)
-    before = piece.read(start, position.offset - start)
+    before = segment.read(start, position.offset - start)
     return len(before) == position.offset - start and (not position.trace or digest(before) == position.trace)
 
 
-def find_piece(parts: list[Piece], position: Position) -> int | None:
+def find_piece(parts: list[Segment], position: Position) -> int | None:
     """The piece that a position lies in: the newest of those that match, one with the same inode first."""
     found = None
     for index in range(len(parts) - 1, -1, -1):
@@ -162,14 +162,14 @@ def find_piece(parts: list[Piece], position: Position) -> int | None:
     return found
 
 
-def _locate(parts: list[Piece], position: Position) -> tuple[int, Position, bool]:
-    if not position.piece:
+def _locate(parts: list[Segment], position: Position) -> tuple[int, Position, bool]:
+    if not position.segment:
         return 0, replace(_enter(parts[0], position), after=position.after), False
     index = find_piece(parts, position)
     if index is not None:
-        piece = parts[index]
+        segment = parts[index]
         # The head may have grown since the fingerprint was taken; a longer one tells more.
-        return index, replace(position, piece=piece.fingerprint(), identity=piece.identity), False
+        return index, replace(position, segment=segment.fingerprint(), identity=segment.identity), False
     first = 0
     if position.after:
         for older in range(len(parts) - 1, -1, -1):
@@ -179,37 +179,37 @@ def _locate(parts: list[Piece], position: Position) -> tuple[int, Position, bool
     return first, replace(_enter(parts[first], position), after=position.after if first else ""), True
 
 
-def _enter(piece: Piece, position: Position) -> Position:
-    return Position(piece=piece.fingerprint(), line=position.line, identity=piece.identity)
+def _enter(segment: Segment, position: Position) -> Position:
+    return Position(segment=segment.fingerprint(), line=position.line, identity=segment.identity)
 
 
-def _next_with_text(parts: list[Piece], index: int) -> int | None:
+def _next_with_text(parts: list[Segment], index: int) -> int | None:
     for later in range(index + 1, len(parts)):
         if parts[later].stored_size and (not parts[later].packed or parts[later].read(0, 1)):
             return later
     return None
 
 
-def _read_piece(piece: Piece, here: Position, max_bytes: int, split: bool) -> Chunk:
+def _read_piece(segment: Segment, here: Position, max_bytes: int, split: bool) -> LineChunk:
     base = max(0, here.offset - TRACE)
     lead = here.offset - base
     want = max(max_bytes, 1)
-    head = piece.read(0, 4)
-    data = piece.read(base, lead + want)
+    head = segment.read(0, 4)
+    data = segment.read(base, lead + want)
     wide = _wide(head)
     newline = b"\n\0" if wide == "utf-16-le" else b"\0\n" if wide else b"\n"
     end = _last_newline(data, lead, newline)
     # At least one line, however small the budget: read on until its newline comes or it is over the limit.
     while end < 0 and len(data) - lead < LINE_LIMIT:
         step = min(max(want, _SCAN), LINE_LIMIT - (len(data) - lead))
-        part = piece.read(base + len(data), step)
+        part = segment.read(base + len(data), step)
         if not part:
             break
         data += part
         end = _last_newline(data, lead, newline)
     if wide and (len(data) - lead) % 2:
         data = data[:-1]
-    chunk = Chunk([], here, _data=data, _base=base)
+    chunk = LineChunk([], here, _data=data, _base=base)
     number, start, inside = here.line, lead, here.inside
     if end >= 0 and not (split or wide or inside or head.startswith(_BOM)):
         chunk.body, chunk.start, chunk.first = data[lead : end + 1], here.offset, number
@@ -231,7 +231,7 @@ def _read_piece(piece: Piece, here: Position, max_bytes: int, split: bool) -> Ch
         start, inside = _pass_over(chunk, data, start, number, inside, not wide)
         chunk.more = True
     chunk.torn = data[start:] if inside != "over" else b""
-    if inside == "over" and not piece.read(base + len(data), 1):
+    if inside == "over" and not segment.read(base + len(data), 1):
         chunk.more = False
     chunk.read_bytes = start - lead
     chunk.position = replace(
@@ -245,7 +245,7 @@ def _read_piece(piece: Piece, here: Position, max_bytes: int, split: bool) -> Ch
 
 
 def _pass_over(
-    chunk: Chunk, data: bytes, start: int, number: int, inside: str, may_cut: bool
+    chunk: LineChunk, data: bytes, start: int, number: int, inside: str, may_cut: bool
 ) -> tuple[int, str]:
     """A line over the limit that has not ended yet: given up to its last redraw, else passed over."""
     limit = start + LINE_LIMIT
@@ -259,7 +259,7 @@ def _pass_over(
     return start + gone, "over"
 
 
-def _give_torn(chunk: Chunk) -> None:
+def _give_torn(chunk: LineChunk) -> None:
     """The half line at the end of a piece whose successor has begun."""
     start = chunk.position.offset
     end = start + len(chunk.torn)

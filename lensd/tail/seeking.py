@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lensd.model import LineMark
-from lensd.tail.pieces import TRACE, Piece, digest, pieces
 from lensd.tail.reading import Position
+from lensd.tail.segments import TRACE, Segment, digest, segments
 
 _BLOCK = 1 << 16
 
@@ -24,7 +24,7 @@ def tail_position(path: str, lines: int, marks: Sequence[LineMark] = ()) -> Posi
     it is relative: minus the number of lines that follow, so that the first line to come has number 0.
     Raises FileNotFoundError when the stream has no piece.
     """
-    parts = pieces(path)
+    parts = segments(path)
     missing = max(0, lines)
     for index in range(len(parts) - 1, -1, -1):
         last = index == len(parts) - 1
@@ -45,7 +45,7 @@ def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Positio
 
     Raises FileNotFoundError when the stream has no piece.
     """
-    parts = pieces(path)
+    parts = segments(path)
     before = [mark for mark in marks if mark.line <= line]
     index, offset, number = 0, 0, 0
     for mark in sorted(before, key=lambda m: m.line, reverse=True):
@@ -69,32 +69,34 @@ def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Positio
         index, offset = later, 0
 
 
-def _position(parts: list[Piece], index: int, offset: int, line: int) -> Position:
-    piece = parts[index]
-    if offset % 2 and piece.read(0, 2) == codecs.BOM_UTF16_LE:
+def _position(parts: list[Segment], index: int, offset: int, line: int) -> Position:
+    segment = parts[index]
+    if offset % 2 and segment.read(0, 2) == codecs.BOM_UTF16_LE:
         offset += 1  # the newline is two bytes, of which the first was found
     start = max(0, offset - TRACE)
     after = next((p.fingerprint() for p in reversed(parts[:index]) if p.stored_size), "")
     return Position(
-        piece=piece.fingerprint(),
+        segment=segment.fingerprint(),
         offset=offset,
         line=line,
-        trace=digest(piece.read(start, offset - start)),
+        trace=digest(segment.read(start, offset - start)),
         after=after,
-        identity=piece.identity,
+        identity=segment.identity,
     )
 
 
-def _piece_of(parts: list[Piece], mark: LineMark) -> int | None:
+def _piece_of(parts: list[Segment], mark: LineMark) -> int | None:
     """The newest piece with the mark's fingerprint in which its offset is the beginning of a line."""
     for index in range(len(parts) - 1, -1, -1):
-        piece = parts[index]
-        if piece.has(mark.piece) and (mark.offset == 0 or piece.read(mark.offset - 1, 1) in (b"\n", b"\0")):
+        segment = parts[index]
+        if segment.has(mark.segment) and (
+            mark.offset == 0 or segment.read(mark.offset - 1, 1) in (b"\n", b"\0")
+        ):
             return index
     return None
 
 
-def _absolute(parts: list[Piece], index: int, offset: int, marks: Sequence[LineMark]) -> int | None:
+def _absolute(parts: list[Segment], index: int, offset: int, marks: Sequence[LineMark]) -> int | None:
     for mark in sorted(marks, key=lambda m: m.line, reverse=True):
         held = _piece_of(parts, mark)
         if held is None or (held, mark.offset) > (index, offset):
@@ -107,11 +109,11 @@ def _absolute(parts: list[Piece], index: int, offset: int, marks: Sequence[LineM
     return None
 
 
-def _count(piece: Piece, start: int, stop: int | None, whole: bool) -> int:
+def _count(segment: Segment, start: int, stop: int | None, whole: bool) -> int:
     """Lines between two bytes of a piece; `whole` counts a half line at the end as one."""
     count, last = 0, b"\n"
     while stop is None or start < stop:
-        data = piece.read(start, _BLOCK if stop is None else min(_BLOCK, stop - start))
+        data = segment.read(start, _BLOCK if stop is None else min(_BLOCK, stop - start))
         if not data:
             break
         count += data.count(b"\n")
@@ -120,11 +122,11 @@ def _count(piece: Piece, start: int, stop: int | None, whole: bool) -> int:
     return count + (whole and last != b"\n")
 
 
-def _forward(piece: Piece, offset: int, number: int, line: int) -> tuple[int, int]:
+def _forward(segment: Segment, offset: int, number: int, line: int) -> tuple[int, int]:
     """The offset of line `line`, or of the last line begun, when `number` is the one that begins at
     `offset`."""
     at = offset
-    while number < line and (data := piece.read(at, _BLOCK)):
+    while number < line and (data := segment.read(at, _BLOCK)):
         here = data.count(b"\n")
         if number + here < line:
             if here:
@@ -140,23 +142,23 @@ def _forward(piece: Piece, offset: int, number: int, line: int) -> tuple[int, in
     return offset, number
 
 
-def _back(piece: Piece, missing: int, whole: bool) -> tuple[int, int]:
+def _back(segment: Segment, missing: int, whole: bool) -> tuple[int, int]:
     """Where the last `missing` lines of a piece begin, and how many it lacks. `whole`: a half line at its end
     counts as one, for no newline will come."""
-    if piece.packed:
-        total = _count(piece, 0, None, whole)
+    if segment.packed:
+        total = _count(segment, 0, None, whole)
         if total <= missing:
             return 0, missing - total
-        return _forward(piece, 0, 0, total - missing)[0], 0
-    at = piece.stored_size
-    if whole and at and missing and piece.read(at - 1, 1) != b"\n":
+        return _forward(segment, 0, 0, total - missing)[0], 0
+    at = segment.stored_size
+    if whole and at and missing and segment.read(at - 1, 1) != b"\n":
         missing -= 1
         if not missing:
-            return _line_start(piece, at), 0
+            return _line_start(segment, at), 0
     need = missing + 1  # the newline that ends the line before the first wanted one
     while at > 0:
         start = max(0, at - _BLOCK)
-        data = piece.read(start, at - start)
+        data = segment.read(start, at - start)
         here = data.count(b"\n")
         if here >= need:
             place = len(data)
@@ -168,10 +170,10 @@ def _back(piece: Piece, missing: int, whole: bool) -> tuple[int, int]:
     return 0, need - 1
 
 
-def _line_start(piece: Piece, end: int) -> int:
+def _line_start(segment: Segment, end: int) -> int:
     while end > 0:
         start = max(0, end - _BLOCK)
-        place = piece.read(start, end - start).rfind(b"\n")
+        place = segment.read(start, end - start).rfind(b"\n")
         if place >= 0:
             return start + place + 1
         end = start

@@ -30,7 +30,7 @@ def strip_ansi(text: bytes) -> bytes:
     return _ESCAPE.sub(b"", text) if b"\x1b" in text else text
 
 
-def segments(line: bytes) -> list[bytes]:
+def redraws(line: bytes) -> list[bytes]:
     """The states a line was redrawn through, oldest first, blank ones left out; CRLF is no redraw."""
     if b"\r" not in line and b"\x08" not in line:
         return [line] if line.strip() else []
@@ -41,7 +41,7 @@ def final_state(line: bytes) -> bytes:
     """What is left of a line on a terminal: the last redraw that is not blank, escape sequences kept."""
     if b"\r" not in line and b"\x08" not in line:
         return line
-    states = segments(line)
+    states = redraws(line)
     return states[-1] if states else b""
 
 

@@ -34,7 +34,7 @@ _PROJECTS = (
 )
 
 
-class Source(msgspec.Struct):
+class FrameworkSource(msgspec.Struct):
     """What one source says. frameworks: outermost first. detected_at: RFC 3339."""
 
     source: str
@@ -66,13 +66,13 @@ class Detection(msgspec.Struct):
     status: str
     wrapper_framework: str | None
     base_framework: str | None
-    sources: list[Source]
+    sources: list[FrameworkSource]
     conflicts: list[Conflict]
     version: str
     updated_at: str
 
 
-def from_evidence(body: Mapping[str, Any], detected_at: str) -> Source | None:
+def from_evidence(body: Mapping[str, Any], detected_at: str) -> FrameworkSource | None:
     """What the evidence of a W&B client says: the first rule that hits. None where none does."""
     evidence = _mapping(body.get("evidence"))
     wandb = _mapping(evidence.get("wandb"))
@@ -95,7 +95,7 @@ def from_evidence(body: Mapping[str, Any], detected_at: str) -> Source | None:
         "hints": _mapping(body.get("hints")).get("possible_frameworks") or [],
         "detected_at": detected_at,
     }
-    return Source("wandb", frameworks[0], frameworks, confidence, detected_at, told)
+    return FrameworkSource("wandb", frameworks[0], frameworks, confidence, detected_at, told)
 
 
 Found = tuple[str, list[str], float] | None
@@ -156,16 +156,16 @@ def _from_project(project: str) -> Found:
     return None
 
 
-def from_log(framework: str, input_name: str, detected_at: str) -> Source:
-    """What a log dialect that recognised a workload's log says."""
+def from_log(framework: str, input_name: str, detected_at: str) -> FrameworkSource:
+    """What a log log format that recognised a workload's log says."""
     frameworks = ["primus", "megatron"] if framework == "primus" else [_plain(framework)]
     evidence = {"method": "log_dialect", "input": input_name, "detected_at": detected_at}
-    return Source("log", frameworks[0], frameworks, 0.7, detected_at, evidence)
+    return FrameworkSource("log", frameworks[0], frameworks, 0.7, detected_at, evidence)
 
 
-def merged(workload_uid: str, given: Sequence[Source]) -> Detection | None:
+def merged(workload_uid: str, given: Sequence[FrameworkSource]) -> Detection | None:
     """One answer from what each source said last; None where none said anything."""
-    latest: dict[str, Source] = {}
+    latest: dict[str, FrameworkSource] = {}
     for each in sorted(given, key=lambda source: source.detected_at):
         latest[each.source] = each
     sources = sorted(latest.values(), key=_rank, reverse=True)
@@ -239,11 +239,11 @@ def _plain(name: str) -> str:
     return _ALIASES.get(name.lower(), name.lower())
 
 
-def _rank(source: Source) -> tuple[int, float, str]:
+def _rank(source: FrameworkSource) -> tuple[int, float, str]:
     return _weight(source), source.confidence, source.detected_at
 
 
-def _weight(source: Source) -> int:
+def _weight(source: FrameworkSource) -> int:
     return _PRIORITY.get(source.source, _PRIORITY["default"])
 
 

@@ -33,7 +33,7 @@ _LONGEST_TAIL = 1 << 16
 _LINE = re.compile(r"(?:ERROR )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:Z|[+-]\d\d:?\d\d)? ?")
 
 
-class Progress(msgspec.Struct):
+class FileProgress(msgspec.Struct):
     """What is known of a run's files: how many lines of each were sent, and the last row of history.
 
     missing: lines of history that never came, because they were sent to another server.
@@ -50,7 +50,7 @@ class Progress(msgspec.Struct):
     name: str = ""
 
     @classmethod
-    def decode(cls, cursor: bytes | None) -> Progress:
+    def decode(cls, cursor: bytes | None) -> FileProgress:
         return msgspec.json.decode(cursor, type=cls) if cursor else cls()
 
     def encode(self) -> bytes:
@@ -59,7 +59,7 @@ class Progress(msgspec.Struct):
 
 def begin(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
     """What `UpsertBucket` tells of a run: its name, project, configuration and state."""
-    known = Progress.decode(cursor)
+    known = FileProgress.decode(cursor)
     facts: dict[str, Fact] = {"status": "running"} if cursor is None else {}
     for variable, fact in (("displayName", "name"), ("project", "project"), ("entity", "entity")):
         if isinstance(told.get(variable), str) and told[variable]:
@@ -74,12 +74,12 @@ def begin(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
     if summary:
         facts |= scalar_facts("summary.", summary)
         known.summary = json.dumps(summary)
-    return Batch(known.encode(), facts=facts, dialect="wandb online")
+    return Batch(known.encode(), facts=facts, log_format="wandb online")
 
 
 def piece(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch:
     """What one post of the file stream tells."""
-    known = Progress.decode(cursor)
+    known = FileProgress.decode(cursor)
     points, counts, facts = SeriesBuilder(), Counts(), dict[str, Fact]()
     lines: list[LogLine] = []
     files = body.get("files")
@@ -119,13 +119,13 @@ def piece(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch
         facts=facts,
         lines=lines,
         counts=counts,
-        dialect="wandb online",
+        log_format="wandb online",
         note=note,
     )
 
 
 def _take_events(
-    content: Sequence[str], known: Progress, points: SeriesBuilder, counts: Counts, now_ms: float
+    content: Sequence[str], known: FileProgress, points: SeriesBuilder, counts: Counts, now_ms: float
 ) -> None:
     """System metrics; their iteration is the last step of history."""
     for line in content:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import DATA, needs_shared
 from tests.cli.test_cli import lensd
+from tests.conftest import DATA, needs_shared
 
 SCREEN = 45
 
@@ -15,7 +15,7 @@ SCREEN = 45
 def test_a_log_that_is_understood() -> None:
     result = lensd("doctor", str(DATA / "runs" / "torch-mlp-1" / "train.log"))
     assert result.returncode == 0
-    for told in ("points of", "gave points", "dialect   key-value", "printed in the record", "loss"):
+    for told in ("points of", "gave points", "log format key-value", "printed in the record", "loss"):
         assert told in result.stdout
     assert len(result.stdout.splitlines()) < SCREEN
 
@@ -31,7 +31,7 @@ def test_lines_that_nothing_takes_are_shown_with_a_pattern_that_does(tmp_path: P
     path = tmp_path / "odd.log"
     path.write_text("".join(f"~~ round {n} !! loss: {n}.5 ~~ accuracy: 0.5 ~~\n" for n in range(30)))
     result = lensd("doctor", str(path))
-    assert "no points: 30 lines look like metrics, but no dialect takes them" in result.stdout
+    assert "no points: 30 lines look like metrics, but no log format takes them" in result.stdout
     proposal = result.stdout.split("--pattern ")[1].strip().strip("'")
     again = lensd("doctor", str(path), "--pattern", proposal)
     assert "60 points" in again.stdout or "90 points" in again.stdout

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lensd.hook.channel import Channel
 from lensd.hook.reporter import Reporter
-from lensd.hook.settings import Settings
+from lensd.hook.settings import HookSettings
 from lensd.hook.spool import Spool, open_leftover
 from tests.hook.conftest import Server, Training
 
@@ -173,7 +173,7 @@ def test_a_spool_stays_below_its_limit(training: Training, server: Server) -> No
 
 def test_memory_is_bounded_while_a_server_hangs(tmp_path: Path) -> None:
     """The sender waits for an answer and the collector goes on: what does not fit in memory is on disk."""
-    settings = Settings("http://127.0.0.1:9/api/v1", "", "w", "", "", "", memory_values=100)
+    settings = HookSettings("http://127.0.0.1:9/api/v1", "", "w", "", "", "", memory_values=100)
     identity = {"workload_uid": "w", "pod_uid": "", "pod_name": "", "run_id": "r"}
     spool = Spool(str(tmp_path), identity, 1 << 20)
     channel = Channel(identity, spool, 0, settings.memory_values)

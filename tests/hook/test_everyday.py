@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lensd.hook.masking import is_secret_name, masked
-from lensd.hook.settings import Settings
+from lensd.hook.settings import HookSettings
 from tests.conftest import needs_shared
 from tests.hook.conftest import Server, Training
 
@@ -157,13 +157,13 @@ def test_a_failing_import_of_wandb_can_be_tried_again(
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LENSD_API_BASE_URL", "PRIMUS_LENS_API_BASE_URL", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)
-    assert Settings.read().base_url == "http://127.0.0.1:8080/api/v1"
+    assert HookSettings.read().base_url == "http://127.0.0.1:8080/api/v1"
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    assert Settings.read().base_url == "http://primus-lens-telemetry-processor:8080/api/v1"
+    assert HookSettings.read().base_url == "http://primus-lens-telemetry-processor:8080/api/v1"
     monkeypatch.setenv("PRIMUS_LENS_API_BASE_URL", "http://server:9000/lens/v1/")
-    assert Settings.read().base_url == "http://server:9000/lens/v1"
+    assert HookSettings.read().base_url == "http://server:9000/lens/v1"
     monkeypatch.setenv("LENSD_API_BASE_URL", "server:9000")
-    assert Settings.read().base_url == "http://server:9000/api/v1"
+    assert HookSettings.read().base_url == "http://server:9000/api/v1"
 
 
 @pytest.mark.parametrize("name", "api_key apiKey API-KEY secret client_secret password hf_token authToken aws.secret_access_key wandb_api_key token credentials".split())  # fmt: skip  # noqa: E501 - a list of words

@@ -11,8 +11,8 @@ import pytest
 
 import lensd
 from lensd.hook import install as installation
-from tests.hook.conftest import Server
 from tests.cli.test_cli import lensd as command
+from tests.hook.conftest import Server
 
 
 @pytest.fixture
@@ -125,7 +125,8 @@ def test_the_hook_uses_what_python_3_8_has() -> None:
     """The syntax, at least; `make test-sdks` runs it with older Pythons and SDKs where there are any."""
     import ast
 
-    for path in installation.source().rglob("*.py"):
+    folder = installation.source()
+    for path in (*installation.files(folder), *(folder / "inject").glob("*.py")):
         tree = ast.parse(path.read_text(), feature_version=(3, 8))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):

@@ -11,7 +11,7 @@ import pytest
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
-from lensd.ingest.poller import Pace, Poller, Source, Tracked
+from lensd.ingest.poller import AdapterSource, Pace, Poller, Tracked
 from lensd.model import Batch, Counts, Input, Points, Series
 from lensd.query import lens
 from lensd.store import Store, StoreError
@@ -96,7 +96,7 @@ def script() -> Script:
 
 @pytest.fixture
 def poller(store: Store, folder: Path, script: Script, clock: Clock) -> Poller:
-    source = Source(script, [str(folder.parent)])
+    source = AdapterSource(script, [str(folder.parent)])
     return Poller(store, [source], pace=Pace(), clock=clock, wall=lambda: 1.0)
 
 
@@ -260,7 +260,7 @@ def test_an_input_that_waits_is_read_again_though_nothing_is_written(
 ) -> None:
     (tmp_path / "a.script").write_text("half 0")
     adapter = Script()
-    poller = Poller(store, [Source(adapter, [str(tmp_path)])], clock=clock, wall=clock)
+    poller = Poller(store, [AdapterSource(adapter, [str(tmp_path)])], clock=clock, wall=clock)
     poller.scan()
     for _ in range(6):
         clock.now += 10.0

@@ -1,10 +1,10 @@
-"""Random logs against every dialect, for as long as is asked: `python -m tests.log.fuzz --minutes 30`.
+"""Random logs against every log format, for as long as is asked: `python -m tests.log.fuzz --minutes 30`.
 
 Lines of the golden logs are cut, joined, repeated and sprinkled with what hurts, and read in three ways: as
-a file with room for whole blocks, as a file line by line, and as one long line by each dialect that has seen
-its own golden lines before. Any exception, a value that is no number, or more than 50 ms of processor time
-for 64 KiB (60 us a line where lines are short; four times that while their shapes are learned) ends the run
-with the seed that shows it again (`--seed`).
+a file with room for whole blocks, as a file line by line, and as one long line by each log format that has
+seen its own golden lines before. Any exception, a value that is no number, or more than 50 ms of processor
+time for 64 KiB (60 us a line where lines are short; four times that while their shapes are learned) ends
+the run with the seed that shows it again (`--seed`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from lensd.adapter import Budget, InputDead
 from lensd.model import Input
 from lensd_log import LogAdapter
-from lensd_log.formats import DIALECTS
+from lensd_log.formats import LOG_FORMATS
 from lensd_log.line.record import Entry, Record, State
 
 SIZE = 64 << 10
@@ -83,13 +83,13 @@ def text(rng: random.Random) -> str:
 def long_line(rng: random.Random) -> str:
     """One line of up to 64 KiB: the beginning of a golden one, and something over and over."""
     begin = rng.choice(LINES)
-    piece = "".join(rng.choices(PIECES, k=rng.randrange(1, 4))) or " "
+    segment = "".join(rng.choices(PIECES, k=rng.randrange(1, 4))) or " "
     if rng.random() < 0.5:
         at = rng.randrange(len(begin) + 1)
-        piece = begin[at : at + rng.randrange(1, 60)] or piece
-    count = max(1, rng.choice((300, 3000, SIZE)) // len(piece))
+        segment = begin[at : at + rng.randrange(1, 60)] or segment
+    count = max(1, rng.choice((300, 3000, SIZE)) // len(segment))
     end = rng.choice(LINES)[rng.randrange(20) :] if rng.random() < 0.5 else ""
-    return (begin[: rng.randrange(len(begin) + 1)] + piece * count + end)[:SIZE].replace("\n", " ")
+    return (begin[: rng.randrange(len(begin) + 1)] + segment * count + end)[:SIZE].replace("\n", " ")
 
 
 def check_values(pairs: Sequence[tuple[str, float]]) -> None:
@@ -118,27 +118,27 @@ def check_file(data: bytes, folder: Path, adapter: LogAdapter, **limits: int) ->
 
 
 def primed() -> list[State]:
-    """The state that each dialect is in after all golden lines."""
-    states: list[State] = [{} for _ in DIALECTS]
+    """The state that each log format is in after all golden lines."""
+    states: list[State] = [{} for _ in LOG_FORMATS]
     for line in LINES:
-        for dialect, state in zip(DIALECTS, states, strict=True):
-            dialect.parse(Entry(line.strip(), (line,)), state)
+        for log_format, state in zip(LOG_FORMATS, states, strict=True):
+            log_format.parse(Entry(line.strip(), (line,)), state)
     return states
 
 
-def check_dialects(line: str, states: Sequence[State]) -> tuple[float, str]:
-    """Gives the line to each dialect; returns the longest processor time, and whose it was."""
+def check_log_formats(line: str, states: Sequence[State]) -> tuple[float, str]:
+    """Gives the line to each log format; returns the longest processor time, and whose it was."""
     slowest = (0.0, "")
     entry = Entry(line.strip(), line.split("\r") if "\r" in line else (line,), indent=2)
-    for dialect, state in zip(DIALECTS, states, strict=True):
+    for log_format, state in zip(LOG_FORMATS, states, strict=True):
         mine: State = dict(state)
         begun = time.process_time()
-        records: Sequence[Record] = dialect.parse(entry, mine) or ()
+        records: Sequence[Record] = log_format.parse(entry, mine) or ()
         taken = time.process_time() - begun
         for record in records:
             check_values(record.values)
             assert record.step is None or isinstance(record.step, int)
-        slowest = max(slowest, (taken, dialect.name))
+        slowest = max(slowest, (taken, log_format.name))
     return slowest
 
 
@@ -156,9 +156,9 @@ def check(number: int, folder: Path, states: Sequence[State]) -> None:
             taken = min(check_file(data, folder, adapter, **limits) for _ in range(4))
         assert taken <= limit, f"{taken * 1000:.0f} ms for {len(data)} bytes ({limits or 'whole blocks'})"
     line = long_line(rng)
-    worst, name = check_dialects(line, states)
+    worst, name = check_log_formats(line, states)
     if worst > LIMIT_S:
-        worst, name = min(check_dialects(line, states) for _ in range(4))
+        worst, name = min(check_log_formats(line, states) for _ in range(4))
     assert worst <= LIMIT_S, f"{name}: {worst * 1000:.0f} ms for a line of {len(line)}: {line[:200]!r}"
 
 
@@ -202,7 +202,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, help="one round only, with the seed that a failure printed")
     given_options = options.parse_args()
     rounds = run(given_options.minutes, given_options.seed)
-    print(f"{rounds} rounds of {SIZE >> 10} KiB in {len(DIALECTS)} dialects: nothing found")
+    print(f"{rounds} rounds of {SIZE >> 10} KiB in {len(LOG_FORMATS)} log formats: nothing found")
 
 
 if __name__ == "__main__":

@@ -192,11 +192,11 @@ def test_line_marks_lead_back_into_the_log(tmp_path: Path) -> None:
 
 def test_a_log_of_which_nothing_matches_says_so(tmp_path: Path) -> None:
     prose = b"the quick brown fox jumps over the lazy dog\n" * 40
-    assert read(write(tmp_path / "x.log", prose)).last.note == "0 of 40 lines matched any dialect"
+    assert read(write(tmp_path / "x.log", prose)).last.note == "0 of 40 lines matched any log format"
     assert read(write(tmp_path / "notes.txt", prose)).last.note is None
     like = b"some unknown thing, loss: 0.25\n" * 40
     reading = read(write(tmp_path / "like.txt", like))
-    assert reading.last.note == "0 of 40 lines matched any dialect"
+    assert reading.last.note == "0 of 40 lines matched any log format"
     assert reading.last.counts.unparsed == 40
 
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lensd_log import LogAdapter
-from lensd_log.cursor import Cursor
+from lensd_log.cursor import LogCursor
 from lensd_log.fast.decimals import Number
-from lensd_log.fast.grid import Block, Lines, starts_of_runs
-from lensd_log.fast.layout import Layout
+from lensd_log.fast.grid import LineBlock, Lines, starts_of_runs
+from lensd_log.fast.layout import LineLayout
 from lensd_log.fast.learning import learn
 from lensd_log.recognition import Recognition
 from tests.log.reading import Reading, read, write
@@ -36,7 +36,7 @@ def test_numbers_decoded_together_are_those_that_float_makes_of_each(texts: list
     for text in texts:
         shapes.setdefault(text.encode().translate(None, b"0123456789"), []).append(text)
     for same in shapes.values():
-        block = Block("".join(f"x={text};\n" for text in same).encode())
+        block = LineBlock("".join(f"x={text};\n" for text in same).encode())
         number = Number.of(same[0].encode(), 0)
         assert number is not None
         grid = block.grid(np.arange(len(same)), len(number.runs))
@@ -45,7 +45,7 @@ def test_numbers_decoded_together_are_those_that_float_makes_of_each(texts: list
 
 @given(st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), min_size=1, max_size=20))
 def test_runs_of_digits_are_found_wherever_they_stand(lines: list[bytes]) -> None:
-    block = Block(b"".join(line + b"\n" for line in lines))
+    block = LineBlock(b"".join(line + b"\n" for line in lines))
     assert [block.line(index) for index in range(len(block))] == lines
     for index, line in enumerate(lines):
         first, last = block.run[index], block.run[index + 1]
@@ -58,7 +58,14 @@ def everything(reading: Reading) -> tuple[object, ...]:
         sum(getattr(batch.counts, name) for batch in reading.batches)
         for name in ("records", "matched", "unparsed", "skipped", "bytes")
     ]
-    return reading.points, reading.times, sorted(reading.targets), reading.facts, counts, reading.last.dialect
+    return (
+        reading.points,
+        reading.times,
+        sorted(reading.targets),
+        reading.facts,
+        counts,
+        reading.last.log_format,
+    )
 
 
 def megatron(dice: random.Random, count: int) -> Iterator[str]:
@@ -132,9 +139,9 @@ def test_a_golden_log_many_times_over_is_read_alike_in_blocks(name: str, tmp_pat
 )
 def test_a_layout_has_the_lines_that_differ_in_digits_alone(line: bytes, free: int) -> None:
     recognition = Recognition((), None)
-    template = learn(line, recognition.look(Cursor()), None)
+    template = learn(line, recognition.look(LogCursor()), None)
     assert template is not None
-    layout = Layout(template, line)
+    layout = LineLayout(template, line)
     other = line.translate(bytes.maketrans(b"123456789", b"912345678"))
     lines = Lines(b"\n".join([line, other, line.replace(b"E+", b"E-"), line.replace(b"0", b"x"), b""]))
     rows = lines.windows(len(line))[lines.first]
@@ -147,20 +154,20 @@ def test_a_layout_has_the_lines_that_differ_in_digits_alone(line: bytes, free: i
     st.lists(st.sampled_from(["0", "00", "9", "1,234", "-", "nan", "1e5", "x", " "]), min_size=4, max_size=12)
 )
 def test_lines_that_only_look_alike_are_read_one_by_one(parts: list[str]) -> None:
-    """A template never reads what its dialect would not."""
+    """A template never reads what its log format would not."""
     recognition = Recognition((), None)
-    look = recognition.look(Cursor())
+    look = recognition.look(LogCursor())
     line = f" iteration 20/ 1000 | consumed samples: 320 | lm loss: {''.join(parts)} |".encode()
     template = learn(line, look, None)
     if template is None:
         return
-    block = Block((line + b"\n") * 3)
+    block = LineBlock((line + b"\n") * 3)
     grid, members = template.grid(block, np.arange(3))
     columns = template.decode(members, grid, None)
-    said = look(line)
-    assert said is not None
+    parsed_line = look(line)
+    assert parsed_line is not None
     if columns.values:
-        assert said.records
+        assert parsed_line.records
         assert [repr(float(column[0])) for column in columns.values] == [
-            repr(value) for _, value in said.records[0].values
+            repr(value) for _, value in parsed_line.records[0].values
         ]

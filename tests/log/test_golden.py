@@ -1,6 +1,6 @@
-"""Each dialect against golden lines: `golden/NAME.log` gives exactly `golden/NAME.expected.jsonl`.
+"""Each log format against golden lines: `golden/NAME.log` gives exactly `golden/NAME.expected.jsonl`.
 
-The lines are made up, in the formats that the dialects' docstrings name; expectations were checked by eye.
+The lines are made up, in the formats that the log formats' docstrings name; expectations were checked by eye.
 """
 
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lensd_log.formats import DIALECTS
+from lensd_log.formats import LOG_FORMATS
 from tests.log.reading import Reading, read, write
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -39,7 +39,7 @@ def test_a_golden_log_gives_its_points(name: str, tmp_path: Path) -> None:
     head, *expected = map(json.loads, (GOLDEN / f"{name}.expected.jsonl").read_text().splitlines())
     reading = read(place(name, tmp_path))
     assert rows(reading) == expected
-    assert reading.last.dialect == head["dialect"]
+    assert reading.last.log_format == head["log_format"]
     assert reading.facts == head["facts"]
     assert sum(batch.counts.matched for batch in reading.batches) == head["matched"]
     assert sum(batch.counts.unparsed for batch in reading.batches) == head["unparsed"]
@@ -76,5 +76,5 @@ def test_carriage_returns_at_line_ends_change_nothing(name: str, tmp_path: Path)
 
 
 def test_every_dialect_has_golden_lines(tmp_path: Path) -> None:
-    seen = {read(place(name, tmp_path)).last.dialect for name in NAMES}
-    assert seen == {dialect.name for dialect in DIALECTS}
+    seen = {read(place(name, tmp_path)).last.log_format for name in NAMES}
+    assert seen == {log_format.name for log_format in LOG_FORMATS}

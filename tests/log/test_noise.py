@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from lensd_log import LogAdapter
-from lensd_log.formats import DIALECTS
-from lensd_log.line.prefixes import peel
+from lensd_log.formats import LOG_FORMATS
+from lensd_log.line.prefixes import strip_prefixes
 from lensd_log.line.record import Entry
 from tests.log import fuzz
 from tests.log.reading import read, write
@@ -150,12 +150,12 @@ def test_a_hostile_line_costs_no_more_than_its_length(number: int, tmp_path: Pat
     assert time.process_time() - began < 1.5
 
 
-@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
-def test_no_dialect_raises_whatever_it_is_given(dialect: object) -> None:
+@pytest.mark.parametrize("log_format", LOG_FORMATS, ids=lambda log_format: log_format.name)
+def test_no_dialect_raises_whatever_it_is_given(log_format: object) -> None:
     for line in HOSTILE:
-        text = peel(line[:3000], None).text
+        text = strip_prefixes(line[:3000], None).text
         for complete in (True, False):
-            dialect.parse(Entry(text, (text, line[:3000]), complete), {})  # type: ignore[attr-defined]  # a Dialect
+            log_format.parse(Entry(text, (text, line[:3000]), complete), {})  # type: ignore[attr-defined]  # a Log format
 
 
 @pytest.mark.parametrize("number", range(0, len(HOSTILE), 7))
@@ -169,4 +169,4 @@ def test_a_hostile_line_does_not_harm_its_neighbours(number: int, tmp_path: Path
 def test_random_logs_are_read_to_their_end(number: int, tmp_path: Path) -> None:
     rng = random.Random(number)
     fuzz.check_file(fuzz.text(rng).encode("utf-8", "surrogateescape"), tmp_path, LogAdapter())
-    fuzz.check_dialects(fuzz.long_line(rng), fuzz.primed())
+    fuzz.check_log_formats(fuzz.long_line(rng), fuzz.primed())

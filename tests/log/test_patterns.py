@@ -1,4 +1,4 @@
-"""Patterns of the user's own: before the dialects, as fast as they, refused where they could take forever."""
+"""Patterns of the user's own: tried first, as fast as ours, refused where they may take forever."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lensd_log import LogAdapter
 from lensd_log.line.record import Entry, Record
-from lensd_log.patterns import dialects, propose
+from lensd_log.patterns import log_formats, propose
 from tests.log.reading import Reading, read, write
 
 GOODNESS = {
@@ -29,16 +29,16 @@ def test_a_regular_expression_with_named_groups(tmp_path: Path) -> None:
     assert reading.targets == [(5, 100), (10, 100)]
     assert reading.times["train/goodness"][1] == 1709287200000.0
     assert reading.last.series["train/goodness"].unit == "ms"
-    assert reading.last.dialect == "pattern-1"
+    assert reading.last.log_format == "pattern-1"
 
 
-def test_they_are_asked_before_the_dialects(tmp_path: Path) -> None:
+def test_they_are_asked_before_the_log_formats(tmp_path: Path) -> None:
     line = " iteration 20/ 1000 | consumed samples: 320 | lm loss: 1.5E+00 |"
     own = {"name": "mine", "regex": r"iteration (?P<step>\d+).* lm loss: (?P<lm_loss>\S+)"}
     assert read_with(tmp_path, [line], own).points == {"lm_loss": [(20, 1.5)]}
 
 
-def test_what_they_do_not_match_goes_on_to_the_dialects(tmp_path: Path) -> None:
+def test_what_they_do_not_match_goes_on_to_the_log_formats(tmp_path: Path) -> None:
     lines = ["it 5/100: goodness 0.5", "step 6 loss=1.5"]
     own = {**GOODNESS, "name": "mine"}
     assert read_with(tmp_path, ["step 6 loss=1.5", lines[0]], own).points == {
@@ -93,16 +93,16 @@ def test_a_long_log_is_read_in_blocks_by_a_pattern_too(tmp_path: Path) -> None:
 def test_a_proposed_pattern_matches_what_it_was_made_of(line: str) -> None:
     proposal = propose([line])
     assert proposal is not None
-    (dialect,) = dialects([{"regex": proposal}])
-    found = dialect.parse(Entry(line, (line,)), {})
+    (log_format,) = log_formats([{"regex": proposal}])
+    found = log_format.parse(Entry(line, (line,)), {})
     assert found
     assert found[0].values
 
 
 def test_what_a_proposed_pattern_reads() -> None:
     line = "[trainer] ep 3 it 200 >> goodness: 12.50 badness: 1.0"
-    (dialect,) = dialects([{"regex": propose([line])}])
-    found = dialect.parse(Entry("[trainer] ep 4 it 9  >> goodness: 1 badness: nan", ()), {})
+    (log_format,) = log_formats([{"regex": propose([line])}])
+    found = log_format.parse(Entry("[trainer] ep 4 it 9  >> goodness: 1 badness: nan", ()), {})
     assert isinstance(found, tuple)
     (record,) = found
     assert isinstance(record, Record)
@@ -114,4 +114,4 @@ def test_what_a_proposed_pattern_reads() -> None:
 def test_any_line_may_be_proposed_for(line: str) -> None:
     proposal = propose([line])
     if proposal is not None:
-        dialects([{"regex": proposal}])
+        log_formats([{"regex": proposal}])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lensd_log import LogAdapter
-from lensd_log.line.prefixes import peel
+from lensd_log.line.prefixes import strip_prefixes
 from tests.log.reading import Reading, read, write
 from tests.log.test_golden import GOLDEN
 
@@ -64,7 +64,7 @@ def test_prefixes_are_taken_off(prefix: str, tmp_path: Path) -> None:
     ],
 )
 def test_what_belongs_to_the_line_is_left_alone(text: str) -> None:
-    assert peel(text, None).text == text
+    assert strip_prefixes(text, None).text == text
 
 
 def test_kubernetes_lines_are_unwrapped_and_partial_ones_joined(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_dialects_are_found_inside_containers(name: str, tmp_path: Path) -> None
     wrapped = b"".join(b"2024-03-10T11:30:00.5Z stdout F " + line + b"\n" for line in data.split(b"\n")[:-1])
     inside = read(write(tmp_path / "wrapped.log", wrapped))
     assert inside.points == bare.points
-    assert inside.last.dialect == bare.last.dialect
+    assert inside.last.log_format == bare.last.log_format
 
 
 def test_other_ranks_do_not_double_points(tmp_path: Path) -> None:

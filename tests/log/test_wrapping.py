@@ -96,10 +96,12 @@ def test_lines_that_a_container_cut_into_parts_are_whole(
     for line in wrapped(text, stack).removesuffix("\n").split("\n"):
         *begun, last = in_parts(line, cuts)
         if docker:
-            pieces = [*begun, last + "\n"]
-            lines += [json.dumps({"log": piece, "stream": "stdout", "time": f"{TIME}Z"}) for piece in pieces]
+            segments = [*begun, last + "\n"]
+            lines += [
+                json.dumps({"log": segment, "stream": "stdout", "time": f"{TIME}Z"}) for segment in segments
+            ]
         else:
-            lines += [f"{TIME}.5Z stdout P {piece}" for piece in begun] + [f"{TIME}.5Z stdout F {last}"]
+            lines += [f"{TIME}.5Z stdout P {segment}" for segment in begun] + [f"{TIME}.5Z stdout F {last}"]
     bare = points_of(write(tmp_path / "bare.log", text.encode()))
     assert points_of(write(tmp_path / "cut.log", "\n".join([*lines, ""]).encode())) == bare
 

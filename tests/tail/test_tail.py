@@ -324,7 +324,7 @@ def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(tmp_path: Path) -> Non
     position = None
     for _ in range(3):
         chunk = read_lines(str(log), position, 300_000)
-        marks.append(LineMark(chunk.lines[0].number, chunk.position.piece, chunk.lines[0].start))
+        marks.append(LineMark(chunk.lines[0].number, chunk.position.segment, chunk.lines[0].start))
         position = chunk.position
     for count in (1, 500, 29_999, 30_001, 59_000):
         assert tail_position(str(log), count, marks).line == 90_000 - count
@@ -338,7 +338,7 @@ def test_a_line_is_found_by_its_number(tmp_path: Path, line: int, marked: bool) 
     while marked:
         chunk = read_lines(str(log), position, 50_000)
         position = chunk.position
-        marks += [LineMark(one.number, position.piece, one.start) for one in chunk.lines[::512]]
+        marks += [LineMark(one.number, position.segment, one.start) for one in chunk.lines[::512]]
         if not chunk.more:
             break
     whole = take(log, None)[0]

@@ -216,11 +216,11 @@ def test_garbage_in_a_payload_is_a_wire_error(payload: bytes) -> None:
 def test_the_dialect_says_how_scalars_are_written(tmp_path: Path) -> None:
     old = read(tmp_path, event(WALL_S, 1, simple(b"x", 1.0)))
     new = read(tmp_path, event(WALL_S, 1, tensor(b"x", float_content(1.0))))
-    assert old.batches[0].dialect == "event file"
-    assert new.batches[0].dialect == "event file (TF2 tensors)"
+    assert old.batches[0].log_format == "event file"
+    assert new.batches[0].log_format == "event file (TF2 tensors)"
 
 
 def test_a_file_without_scalars_says_so(tmp_path: Path) -> None:
     (batch,) = read(tmp_path, event(WALL_S, 1, field(1, b"i") + field(4, b"png"))).batches
     assert batch.note == "none of its 2 records is a scalar"
-    assert batch.dialect is None
+    assert batch.log_format is None

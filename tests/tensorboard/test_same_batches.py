@@ -134,7 +134,7 @@ def facts_of(batch: Batch) -> object:
         batch.more,
         batch.restart,
         batch.lag_bytes,
-        batch.dialect,
+        batch.log_format,
         batch.note,
     )
     return series, rest

@@ -57,7 +57,7 @@ class Lines:
         return np.ndarray((len(self.data) + 1,), "<u8", padded, strides=(1,))
 
 
-class Block(Lines):
+class LineBlock(Lines):
     """Lines and the runs of digits in them.
 
     shapes: of each line, bytes. run: [lines + 1] ordinal of each line's first run of digits. begin, end:
@@ -227,9 +227,9 @@ def starts_of_runs(line: bytes) -> list[tuple[int, int]]:
 
 def replaced(line: bytes, runs: Sequence[tuple[int, int]], texts: dict[int, bytes]) -> bytes:
     """The line with the digits of some runs exchanged."""
-    pieces, at = [], 0
+    segments, at = [], 0
     for index, (begin, end) in enumerate(runs):
         if index in texts:
-            pieces += [line[at:begin], texts[index]]
+            segments += [line[at:begin], texts[index]]
             at = end
-    return b"".join((*pieces, line[at:]))
+    return b"".join((*segments, line[at:]))

@@ -13,7 +13,7 @@ from datetime import tzinfo
 import numpy as np
 
 from lensd_log.fast.grid import Bools, Bytes, Grid, Indices, Lines, Matrix, starts_of_runs
-from lensd_log.fast.template import Columns, Template
+from lensd_log.fast.template import RecordColumns, Template
 
 _MOST_OF_A_LENGTH = 12
 _MOST_LENGTHS = 512
@@ -21,7 +21,7 @@ FEWEST = 256  #: lines of one layout in a block that are worth it
 _LARGE = 1024  # lines of one layout that are worth decoding by themselves
 
 
-class Layout:
+class LineLayout:
     """The layout of one sample line that its template has read."""
 
     def __init__(self, template: Template, line: bytes) -> None:
@@ -43,20 +43,22 @@ class Layout:
         return inside
 
 
-class Layouts:
+class LineLayouts:
     """The layouts that were met, by the length of their lines; the one that fitted last is tried first."""
 
     def __init__(self) -> None:
-        self._of_length: dict[int, list[Layout]] = {}
+        self._of_length: dict[int, list[LineLayout]] = {}
 
     def add(self, template: Template, line: bytes) -> None:
         if len(self._of_length) >= _MOST_LENGTHS:
             self._of_length.clear()
         layouts = self._of_length.setdefault(len(line), [])
-        layouts.insert(0, Layout(template, line))
+        layouts.insert(0, LineLayout(template, line))
         del layouts[_MOST_OF_A_LENGTH:]
 
-    def read(self, lines: Lines, start: int, usable: set[int], zone: tzinfo | None) -> Iterator[Columns]:
+    def read(
+        self, lines: Lines, start: int, usable: set[int], zone: tzinfo | None
+    ) -> Iterator[RecordColumns]:
         """The columns of the lines from `start` on that are in a layout. usable: ids of templates."""
         found: dict[int, list[_Found]] = {}
         for each in self._find(lines, start, usable):
@@ -97,7 +99,7 @@ class Layouts:
 class _Found:
     """Lines of one layout. members: which, ascending. rows: [lines, bytes] what they are."""
 
-    layout: Layout
+    layout: LineLayout
     members: Indices
     rows: Bytes
 

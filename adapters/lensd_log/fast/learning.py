@@ -1,9 +1,9 @@
-"""Learns from the dialect itself what the lines of one shape say.
+"""Learns from the log format itself what the lines of one shape say.
 
-A dialect's `parse` is the only definition of what a line means. A template is what can be seen from outside:
-the runs of digits of a sample line are changed one after the other, and what changes in the record tells
-which run belongs to which number. Then lines of random digits are read both ways; a template that differs
-anywhere is thrown away, and the lines of that shape go on being read one by one.
+A log format's `parse` is the only definition of what a line means. A template is what can be seen from
+outside: the runs of digits of a sample line are changed one after the other, and what changes in the
+record tells which run belongs to which number. Then lines of random digits are read both ways; a template
+that differs anywhere is thrown away, and the lines of that shape go on being read one by one.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from datetime import tzinfo
 import numpy as np
 
 from lensd_log.fast.decimals import Number
-from lensd_log.fast.grid import DIGITS, Block, replaced, starts_of_runs
-from lensd_log.fast.template import Columns, Template
+from lensd_log.fast.grid import DIGITS, LineBlock, replaced, starts_of_runs
+from lensd_log.fast.template import RecordColumns, Template
 from lensd_log.fast.timing import Timing
-from lensd_log.line.record import Look, Record, Said
+from lensd_log.line.record import Look, ParsedLine, Record
 
 _MOST_RUNS = 160
 _LONGEST = 8192
@@ -38,21 +38,23 @@ def learn(line: bytes, look: Look, zone: tzinfo | None) -> Template | None:
         return None
     if any(end - begin > _WIDEST_RUN for begin, end in runs):
         return None
-    said = look(line)
-    if said is None or not said.columns or not said.steady:
+    parsed_line = look(line)
+    if parsed_line is None or not parsed_line.columns or not parsed_line.steady:
         return None
     edges = np.array([0, *(end for _, end in runs)], np.int64)
     gaps = np.array([begin for begin, _ in runs], np.int64) - edges[:-1]
-    template = Template(line.translate(None, DIGITS), said, gaps)
+    template = Template(line.translate(None, DIGITS), parsed_line, gaps)
     if not _find_time(template, line, runs, zone):
         return None
-    if said.records and (len(said.records) > 1 or not _find_numbers(template, line, runs, look)):
+    if parsed_line.records and (
+        len(parsed_line.records) > 1 or not _find_numbers(template, line, runs, look)
+    ):
         return None
     return template if _is_right(template, line, runs, look, zone) else None
 
 
 def _find_time(template: Template, line: bytes, runs: list[tuple[int, int]], zone: tzinfo | None) -> bool:
-    said, record = template.said, template.record
+    parsed_line, record = template.parsed_line, template.record
     if record is not None and record.printed_time:
         return False
     if record is not None and record.ts_ms is not None:
@@ -62,12 +64,12 @@ def _find_time(template: Template, line: bytes, runs: list[tuple[int, int]], zon
                     template.epoch = (number, scale)
                     return True
         return False
-    if said.stamp is None and said.container_ms is None:
+    if parsed_line.stamp is None and parsed_line.container_ms is None:
         return True
-    if said.time is None:
+    if parsed_line.time is None:
         return False  # a stamp without its year or date depends on the lines before it
     text = line.decode("latin-1")  # one character a byte
-    template.timing = Timing.find(text, said.time, zone, runs)
+    template.timing = Timing.find(text, parsed_line.time, zone, runs)
     return template.timing is not None
 
 
@@ -86,7 +88,7 @@ def _find_numbers(template: Template, line: bytes, runs: list[tuple[int, int]], 
         if run in settled:
             continue
         other = look(replaced(line, runs, {run: line[begin:end].translate(_OTHER)}))
-        parts = _changed(template.said, other)
+        parts = _changed(template.parsed_line, other)
         if parts is None:
             template.fixed[run] = line[begin:end]
             continue
@@ -132,13 +134,13 @@ def _value_of(record: Record, part: str) -> float | None:
     return record.target if part == "target" else record.values[int(part)][1]
 
 
-def _changed(base: Said, other: Said | None) -> list[str] | None:
+def _changed(base: ParsedLine, other: ParsedLine | None) -> list[str] | None:
     """Which numbers of the record differ; None where more than numbers does."""
     if other is None or not other.steady or not base.records or not other.records or len(other.records) > 1:
         return None
     old, new = base.records[0], other.records[0]
     same = (
-        base.dialect is other.dialect
+        base.log_format is other.log_format
         and base.rank == other.rank
         and [name for name, _ in old.values] == [name for name, _ in new.values]
         and (old.evaluation, old.framework, old.units) == (new.evaluation, new.framework, new.units)
@@ -159,7 +161,7 @@ def _changed(base: Said, other: Said | None) -> list[str] | None:
 def _is_right(
     template: Template, line: bytes, runs: list[tuple[int, int]], look: Look, zone: tzinfo | None
 ) -> bool:
-    """Do lines of random digits say the same to the dialect and to the template?"""
+    """Do lines of random digits say the same to the log format and to the template?"""
     dice = random.Random(len(line))  # any sequence will do, as long as it is the same each time
     timing, ours = template.timing, set(template.fixed)
     lines = [line]
@@ -188,20 +190,20 @@ def _is_right(
             clock = (b"%02d" % dice.randrange(24), b"%02d" % dice.randrange(60), b"%02d" % dice.randrange(60))
             texts.update(zip(timing.clock, clock, strict=True))
         lines.append(replaced(line, runs, texts))
-    block = Block(b"".join(each + b"\n" for each in lines))
+    block = LineBlock(b"".join(each + b"\n" for each in lines))
     grid, members = template.grid(block, np.arange(len(lines)))
     found = template.decode(members, grid, zone)
     if len(found.lines) == 0 or found.lines[0] != 0:
         return False
     for row, index in enumerate(found.lines.tolist()):
-        said = look(lines[index])
-        if said is None or not said.steady or said.dialect is not template.dialect:
+        parsed_line = look(lines[index])
+        if parsed_line is None or not parsed_line.steady or parsed_line.log_format is not template.log_format:
             return False
-        if said.unparsed != template.said.unparsed:
+        if parsed_line.unparsed != template.parsed_line.unparsed:
             return False
-        if template.record is not None and said.rank != template.said.rank:
+        if template.record is not None and parsed_line.rank != template.parsed_line.rank:
             return False
-        if _row(found, row) != _expected(said):
+        if _row(found, row) != _expected(parsed_line):
             return False
     return True
 
@@ -214,7 +216,7 @@ def _digits(dice: random.Random, width: int, leading: bool = False) -> bytes:
     return text if leading or text[:1] != b"0" or width == 1 else b"%d" % (dice.randrange(1, 10),) + text[1:]
 
 
-def _row(found: Columns, row: int) -> tuple[object, ...]:
+def _row(found: RecordColumns, row: int) -> tuple[object, ...]:
     record = found.template.record
     ts_ms = None if found.ts_ms is None else float(found.ts_ms[row])
     if record is None:
@@ -231,12 +233,12 @@ def _row(found: Columns, row: int) -> tuple[object, ...]:
     )
 
 
-def _expected(said: Said) -> tuple[object, ...]:
-    if not said.records:
-        return (said.time,)
-    record = said.records[0]
+def _expected(parsed_line: ParsedLine) -> tuple[object, ...]:
+    if not parsed_line.records:
+        return (parsed_line.time,)
+    record = parsed_line.records[0]
     return (
-        said.time if record.ts_ms is None else record.ts_ms,
+        parsed_line.time if record.ts_ms is None else record.ts_ms,
         record.step,
         record.target,
         [(name, repr(value)) for name, value in record.values],

@@ -13,13 +13,13 @@ import numpy as np
 
 from lensd.model import Floats, Ints
 from lensd_log.fast.decimals import Number
-from lensd_log.fast.grid import Block, Bools, Grid, Indices
+from lensd_log.fast.grid import Bools, Grid, Indices, LineBlock
 from lensd_log.fast.timing import Timing
-from lensd_log.line.record import Dialect, Record, Said, State
+from lensd_log.line.record import LogFormat, ParsedLine, Record, State
 
 
 @dataclass(slots=True)
-class Columns:
+class RecordColumns:
     """What the lines of one template say: ordinals of lines in their block, and for each its time (NaN for
     none), step (None: not told), target, and the values of each metric."""
 
@@ -36,9 +36,9 @@ class Columns:
         took = self.template.took
         return None if took is None else self.values[took[0]] * took[1]
 
-    def part(self, rows: slice | Indices) -> Columns:
+    def part(self, rows: slice | Indices) -> RecordColumns:
         """The columns of some of the lines."""
-        return Columns(
+        return RecordColumns(
             self.template,
             self.lines[rows],
             None if self.ts_ms is None else self.ts_ms[rows],
@@ -58,7 +58,7 @@ class Template:
     """
 
     shape: bytes
-    said: Said
+    parsed_line: ParsedLine
     gaps: Ints
     fixed: dict[int, bytes] = field(default_factory=dict)
     numbers: dict[int, Number] = field(default_factory=dict)
@@ -70,21 +70,21 @@ class Template:
 
     @property
     def record(self) -> Record | None:
-        return self.said.records[0] if self.said.records else None
+        return self.parsed_line.records[0] if self.parsed_line.records else None
 
     @property
-    def dialect(self) -> Dialect | None:
-        return self.said.dialect
+    def log_format(self) -> LogFormat | None:
+        return self.parsed_line.log_format
 
     def holds(self, states: Mapping[str, State], specific: bool) -> bool:
-        """Is what was learnt still so, with dialects in these states?"""
-        if self.dialect is None:
-            return specific or not self.said.specific
-        if self.dialect.generic and specific:
+        """Is what was learnt still so, with log formats in these states?"""
+        if self.log_format is None:
+            return specific or not self.parsed_line.specific
+        if self.log_format.generic and specific:
             return False
-        return states.get(self.dialect.name, {}) == self.said.state
+        return states.get(self.log_format.name, {}) == self.parsed_line.state
 
-    def grid(self, block: Block, lines: Indices) -> tuple[Grid, Indices]:
+    def grid(self, block: LineBlock, lines: Indices) -> tuple[Grid, Indices]:
         """The runs of those of these lines that fit, and which they are. All have the template's shape."""
         runs = len(self.gaps)
         lines = lines[block.run[lines + 1] - block.run[lines] == runs]
@@ -92,7 +92,7 @@ class Template:
         good = self._fits(grid, block.first[lines])
         return (grid, lines) if good.all() else (grid.keep(good), lines[good])
 
-    def decode(self, lines: Indices, grid: Grid, zone: tzinfo | None) -> Columns:
+    def decode(self, lines: Indices, grid: Grid, zone: tzinfo | None) -> RecordColumns:
         """The columns of lines that fit, but for those that name a date that does not exist."""
         ts_ms = self._times(grid, zone)
         if ts_ms is not None and np.isnan(ts_ms).any():
@@ -100,12 +100,12 @@ class Template:
             lines, grid, ts_ms = lines[real], grid.keep(real), ts_ms[real]
         record = self.record
         if record is None:
-            return Columns(self, lines, ts_ms, None, None, [])
+            return RecordColumns(self, lines, ts_ms, None, None, [])
         values = [
             self.numbers[index].decode(grid) if index in self.numbers else np.full(len(lines), value)
             for index, (_, value) in enumerate(record.values)
         ]
-        return Columns(
+        return RecordColumns(
             self,
             lines,
             ts_ms,
@@ -124,7 +124,7 @@ class Template:
         if self.record is None and self.timing is None:
             return good
         width = grid.width
-        # No framework prints longer ones; a bound in a dialect's regular expression may be not far above.
+        # No framework prints longer ones; a bound in a log format's regular expression may be not far above.
         if width.max(initial=0) > 18:
             most = np.full(width.shape[1], 18)
             most[[run for number in self.numbers.values() for run in number.runs]] = 30

@@ -10,7 +10,7 @@ import numpy as np
 
 from lensd.model import Floats
 from lensd_log.fast.grid import Bools, Grid
-from lensd_log.line.timestamps import full_stamp, utc_ms
+from lensd_log.line.timestamps import full_timestamp, utc_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Timing:
         """The place in a line where its time `ms` is printed in full. runs: ranges of its runs of digits."""
         run_at = {begin: index for index, (begin, _) in enumerate(runs)}
         for begin, _ in runs:
-            found = full_stamp(text, begin)
+            found = full_timestamp(text, begin)
             if found is None or found.stamp(zone).ms != ms:
                 continue
             first = run_at[found.spans[0][0]]

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from lensd_log.cursor import Cursor
-from lensd_log.fast.grid import DIGITS, Block, Grid, Indices, Lines
-from lensd_log.fast.layout import FEWEST, Layouts
+from lensd_log.cursor import LogCursor
+from lensd_log.fast.grid import DIGITS, Grid, Indices, LineBlock, Lines
+from lensd_log.fast.layout import FEWEST, LineLayouts
 from lensd_log.fast.learning import learn
-from lensd_log.fast.template import Columns, Template
+from lensd_log.fast.template import RecordColumns, Template
 from lensd_log.placement import ROWS, Placement
 from lensd_log.recognition import Recognition
 
@@ -32,18 +32,18 @@ _MIX = np.random.default_rng(1).integers(1, 1 << 31, 160)
 
 class Shapes:
     """What was learnt of the shapes that were met, and how often others were. templates: None for a shape
-    whose lines have to be read one by one. learnt: how often one was, for dialects' states move on."""
+    whose lines have to be read one by one. learnt: how often one was, for log formats' states move on."""
 
     def __init__(self) -> None:
         self.templates: dict[bytes, Template | None] = {}
-        self.layouts = Layouts()
+        self.layouts = LineLayouts()
         self.met: dict[bytes, int] = {}
         self.learnt: dict[bytes, int] = {}
 
     def forget_some(self) -> None:
         """Keep memory bounded: a log of ever new shapes starts over."""
         if len(self.templates) > _REMEMBERED:
-            self.templates, self.layouts = {}, Layouts()
+            self.templates, self.layouts = {}, LineLayouts()
         if len(self.met) > _REMEMBERED:
             self.met, self.learnt = {}, {}
 
@@ -57,7 +57,7 @@ class Walk:
         shapes: Shapes,
         recognition: Recognition,
         placement: Placement,
-        cursor: Cursor,
+        cursor: LogCursor,
         strict: bool,
         first_row: int,
     ) -> None:
@@ -70,7 +70,7 @@ class Walk:
         self._row = first_row
         self._line = cursor.lines + 1
         self._owner = np.empty(0, np.int64)  # of each line: which of the columns, or _ALONE
-        self._columns: list[Columns] = []
+        self._columns: list[RecordColumns] = []
         self._stamps: list[tuple[int, float]] = []  # of lines read alone that say nothing else: line, UTC ms
         self._done = 0  # lines that are placed
         self._latest = -1
@@ -124,7 +124,7 @@ class Walk:
         rest = np.flatnonzero(self._owner[start:] < 0) + start
         if len(rest) < _FEWEST or not usable:
             return
-        block = Block(self._lines.some(rest))
+        block = LineBlock(self._lines.some(rest))
         for template, members in self._members(block.shapes):
             if id(template) not in usable:
                 continue
@@ -135,7 +135,7 @@ class Walk:
             columns.lines = rest[columns.lines]
             self._own(columns)
 
-    def _own(self, columns: Columns) -> None:
+    def _own(self, columns: RecordColumns) -> None:
         self._owner[columns.lines] = len(self._columns)
         self._columns.append(columns)
 
@@ -157,7 +157,7 @@ class Walk:
             if template is not None:
                 yield template, np.array(indices)
 
-    def _settle(self, template: Template, block: Block, members: Indices, grid: Grid) -> None:
+    def _settle(self, template: Template, block: LineBlock, members: Indices, grid: Grid) -> None:
         """Remember the layouts that most of these lines have."""
         key = grid.width @ _MIX[: grid.width.shape[1]]
         _, sample, counts = np.unique(key, return_index=True, return_counts=True)
@@ -175,35 +175,35 @@ class Walk:
             self._owner[at] = _ALONE
         self._catch_up(at)
         cursor.lines = self._line + at
-        said = self._recognition.read(line, True, cursor, shape, strict=self._strict)
-        if said is None:
+        parsed_line = self._recognition.read(line, True, cursor, shape, strict=self._strict)
+        if parsed_line is None:
             return False
-        full = said.stamp is not None and said.stamp.ms is not None
-        if said.records or (said.stamp is not None and not full):
+        full = parsed_line.stamp is not None and parsed_line.stamp.ms is not None
+        if parsed_line.records or (parsed_line.stamp is not None and not full):
             self._flush(at)
-            ts_ms = self._placement.clock.stamp(said.stamp, said.container_ms, cursor.lines)
+            ts_ms = self._placement.clock.stamp(parsed_line.stamp, parsed_line.container_ms, cursor.lines)
             self._placement.series.row = self._row + at * ROWS
-            if self._placement.add(said, ts_ms):
+            if self._placement.add(parsed_line, ts_ms):
                 self.matched += 1
             else:
-                self.unparsed += said.unparsed
+                self.unparsed += parsed_line.unparsed
         else:
-            self.unparsed += said.unparsed
-            if full and said.stamp is not None and said.stamp.ms is not None:
-                self._stamps.append((at, said.stamp.ms))
+            self.unparsed += parsed_line.unparsed
+            if full and parsed_line.stamp is not None and parsed_line.stamp.ms is not None:
+                self._stamps.append((at, parsed_line.stamp.ms))
         return self._learn(at, line, shape) or self._outdated()
 
     def _catch_up(self, at: int) -> None:
-        """The dialect that matched last, in a line above that is not placed yet."""
+        """The log format that matched last, in a line above that is not placed yet."""
         for columns in self._columns:
             before = int(columns.lines.searchsorted(at)) - 1
-            dialect = columns.template.dialect
-            if dialect is None or columns.template.record is None or before < 0:
+            log_format = columns.template.log_format
+            if log_format is None or columns.template.record is None or before < 0:
                 continue
             line = int(columns.lines[before])
             if line >= max(self._done, self._latest):
                 self._latest = line
-                self._cursor.dialect = dialect.name
+                self._cursor.log_format = log_format.name
 
     def _learn(self, at: int, line: bytes, shape: bytes) -> bool:
         """Learn the template of a shape that was met several times; whether that helps with this block."""
@@ -213,7 +213,7 @@ class Walk:
             return False
         shapes.met[shape] = shapes.met.get(shape, 0) + 1
         learnt = shapes.learnt.get(shape, 0)
-        # Where dialects change their minds all the time, learning would cost more than it saves.
+        # Where log formats change their minds all the time, learning would cost more than it saves.
         if shapes.met[shape] % (_LEARN_AFTER << min(learnt, _MOST_DOUBLED)):
             return False
         if isinstance(known, Template) and known.holds(cursor.states, cursor.specific):
@@ -241,7 +241,7 @@ class Walk:
             found.append(part)
             if part.template.record is not None:
                 self.matched += len(part.lines)
-            elif part.template.said.unparsed:
+            elif part.template.parsed_line.unparsed:
                 self.unparsed += len(part.lines)
         if found or self._stamps:
             self._placement.add_columns(found, self._stamps, self._row, self._line)

@@ -1,8 +1,8 @@
-"""The table of dialects, in the order they are asked. Adding one is a file here and a line below.
+"""The table of log formats, in the order they are asked. Adding one is a file here and a line below.
 
-A dialect's file holds a docstring with sample lines and where the format comes from, regular expressions
+A log format's file holds a docstring with sample lines and where the format comes from, regular expressions
 in which every repetition is bounded and no two parts can match the same text (a hostile line must cost no
-more than its length), a function from `Entry` and `State` to records, and the `Dialect` made of them. What
+more than its length), a function from `Entry` and `State` to records, and the `Log format` made of them. What
 has to be remembered from line to line (an epoch's header, an open block, the names of columns) goes into
 `State`, as JSON: it is kept in the cursor. Golden lines go to tests/log/golden.
 
@@ -61,10 +61,10 @@ from lensd_log.formats.translation import TRANSLATION
 from lensd_log.formats.ultralytics import ULTRALYTICS
 from lensd_log.formats.verl import VERL
 from lensd_log.formats.xgboost import XGBOOST
-from lensd_log.line.record import Dialect
+from lensd_log.line.record import LogFormat
 
 #: Specific ones first; generic ones are asked only while nothing specific has matched in a file.
-DIALECTS: tuple[Dialect, ...] = (
+LOG_FORMATS: tuple[LogFormat, ...] = (
     NEMO,
     MEGATRON,
     DEEPSPEED,

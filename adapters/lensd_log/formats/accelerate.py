@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"(?:epoch|step) (\d{1,12}): \{(?=')")
 _PAIR = re.compile(r"'([^'\n]{1,100})': ([^,{}'\s][^,{}']{0,60})")
@@ -25,4 +25,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1])),) if read.values else None
 
 
-ACCELERATE = Dialect("accelerate", _parse, needles=(": {'",), framework="accelerate")
+ACCELERATE = LogFormat("accelerate", _parse, needles=(": {'",), framework="accelerate")

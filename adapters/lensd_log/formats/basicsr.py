@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEAD = re.compile(
     r"(?:\[[\w.-]{1,40}\])?\[epoch:\s{0,8}\d{1,9}, iter:\s{0,12}([\d,]{1,20}), lr:\(([^,)]{1,20}),"
@@ -28,4 +28,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1].replace(",", ""))),)
 
 
-BASICSR = Dialect("basicsr", _parse, needles=(", iter:",), framework="basicsr")
+BASICSR = LogFormat("basicsr", _parse, needles=(", iter:",), framework="basicsr")

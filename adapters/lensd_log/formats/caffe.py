@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _ITERATION = re.compile(
     r"Iteration (\d{1,15})(?: \([^)]{1,60}\))?, (?:(\w{1,40}) = (\S{1,40})\Z|Testing net)"
@@ -43,4 +43,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(values, state.get("step"), evaluation=output[2] == "Test"),)
 
 
-CAFFE = Dialect("caffe", _parse, needles=("Iteration ", " net output #"), framework="caffe")
+CAFFE = LogFormat("caffe", _parse, needles=("Iteration ", " net output #"), framework="caffe")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, parted
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"(\d{1,12}):\s{1,4}(?=(?:learn|test\d{0,3}): )")
 _CLOCKS = ("total", "remaining")
@@ -26,6 +26,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1])),) if read.values else None
 
 
-CATBOOST = Dialect(
+CATBOOST = LogFormat(
     "catboost", _parse, needles=("learn: ", "test: "), framework="catboost", columns=EVERY_LINE
 )

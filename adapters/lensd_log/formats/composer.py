@@ -14,7 +14,7 @@ import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(r"(?:\[epoch=(\d{1,9})(?:/\d{1,9})?\])?\[(Eval )?batch=(\d{1,15})(?:/(\d{1,15}))?\]")
 _PAIR = re.compile(r"((?:Train|Eval) \S[^:]{0,120}): (\S{1,40})\Z")
@@ -46,4 +46,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, state.get("step"), evaluation, target=target, units=read.units),)
 
 
-COMPOSER = Dialect("composer", _parse, needles=("batch=", "Train ", "Eval "), framework="composer")
+COMPOSER = LogFormat("composer", _parse, needles=("batch=", "Train ", "Eval "), framework="composer")

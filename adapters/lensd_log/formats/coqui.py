@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(r"--> STEP: \d{1,12}(?:/\d{1,12})? -- GLOBAL_STEP: (\d{1,15})\Z")
 # Behind a logging prefix `| >` is taken for a part of that.
@@ -33,4 +33,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, state["step"]),) if read.values else ()
 
 
-COQUI = Dialect("coqui", _parse, needles=("GLOBAL_STEP: ", ": "), framework="coqui")
+COQUI = LogFormat("coqui", _parse, needles=("GLOBAL_STEP: ", ": "), framework="coqui")

@@ -19,7 +19,7 @@ import re
 from lensd_log.formats.names import COUNTERS, EPOCH_KEYS, STEP_KEYS, TIME_KEYS
 from lensd_log.formats.origins import origin
 from lensd_log.line.numbers import number
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
 
 _NAME = re.compile(r"[A-Za-z_][^,:=\"{}]{0,119}\Z")
@@ -100,4 +100,4 @@ def _whole(row: dict[str, str], keys: tuple[str, ...]) -> int | None:
     return None
 
 
-CSV = Dialect("csv", _parse, needles=(",",))
+CSV = LogFormat("csv", _parse, needles=(",",))

@@ -13,7 +13,7 @@ import re
 
 from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(rf"(\d{{1,12}}): ({NUMBER}), (?={NUMBER} avg)")
 _PART = re.compile(rf"({NUMBER}) ([a-z][a-z ]{{0,20}})\Z")
@@ -38,6 +38,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1])),)
 
 
-DARKNET = Dialect(
+DARKNET = LogFormat(
     "darknet", _parse, needles=(" avg", "mean average precision"), framework="darknet", columns=EVERY_LINE
 )

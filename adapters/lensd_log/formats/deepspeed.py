@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, parted
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _STEP = re.compile(r"step=(\d{1,15}), skipped=(\d{1,15}), lr=\[([^\],]{1,40})")
 _TIMER = re.compile(r"(?:epoch=\d{1,9}/)?micro_step=\d{1,15}/global_step=(\d{1,15}), ")
@@ -41,7 +41,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1]), units=read.units),) if read.values else None
 
 
-DEEPSPEED = Dialect(
+DEEPSPEED = LogFormat(
     "deepspeed",
     _parse,
     needles=(", skipped=", "micro_step=", "steps: "),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"(?:eta: [^:]{1,16}:\d\d:\d\d  )?iter: (\d{1,15})  (?=[a-z])")
 _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w./-]{0,80}): (\S{1,40})(?=\s|\Z)")
@@ -49,4 +49,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, None, evaluation=True),) if read.values else ()
 
 
-DETECTRON2 = Dialect("detectron2", _parse, needles=("iter: ", "copypaste: "), framework="detectron2")
+DETECTRON2 = LogFormat("detectron2", _parse, needles=("iter: ", "copypaste: "), framework="detectron2")

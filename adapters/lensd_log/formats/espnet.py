@@ -14,7 +14,7 @@ import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.pairs import Values, parted
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BATCHES = re.compile(r"(\d{1,9})epoch:(train|valid):(?:\d{1,12}-)?(\d{1,12})batch: ")
 _RESULTS = re.compile(r"(\d{1,9})epoch results: (?=\[)")
@@ -43,4 +43,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, None, evaluation=True, units=read.units),) if read.values else ()
 
 
-ESPNET = Dialect("espnet", _parse, needles=("epoch:", "epoch results: "), framework="espnet")
+ESPNET = LogFormat("espnet", _parse, needles=("epoch:", "epoch results: "), framework="espnet")

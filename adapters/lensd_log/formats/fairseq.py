@@ -19,7 +19,7 @@ from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.json_text import decode
 from lensd_log.formats.pairs import Values, parted
 from lensd_log.line.numbers import json_step
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _PROGRESS = re.compile(r"epoch (\d{1,9}):\s{1,12}(\d{1,12}) / (\d{1,12}) (?=[\w.]{1,60}=)")
 _SUMMARY = re.compile(r"epoch (\d{1,9}) \| (?=[\w.]{1,60} |valid on )")
@@ -77,5 +77,5 @@ def _record(pairs: Iterable[tuple[str, str]], step: int | None, *, valid: bool =
     return (Record(read.values, step, evaluation=valid, units=read.units),)
 
 
-FAIRSEQ = Dialect("fairseq", _simple, needles=("epoch : ", "epoch  | "), framework="fairseq")
-FAIRSEQ_JSON = Dialect("fairseq-json", _json, needles=('{"epoch": ',), framework="fairseq")
+FAIRSEQ = LogFormat("fairseq", _simple, needles=("epoch : ", "epoch  | "), framework="fairseq")
+FAIRSEQ_JSON = LogFormat("fairseq-json", _json, needles=('{"epoch": ',), framework="fairseq")

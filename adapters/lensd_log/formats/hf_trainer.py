@@ -19,7 +19,7 @@ import re
 
 from lensd_log.formats.origins import origin
 from lensd_log.line.numbers import number
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BAR = re.compile(
     r"\s{0,4}\d{1,3}%\|[^|]{0,200}\| {0,12}(\d{1,12})/(\d{1,12}) \[(?:(\d{1,6}):)?(\d\d):(\d\d)<"
@@ -179,7 +179,7 @@ def _flush(state: State) -> list[Record]:
     return _complete(n, int(state.get("elapsed", 0)), state)
 
 
-HF_TRAINER = Dialect(
+HF_TRAINER = LogFormat(
     "hf-trainer",
     _parse,
     needles=("{'", "%|", "***** Running training", "Total optimization steps", "Num Epochs"),

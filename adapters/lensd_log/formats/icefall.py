@@ -15,7 +15,7 @@ import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BATCH = re.compile(r"Epoch (\d{1,9}), batch (\d{1,12}), (?:global[ _]batch[ _]idx: (\d{1,15}), )?")
 _BRACKET = re.compile(r"(?<![\w@/.-])([A-Za-z]\w{0,40})\[([^\]\[]{1,2000})\]")
@@ -51,4 +51,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, step),)
 
 
-ICEFALL = Dialect("icefall", _parse, needles=(", batch ", ", validation"), framework="icefall")
+ICEFALL = LogFormat("icefall", _parse, needles=(", batch ", ", validation"), framework="icefall")

@@ -16,7 +16,7 @@ import re
 
 from lensd_log.formats.pairs import Values, parted
 from lensd_log.line.numbers import NUMBER
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _MAXTEXT = re.compile(r"completed step: (\d{1,15}), ")
 _MAXTEXT_EVAL = re.compile(r"eval metrics after step: (\d{1,15}), ")
@@ -52,12 +52,12 @@ def _mesh(entry: Entry, state: State) -> Parsed:
     return (Record(Values(((found[1], found[2]),)).values, int(found[3])),)
 
 
-MAXTEXT = Dialect(
+MAXTEXT = LogFormat(
     "maxtext",
     _maxtext,
     needles=("completed step: ", "metrics after step"),
     framework="maxtext",
     columns=EVERY_LINE,
 )
-CLU = Dialect("clu", _clu, needles=("] ",), framework="t5x", columns=EVERY_LINE)
-T5_MESH = Dialect("t5-mesh", _mesh, needles=("step, ",), framework="t5-mesh", columns=EVERY_LINE)
+CLU = LogFormat("clu", _clu, needles=("] ",), framework="t5x", columns=EVERY_LINE)
+T5_MESH = LogFormat("t5-mesh", _mesh, needles=("step, ",), framework="t5-mesh", columns=EVERY_LINE)

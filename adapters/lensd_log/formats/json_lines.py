@@ -24,7 +24,7 @@ from lensd_log.formats.names import (
 )
 from lensd_log.formats.origins import origin
 from lensd_log.line.numbers import json_number, json_step
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
 
 _INNER = ("metrics", "data", "values", "scalars", "logs")
@@ -114,4 +114,4 @@ def _elapsed(value: object) -> float | None:
     return int(day) * 86_400.0 + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
 
 
-JSON_LINES = Dialect("json-lines", _parse, needles=("{",))
+JSON_LINES = LogFormat("json-lines", _parse, needles=("{",))

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _SENTENCE = re.compile(
     rf"((?:Average|Overall average) objective function for '[^']{{1,60}}')"
@@ -56,7 +56,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record([(sentence[1], to_float(sentence[4]))], step, evaluation=step is None),)
 
 
-KALDI = Dialect(
+KALDI = LogFormat(
     "kaldi",
     _parse,
     needles=("verage", "objective", "minibatches", "frames", "nnet-training.cc"),

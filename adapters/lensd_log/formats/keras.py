@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EPOCH = re.compile(r"Epoch (\d{1,9})(?:/(\d{1,9}))?\s*\Z")
 _BAR = re.compile(r"\s{0,12}(\d{1,12})/(\d{1,12}|Unknown) (?:\[[=>.]{3,200}\]|━[━\s]{2,80}| ?- (?=\d{1,6}s))")
@@ -67,4 +67,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     )
 
 
-KERAS = Dialect("keras", _parse, needles=("Epoch ", " - "), framework="keras")
+KERAS = LogFormat("keras", _parse, needles=("Epoch ", " - "), framework="keras")

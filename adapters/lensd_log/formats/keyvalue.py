@@ -15,7 +15,7 @@ import re
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.names import COUNTERS, sounds_like_metric
 from lensd_log.line.numbers import NUMBER, quantity, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _LONGEST = 2000
 _NAMES = 256
@@ -136,4 +136,4 @@ def _is_counter(name: str) -> bool:
     )
 
 
-KEY_VALUE = Dialect("key-value", _parse, generic=True)
+KEY_VALUE = LogFormat("key-value", _parse, generic=True)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _ROW = re.compile(r"\[(\d{1,12})\]\s{1,8}(?=[^\t:]{1,100}'s )")
 _PAIR = re.compile(rf"([^\t:]{{1,120}}'s [^\t:]{{1,120}}): ({NUMBER})(?: \+ {NUMBER})?\Z")
@@ -45,7 +45,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(values, int(found[1])),) if values else None
 
 
-LIGHTGBM = Dialect(
+LIGHTGBM = LogFormat(
     "lightgbm",
     _parse,
     needles=("'s ", "[LightGBM]", "arly stopping"),

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(
     r"[┃|]?\s{0,40}(?:Test|Validate|Validation|Runningstage\.\w{1,20}) metric\s{1,80}[┃|]?\s{0,40}"
@@ -65,7 +65,7 @@ def _record(read: Values) -> Parsed:
     return (Record(read.values, None, evaluation=True),) if read.values else ()
 
 
-LIGHTNING_RESULTS = Dialect(
+LIGHTNING_RESULTS = LogFormat(
     "lightning-results",
     _parse,
     needles=(" metric ", "│", "──", "━━", "DATALOADER:", "{'"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import leading
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _TRAIN = re.compile(r"\biteration\s{1,20}(\d{1,15})\s{0,20}/\s{0,20}(\d{1,15}) ?\|")
 _EVAL = re.compile(r"\b(?:validation|test) loss at (?:iteration (\d{1,15})|[^|]{1,120}?) ?\|")
@@ -68,6 +68,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     )
 
 
-MEGATRON = Dialect(
+MEGATRON = LogFormat(
     "megatron", _parse, needles=("iteration", " loss at "), framework="megatron", columns=EVERY_LINE
 )

@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, averaged, parted
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EPOCH = re.compile(
     r"(?:Train(?:ing)? )?Epoch: \[(\d{1,9})(?:/\d{1,9})?\]:? {1,4}\[\s{0,12}(\d{1,12})/(\d{1,12})\] {2}"
@@ -51,7 +51,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return None
 
 
-METRIC_LOGGER = Dialect(
+METRIC_LOGGER = LogFormat(
     "torchvision-metriclogger",
     _parse,
     needles=("Epoch: [", "/]  eta", "/]  ", "Averaged stats: "),

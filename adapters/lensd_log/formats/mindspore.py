@@ -16,7 +16,7 @@ import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.pairs import Values, parted
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _STEP = re.compile(r"epoch: {1,4}(\d{1,9}),? {1,4}step: {1,4}(\d{1,12}), ([\w ]{1,40}?) is (\S{1,40})\Z")
 _TOOK = re.compile(r"(?:Train )?epoch time: ")
@@ -46,6 +46,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, step, units=read.units),) if read.values else None
 
 
-MINDSPORE = Dialect(
+MINDSPORE = LogFormat(
     "mindspore", _parse, needles=("epoch: ", "epoch time: ", "Epoch: ["), framework="mindspore"
 )

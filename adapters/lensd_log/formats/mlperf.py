@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from lensd_log.formats.json_text import decode
 from lensd_log.line.numbers import json_number, json_step
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _OLD = re.compile(r":::MLPv[\d.]{1,8} \S{1,60} (\d{9,11}\.\d{1,9}) \(\S{1,300}\) (\w{1,80}): ?(.{0,2000})\Z")
 _STEPS = ("step_num", "samples_count", "epoch_num", "epoch", "step")
@@ -98,5 +98,5 @@ def _dllogger(entry: Entry, state: State) -> Parsed:
     return (Record(values, place, evaluation=place is None, ts_ms=ts_ms),) if values else ()
 
 
-MLPERF = Dialect("mlperf-mllog", _mllog, needles=(":::MLLOG ", ":::MLPv"), framework="mlperf")
-DLLOGGER = Dialect("dllogger", _dllogger, needles=("DLLL {",))
+MLPERF = LogFormat("mlperf-mllog", _mllog, needles=(":::MLLOG ", ":::MLPv"), framework="mlperf")
+DLLOGGER = LogFormat("dllogger", _dllogger, needles=("DLLL {",))

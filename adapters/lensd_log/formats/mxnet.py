@@ -17,7 +17,7 @@ import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.pairs import Values, kept_apart
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BATCH = re.compile(
     r"(?:Node\[\d{1,5}\] )?(?:Epoch|Iter)\[(\d{1,9})\] Batch ?\[(?:\d{1,12}-)?(\d{1,12})\]"
@@ -53,4 +53,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, None, evaluation=True, units=read.units),)
 
 
-MXNET = Dialect("mxnet", _parse, needles=("Epoch[", "Iter["), framework="mxnet")
+MXNET = LogFormat("mxnet", _parse, needles=("Epoch[", "Iter["), framework="mxnet")

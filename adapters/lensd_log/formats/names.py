@@ -1,4 +1,4 @@
-"""Which words are counters and which sound like metrics: what generic dialects go by.
+"""Which words are counters and which sound like metrics: what generic log formats go by.
 
 Counters (`step`, `epoch`, `rank`) place a point and are none. Generic text becomes metrics only where at
 least one name sounds like one, which is what keeps configuration dumps and prose out.
@@ -31,7 +31,7 @@ _METRIC = re.compile(
     re.IGNORECASE,
 )
 
-#: A line that no dialect took and that looks as if it should have been taken.
+#: A line that no log format took and that looks as if it should have been taken.
 METRIC_LIKE = re.compile(
     r"(?:loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)"
     r"[\"' ]{0,2}[:=] {0,8}[-+]?\d+\.\d",

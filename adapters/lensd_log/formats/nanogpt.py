@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from lensd_log.formats.pairs import Values, parted
 from lensd_log.line.numbers import NUMBER, UNIT
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _ITER = re.compile(r"(?:iter|step) (\d{1,15}): (?=[A-Za-z][\w ]{0,30} [-+\dni])")
 _WORDS = re.compile(rf"([A-Za-z][\w /]{{0,40}}) ({NUMBER}{UNIT})\Z")
@@ -84,14 +84,14 @@ def _speedrun(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1]), target=int(found[2]), units=read.units),)
 
 
-NANOGPT = Dialect("nanogpt", _nanogpt, needles=("iter ", "step "), framework="nanogpt", columns=EVERY_LINE)
-LLM_C = Dialect(
+NANOGPT = LogFormat("nanogpt", _nanogpt, needles=("iter ", "step "), framework="nanogpt", columns=EVERY_LINE)
+LLM_C = LogFormat(
     "llm.c",
     _llm_c,
     needles=("s: ", " | ", " train ", " val ", " hella ", " trl:", " tel:", " eval:"),
     framework="llm.c",
     columns=EVERY_LINE,
 )
-MODDED_NANOGPT = Dialect(
+MODDED_NANOGPT = LogFormat(
     "modded-nanogpt", _speedrun, needles=("step:/",), framework="modded-nanogpt", columns=EVERY_LINE
 )

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, parted
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"Training epoch (\d{1,9}), iteration (\d{1,15})/(\d{1,15}) \| ")
 _GLOBAL = re.compile(r"\bglobal_step: (\d{1,15})(?:\.0)?(?= |\Z)")
@@ -31,6 +31,6 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, step, units=read.units),) if read.values else None
 
 
-NEMO = Dialect(
+NEMO = LogFormat(
     "nemo", _parse, needles=("Training epoch ", "Validation"), framework="nemo", columns=EVERY_LINE
 )

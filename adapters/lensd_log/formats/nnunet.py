@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EPOCH = re.compile(r"[Ee]poch:? {1,4}(\d{1,9})\Z")
 _LINE = re.compile(
@@ -37,7 +37,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, state["epoch"], units=read.units),) if read.values else None
 
 
-NNUNET = Dialect(
+NNUNET = LogFormat(
     "nnunet",
     _parse,
     needles=("poch", "learning rate: ", "train_loss ", "val_loss ", "seudo "),

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(r"\[(eval_)?step=(\d{1,15})/(\d{1,15})(?:,epoch=\d{1,9}(?:/\d{1,9})?)?[^\]]{0,40}\]\Z")
 _PAIR = re.compile(r"([A-Za-z][\w./() @-]{0,120})=(\S{1,40})\Z")
@@ -44,4 +44,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, state["step"], target=state["total"], units=read.units),)
 
 
-OLMO = Dialect("olmo", _parse, needles=("step=", "="), framework="olmo")
+OLMO = LogFormat("olmo", _parse, needles=("step=", "="), framework="olmo")

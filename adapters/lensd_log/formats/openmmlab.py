@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, kept_apart
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEAD = re.compile(
     r"(Epoch|Iter)(?:\((train|val|test)\))?\s{1,4}(?:\[\s{0,8}(\d{1,9})\])?"
@@ -50,4 +50,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, step, units=read.units, framework=framework),)
 
 
-OPENMMLAB = Dialect("mmengine", _parse, needles=("Epoch", "Iter"), framework="mmengine")
+OPENMMLAB = LogFormat("mmengine", _parse, needles=("Epoch", "Iter"), framework="mmengine")

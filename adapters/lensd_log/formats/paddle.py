@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, kept_apart
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _CLAS = re.compile(
     r"\[(Train|Eval)\]\[Epoch (\d{1,9})(?:/\d{1,9})?\]\[(?:Iter: ?(\d{1,12})/(\d{1,12})|Avg)\]:? ?"
@@ -90,7 +90,7 @@ def _plain(text: str, state: State) -> Parsed:
     return (Record(read.values, step, target=target, units=read.units),) if read.values else ()
 
 
-PADDLE = Dialect(
+PADDLE = LogFormat(
     "paddle",
     _parse,
     needles=("][Epoch ", "Epoch: [] [", "epoch: [/], ", "[TRAIN] ", "[EVAL] ", " metric, "),

@@ -1,4 +1,4 @@
-"""What the dialects share: names and printed quantities of a line, as the values of a record."""
+"""What the log formats share: names and printed quantities of a line, as the values of a record."""
 
 from __future__ import annotations
 

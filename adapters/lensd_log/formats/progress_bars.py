@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from lensd_log.formats.names import sounds_like_metric
 from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import number
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BAR = re.compile(
     r"(?P<said>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
@@ -102,4 +102,4 @@ def _step(found: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     return step
 
 
-PROGRESS_BARS = Dialect("progress-bar", _parse, needles=("it/s", "s/it", "%|"))
+PROGRESS_BARS = LogFormat("progress-bar", _parse, needles=("it/s", "s/it", "%|"))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(
     rf"(Average (?:Precision|Recall)\s{{1,8}}\(A[PR]\) @\[ IoU=[^\]=]{{1,20}}\| area=[^\]=]{{1,12}}\|"
@@ -26,4 +26,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record([(" ".join(found[1].split()), to_float(found[2]))], None, evaluation=True),)
 
 
-PYCOCOTOOLS = Dialect("pycocotools", _parse, needles=("Average Precision", "Average Recall"))
+PYCOCOTOOLS = LogFormat("pycocotools", _parse, needles=("Average Precision", "Average Recall"))

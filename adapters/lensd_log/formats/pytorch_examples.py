@@ -16,7 +16,7 @@ import re
 
 from lensd_log.formats.pairs import Values, kept_apart
 from lensd_log.line.numbers import NUMBER, UNIT
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EPOCH = re.compile(
     r"(?:Epoch|Train): ?\[(\d{1,9})(?:/\d{1,9})?\]\[\s{0,12}(\d{1,12})/(\d{1,12})\]:?\s{1,8}(?=[A-Za-z])"
@@ -75,10 +75,10 @@ def _mnist(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, (epoch - first) * length + seen, units=read.units),)
 
 
-IMAGENET = Dialect(
+IMAGENET = LogFormat(
     "pytorch-imagenet",
     _imagenet,
     needles=("Epoch: [][", "Epoch:[][", "Train: [", "Test: [", "* "),
     framework="pytorch-imagenet",
 )
-MNIST = Dialect("pytorch-mnist", _mnist, needles=("Train Epoch: ", "Test set: "), framework="pytorch-mnist")
+MNIST = LogFormat("pytorch-mnist", _mnist, needles=("Train Epoch: ", "Test set: "), framework="pytorch-mnist")

@@ -22,7 +22,7 @@ import re
 
 from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import NUMBER, number, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EDGE = re.compile(r"-{8,400}\Z")
 #: Which row holds the step, best first.
@@ -90,7 +90,7 @@ def _block(rows: list[list[str]]) -> Parsed:
     return (Record(read.values, int(step), framework=framework),) if read.values else ()
 
 
-RL_TABLES = Dialect(
+RL_TABLES = LogFormat(
     "rl-table",
     _parse,
     needles=("--------", "| ", "Eval num_timesteps=", "Episode length: ", "Success rate: "),

@@ -20,7 +20,7 @@ import re
 from collections.abc import Sequence
 
 from lensd_log.line.numbers import number
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEAD = re.compile(r"Result for (\S{1,200}):\Z")
 _LINE = re.compile(r"([\w./@ -]{1,120}):(?: (.{0,200}))?\Z")
@@ -75,4 +75,4 @@ def _rest(state: State) -> Sequence[Record]:
     return (Record([(name, float(value)) for name, value in pairs], step, printed_time=date),)
 
 
-RLLIB = Dialect("rllib", _parse, framework="rllib", needles=("Result for ", ": ", ":"), rest=_rest)
+RLLIB = LogFormat("rllib", _parse, framework="rllib", needles=("Result for ", ": ", ":"), rest=_rest)

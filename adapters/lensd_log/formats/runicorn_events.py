@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from lensd_log.formats.json_text import decode
 from lensd_log.line.numbers import json_number, json_step
-from lensd_log.line.record import UNREADABLE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import UNREADABLE, Entry, LogFormat, Parsed, Record, State
 
 _NOT_METRICS = frozenset({"global_step", "step", "epoch", "time", "stage"})
 #: Seconds; a smaller `time` is relative to the beginning of the run.
@@ -56,4 +56,4 @@ def _time(ts: object, time: object) -> float | None:
     return None
 
 
-RUNICORN = Dialect("runicorn", _parse, needles=('"data"',))
+RUNICORN = LogFormat("runicorn", _parse, needles=('"data"',))

@@ -18,7 +18,7 @@ import re
 
 from lensd_log.formats.names import COUNTERS, STEP_KEYS, sounds_like_metric
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BETWEEN = re.compile(r"\t| {2,200}")
 _FIRST = frozenset(("epoch", "e", "step", "steps", "iter", "iteration", "round", "update", "global_step"))
@@ -63,4 +63,4 @@ def _header(text: str) -> list[str] | None:
     return names if all(map(_NAME.match, names)) and any(map(sounds_like_metric, told)) else None
 
 
-TABLES = Dialect("table", _parse)
+TABLES = LogFormat("table", _parse)

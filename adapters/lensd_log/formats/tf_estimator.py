@@ -15,7 +15,7 @@ import re
 
 from lensd_log.formats.pairs import Values, kept_apart, parted
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _STEP = re.compile(r"(?:, |\A)(?:global_)?step = (\d{1,15})(?=,| \(|\Z)")
 _PAIRS = re.compile(rf"(?:[\w./:-]{{1,80}} = {NUMBER}(?:, |(?= \(|\Z))){{2,40}}")
@@ -47,7 +47,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1])),)
 
 
-TF_ESTIMATOR = Dialect(
+TF_ESTIMATOR = LogFormat(
     "tf-estimator",
     _parse,
     needles=("step = ", "/sec: ", "Saving dict for global step"),

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values, averaged
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _TRAIN = re.compile(r"Train: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}%\)\]\s{1,4}")
 _TEST = re.compile(r"(Test(?: \([A-Z]{1,12}\))?): \[\s{0,12}(\d{1,12})/(\d{1,12})\]\s{1,4}")
@@ -40,4 +40,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, epoch * length + at, units=read.units),) if read.values else None
 
 
-TIMM = Dialect("timm", _parse, needles=("Train: ", "Test: [", "Test ("), framework="timm")
+TIMM = LogFormat("timm", _parse, needles=("Train: ", "Test: [", "Test ("), framework="timm")

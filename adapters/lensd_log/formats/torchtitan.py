@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"(validate )?step:\s{1,8}(\d{1,15})\s{2,8}(?=[a-z_]{1,40}:)")
 _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w/.() -]{0,60}?):\s{1,12}(\S{1,40})(?=\s{2}|\s*\Z)")
@@ -29,4 +29,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[2]), evaluation=bool(found[1]), units=read.units),)
 
 
-TORCHTITAN = Dialect("torchtitan", _parse, needles=("step:",), framework="torchtitan", columns=EVERY_LINE)
+TORCHTITAN = LogFormat("torchtitan", _parse, needles=("step:",), framework="torchtitan", columns=EVERY_LINE)

@@ -13,7 +13,7 @@ import re
 
 from lensd_log.formats.pairs import Values, parted
 from lensd_log.line.numbers import NUMBER
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _ONMT = re.compile(r"Step (\d{1,15})/\s{0,8}(\d{1,15}); ")
 _ONMT_SPEED = re.compile(rf"(?<![\w.,])({NUMBER})/\s{{0,8}}{NUMBER} (tok/s)")
@@ -52,4 +52,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[2])),) if read.values else None
 
 
-TRANSLATION = Dialect("nmt", _parse, needles=("Step /", "Ep. "))
+TRANSLATION = LogFormat("nmt", _parse, needles=("Step /", "Ep. "))

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(
     r"\s{0,12}Epoch\s{1,12}(?=(?i:gpu_mem)\s)((?:[\w./()-]{1,24}\s{1,16}){2,24}[\w./()-]{1,24})\s{0,8}\Z"
@@ -79,7 +79,7 @@ def _unique(columns: list[str]) -> list[str]:
     return names
 
 
-ULTRALYTICS = Dialect(
+ULTRALYTICS = LogFormat(
     "ultralytics",
     _parse,
     needles=("GPU_mem", "gpu_mem", "Class ", "/ ", "all "),

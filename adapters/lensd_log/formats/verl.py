@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.pairs import Values
-from lensd_log.line.record import EVERY_LINE, Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"step:(\d{1,15}) - (?=[\w@./-]{1,120}:)")
 
@@ -24,4 +24,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(read.values, int(found[1])),) if read.values else None
 
 
-VERL = Dialect("verl", _parse, needles=("step: - ",), framework="verl", columns=EVERY_LINE)
+VERL = LogFormat("verl", _parse, needles=("step: - ",), framework="verl", columns=EVERY_LINE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.line.numbers import NUMBER, to_float
-from lensd_log.line.record import Dialect, Entry, Parsed, Record, State
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _LINE = re.compile(r"\[(\d{1,12})\]\s{1,8}(?=[\w.@/:-]{1,120}-)")
 _PAIR = re.compile(rf"([A-Za-z_][^\s:]{{0,119}}):({NUMBER})(?:\+{NUMBER})?\Z")
@@ -28,4 +28,4 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (Record(values, int(found[1])),) if values else None
 
 
-XGBOOST = Dialect("xgboost", _parse, needles=("]\t", "] "), framework="xgboost")
+XGBOOST = LogFormat("xgboost", _parse, needles=("]\t", "] "), framework="xgboost")

@@ -13,7 +13,7 @@ from datetime import tzinfo
 import msgspec
 
 from lensd.tail import strip_ansi
-from lensd_log.line.prefixes import peel
+from lensd_log.line.prefixes import strip_prefixes
 from lensd_log.line.timestamps import parse_iso
 
 # Kubernetes CRI: `2024-01-01T00:00:00.000000000Z stdout F <line>`; P: the line goes on in the next.
@@ -89,7 +89,7 @@ def unwrap(line: bytes, partial: dict[str, str], zone: tzinfo | None) -> Unwrapp
         inside = _INSIDE.search(text, 0, _BEFORE)
         if inside is None:
             break
-        before = peel(text[: inside.start()].decode("utf-8", "replace") + "|", zone)
+        before = strip_prefixes(text[: inside.start()].decode("utf-8", "replace") + "|", zone)
         if before.text.strip("|"):
             break
         result.text = text[inside.start() :]

@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from lensd_log.line.timestamps import Stamp, stamp_at
+from lensd_log.line.timestamps import Timestamp, timestamp_at
 
 
 @dataclass(slots=True)
-class Peeled:
+class StrippedLine:
     """A line's own text, and what its prefixes said."""
 
     text: str
-    stamp: Stamp | None = None
+    stamp: Timestamp | None = None
     rank: int | None = None
     indent: int = 0
 
@@ -55,9 +55,9 @@ _MOST = 40  # prefixes of a line
 _SEPARATOR = re.compile(r"(?:[-|:>]{1,2}(?=\s)|>>|\s)+")
 
 
-def peel(text: str, zone: tzinfo | None) -> Peeled:
+def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
     """Take the prefixes off a line."""
-    result = Peeled(text)
+    result = StrippedLine(text)
     at, seen, labelled = 0, False, False
     for _ in range(_MOST):
         blank = _SEPARATOR.match(text, at) if seen else None
@@ -66,7 +66,7 @@ def peel(text: str, zone: tzinfo | None) -> Peeled:
         elif not seen:
             while text[at : at + 1] == " ":
                 at += 1
-        if found := stamp_at(text, at, zone):
+        if found := timestamp_at(text, at, zone):
             # The first one counts; that of syslog has no year.
             if result.stamp is None or (result.stamp.ms is None and found[0].ms is not None):
                 result.stamp = found[0]

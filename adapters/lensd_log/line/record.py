@@ -1,4 +1,4 @@
-"""What a dialect is given and what it gives back. Nothing here reads files or keeps anything between
+"""What a log format is given and what it gives back. Nothing here reads files or keeps anything between
 lines."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lensd_log.line.timestamps import Stamp
+from lensd_log.line.timestamps import Timestamp
 
-#: What a dialect remembers from line to line: JSON values only, kept in the cursor. Starts empty.
+#: What a log format remembers from line to line: JSON values only, kept in the cursor. Starts empty.
 State = dict[str, Any]
 
 
@@ -38,7 +38,7 @@ class Record:
     ts_ms: UTC ms where the record itself carries an absolute time; printed_time: a time as text, which the
     reader reads in the configured zone. step_ms: what one step took; elapsed_s: seconds
     since training began; both help to reckon the time of a line that has none. target: the last iteration
-    to come. labels: text columns. framework: what printed it, where the line tells more than the dialect's
+    to come. labels: text columns. framework: what printed it, where the line tells more than the log format's
     name. units: of the values that were printed with one, by name.
     """
 
@@ -55,24 +55,24 @@ class Record:
     units: Mapping[str, str] | None = None
 
 
-#: Records of a line; empty for a line that the dialect knows and that gives nothing (a header, a bar);
-#: None for a line that is not the dialect's.
+#: Records of a line; empty for a line that the log format knows and that gives nothing (a header, a bar);
+#: None for a line that is not the log format's.
 Parsed = Sequence[Record] | None
 
-#: A line that is the dialect's and ought to have given a point, but cannot: counted as unparsed.
+#: A line that is the log format's and ought to have given a point, but cannot: counted as unparsed.
 UNREADABLE: Parsed = (Record(()),)
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class LogFormat:
     """One way of printing metrics.
 
     needles: a line that contains none of these is never given to `parse` (none: every line is).
-    framework: the fact told when it first gives points. generic: only asked while no other dialect has
+    framework: the fact told when it first gives points. generic: only asked while no other log format has
     matched in the file. peek: may look at a line whose newline has not come, to complete what is open.
     rest: gives what is open as it is, and closes it, where nothing more comes.
     columns: lines whose text matches this may be read by the thousand (see `template`): digits decide nothing
-    in them but numbers, they leave the dialect's state as it is, and what they give is one record or none.
+    in them but numbers, they leave the log format's state as it is, and what they give is one record or none.
     """
 
     name: str
@@ -85,25 +85,25 @@ class Dialect:
     columns: re.Pattern[str] | None = None
 
 
-#: For dialects all of whose lines are so.
+#: For log formats all of whose lines are so.
 EVERY_LINE = re.compile("")
 
 
 @dataclass(slots=True)
-class Said:
+class ParsedLine:
     """What one line says, before it is placed in steps and time."""
 
-    dialect: Dialect | None = None
+    log_format: LogFormat | None = None
     records: tuple[Record, ...] | None = None
-    stamp: Stamp | None = None
+    stamp: Timestamp | None = None
     container_ms: float | None = None
     rank: int | None = None
     unparsed: bool = False
     blank: bool = False
-    columns: bool = False  #: every dialect that was asked says that digits decide nothing here but numbers
-    state: State = field(default_factory=dict)  #: of the dialect, in which it was read
-    steady: bool = True  #: no dialect's state was changed
-    specific: bool = False  #: generic dialects were not asked
+    columns: bool = False  #: every log format that was asked says that digits decide nothing here but numbers
+    state: State = field(default_factory=dict)  #: of the log format, in which it was read
+    steady: bool = True  #: no log format's state was changed
+    specific: bool = False  #: generic log formats were not asked
 
     @property
     def time(self) -> float | None:
@@ -114,4 +114,4 @@ class Said:
 
 
 #: Reads one line as the reader would, and changes nothing.
-Look = Callable[[bytes], Said | None]
+Look = Callable[[bytes], ParsedLine | None]

@@ -34,7 +34,7 @@ _EPOCH = re.compile(r"\[?(1\d{9})(?:\.(\d{1,9}))?(?=\]?[\s|:])\]?")
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class Timestamp:
     """A printed time: milliseconds of the day, with as much of the date as is printed.
 
     `ms` is UTC milliseconds where everything is printed (a missing zone taken as the configured one).
@@ -47,7 +47,7 @@ class Stamp:
 
 
 @dataclass(frozen=True, slots=True)
-class FullStamp:
+class FullTimestamp:
     """A stamp with its whole date, as it stands in a text.
 
     parts: year, month, day, hour, minute, second and the fraction's digits where there is one. spans: their
@@ -61,21 +61,21 @@ class FullStamp:
     offset_ms: float | None
     end: int
 
-    def stamp(self, zone: tzinfo | None) -> Stamp:
+    def stamp(self, zone: tzinfo | None) -> Timestamp:
         """`zone` holds where none is printed; None means UTC."""
         y, mo, d, h, mi, s, *f = self.parts
         day_ms = _of_day(h, mi, s, f[0] if f else None)
         ms = utc_ms(int(y), int(mo), int(d), day_ms, zone if self.offset_ms is None else None)
-        return Stamp(day_ms, int(mo), int(d), None if ms is None else ms - (self.offset_ms or 0.0))
+        return Timestamp(day_ms, int(mo), int(d), None if ms is None else ms - (self.offset_ms or 0.0))
 
 
-def full_stamp(text: str, at: int) -> FullStamp | None:
+def full_timestamp(text: str, at: int) -> FullTimestamp | None:
     """The stamp with year, month, day and time that begins at `at`."""
     found = _FULL.match(text, at)
     if found is None:
         return None
     groups = [1, 3, 4, 5, 6, 7, 8] if found[8] else [1, 3, 4, 5, 6, 7]
-    return FullStamp(
+    return FullTimestamp(
         tuple(found[group] for group in groups),
         tuple(found.span(group) for group in groups),
         not found[2],
@@ -84,13 +84,13 @@ def full_stamp(text: str, at: int) -> FullStamp | None:
     )
 
 
-def stamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Stamp, int] | None:
+def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, int] | None:
     """The stamp that begins at `at`, and where it ends. `zone` None means UTC."""
     first = text[at : at + 1]
     if first == "[":
         first = text[at + 1 : at + 2]
     if first.isdigit():
-        full = full_stamp(text, at)
+        full = full_timestamp(text, at)
         if full:
             return full.stamp(zone), full.end
         found = _SLASH.match(text, at)
@@ -98,26 +98,26 @@ def stamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Stamp, int] | Non
             mo, d, y, h, mi, s, f = found.groups()
             if y:
                 day_ms = _of_day(h, mi, s, f)
-                return Stamp(
+                return Timestamp(
                     day_ms, int(mo), int(d), utc_ms(int(y), int(mo), int(d), day_ms, zone)
                 ), found.end()
-            return Stamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
+            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
         found = _CLOCK.match(text, at)
         if found:
-            return Stamp(_of_day(*found.groups())), found.end()
+            return Timestamp(_of_day(*found.groups())), found.end()
         found = _EPOCH.match(text, at)
         if found:
-            return Stamp(ms=int(found[1]) * 1000.0 + _fraction(found[2])), found.end()
+            return Timestamp(ms=int(found[1]) * 1000.0 + _fraction(found[2])), found.end()
     elif first in "IWEF":
         found = _GLOG.match(text, at)
         if found:
             mo, d, h, mi, s, f = found.groups()
-            return Stamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
+            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
     if first.isupper():
         found = _SYSLOG.match(text, at)
         if found:
             mon, d, h, mi, s, f = found.groups()
-            return Stamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), found.end()
+            return Timestamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), found.end()
     return None
 
 
@@ -134,7 +134,7 @@ def utc_ms(year: int, month: int, day: int, day_ms: float, zone: tzinfo | None) 
 
 def parse_iso(text: str, zone: tzinfo | None) -> float | None:
     """A whole string as a time: ISO 8601 and its relatives, or epoch seconds."""
-    found = stamp_at(text, 0, zone)
+    found = timestamp_at(text, 0, zone)
     return found[0].ms if found and found[1] == len(text) else None
 
 

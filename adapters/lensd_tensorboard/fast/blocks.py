@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lensd_tensorboard.fast.groups import read_grouped
 from lensd_tensorboard.fast.periods import Period
-from lensd_tensorboard.frames import FRAME, State, frame_at
+from lensd_tensorboard.frames import FRAME, FrameState, frame_at
 from lensd_tensorboard.scalars import Room, Scalars, read_singly
 
 _SMALL = 4 << 10  # bytes that are sooner read record by record
@@ -68,7 +68,7 @@ class BlockReader:
         most = max(_AHEAD, *(len(period.layouts) for period in self._known))
         for count in range(1, most + 1):
             state, length = frame_at(data, at)
-            if state is not State.WHOLE:
+            if state is not FrameState.WHOLE:
                 return 0
             at += FRAME + length
             if self._known_at(data, at) is not None:
@@ -84,7 +84,7 @@ class BlockReader:
                 self._pause = 0
                 return period if count == 0 else None
             state, length = frame_at(data, at)
-            if state is not State.WHOLE:
+            if state is not FrameState.WHOLE:
                 break
             at += FRAME + length
         # Looking for a period that is not there costs as much as some stretches: seldom, then.

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from lensd.model import Ints
 from lensd_tensorboard import crc
 from lensd_tensorboard.crc import Bytes
-from lensd_tensorboard.fast.layouts import Layout, decode, layout_of_fixed
+from lensd_tensorboard.fast.layouts import RecordLayout, decode, layout_of_fixed
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER
 from lensd_tensorboard.scalars import Scalars, read_frames
 
@@ -88,7 +88,7 @@ def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, found:
     for _ in range(_TRIES):
         if len(members) < _FEW:
             break
-        layout = Layout.of(matrix[0, :length].tobytes())
+        layout = RecordLayout.of(matrix[0, :length].tobytes())
         done = np.zeros(len(members), np.bool_)
         if layout is not None:
             _read_geometry(matrix, members, layout, done, found)
@@ -100,7 +100,7 @@ def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, found:
 
 
 def _read_geometry(
-    matrix: Bytes, members: Indices, first: Layout, done: npt.NDArray[np.bool_], found: Scalars
+    matrix: Bytes, members: Indices, first: RecordLayout, done: npt.NDArray[np.bool_], found: Scalars
 ) -> None:
     """The records among these whose numbers lie where those of `first` do; marks them as done."""
     geometry = first.geometry
@@ -108,7 +108,7 @@ def _read_geometry(
     hashes = _hashes(masked)
     order = np.argsort(hashes, kind="stable")
     edges = np.flatnonzero(np.diff(hashes[order])) + 1
-    layouts: list[Layout] = []
+    layouts: list[RecordLayout] = []
     groups: list[Indices] = []
     for group in np.split(order, edges):
         if len(group) >= _LEAST:

@@ -19,7 +19,7 @@ from lensd.model import Floats, Ints
 from lensd_tensorboard import crc
 from lensd_tensorboard.crc import Bytes
 from lensd_tensorboard.frames import FRAME
-from lensd_tensorboard.scalars import LATEST_S, Piece, Scalars
+from lensd_tensorboard.scalars import LATEST_S, Scalars, TagPoints
 from lensd_tensorboard.wire import WIDTHS, WireError, parse
 
 #: A wall time's sign, exponent and highest bits stay the same for days: its first six bytes vary.
@@ -61,7 +61,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class RecordLayout:
     """What the records of one layout share. base: their CRC32C, were all varying bytes zero."""
 
     geometry: Geometry
@@ -70,7 +70,7 @@ class Layout:
     fixed: bytes  # the payload under the mask
 
     @classmethod
-    def of(cls, payload: bytes) -> Layout | None:
+    def of(cls, payload: bytes) -> RecordLayout | None:
         """The layout of a record; None if it has no scalars, or not in fixed places."""
         try:
             event = parse(payload)
@@ -97,13 +97,13 @@ class Layout:
 
 
 @lru_cache(maxsize=2048)
-def layout_of_fixed(fixed: bytes) -> Layout | None:
+def layout_of_fixed(fixed: bytes) -> RecordLayout | None:
     """The layout of all records that have these bytes under its mask: what varies does not matter to it."""
-    return Layout.of(fixed)
+    return RecordLayout.of(fixed)
 
 
 @dataclass(slots=True)
-class Columns:
+class EventColumns:
     """Records of one geometry as arrays of one shape. sound: those whose checksum and wall time hold."""
 
     wall_s: Floats
@@ -111,21 +111,21 @@ class Columns:
     numbers: list[Floats]  # one per value
     sound: npt.NDArray[np.bool_]
 
-    def give(self, layout: Layout, rows: Ints, which: Any, found: Scalars) -> None:
+    def give(self, layout: RecordLayout, rows: Ints, which: Any, found: Scalars) -> None:
         """Add the records of one layout to what was found. which: an index that picks them; rows: their
         ordinals."""
         wall_s, step = self.wall_s[which], self.step[which]
         for place, (tag, tensor) in enumerate(layout.tags):
-            found.add(tag, Piece(rows, wall_s, step, self.numbers[place][which], tensor, place))
+            found.add(tag, TagPoints(rows, wall_s, step, self.numbers[place][which], tensor, place))
 
-    def reshaped(self, *shape: int) -> Columns:
+    def reshaped(self, *shape: int) -> EventColumns:
         numbers = [each.reshape(shape) for each in self.numbers]
-        return Columns(
+        return EventColumns(
             self.wall_s.reshape(shape), self.step.reshape(shape), numbers, self.sound.reshape(shape)
         )
 
 
-def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> Columns:
+def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> EventColumns:
     """The columns (k x m) of records of one geometry.
 
     matrix: contiguous, k rows, each with m frames of these records, one after the other; the payload of the
@@ -152,7 +152,7 @@ def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> Colu
         found ^= crc.contribution(geometry.length - 1 - place).take(column("u1", place))
     stored = column("<u4", geometry.length).astype(np.uint32)
     sound = (found == crc.unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
-    return Columns(wall_s, step.view(np.int64), numbers, sound)
+    return EventColumns(wall_s, step.view(np.int64), numbers, sound)
 
 
 def _numbers(column: Callable[[str, int], npt.NDArray[Any]], place: Place) -> Floats:

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from lensd_tensorboard.crc import Bytes
-from lensd_tensorboard.fast.layouts import Columns, Geometry, Layout, decode
-from lensd_tensorboard.frames import FOOTER, FRAME, HEADER, LONG, State, frame_at, payload_at
+from lensd_tensorboard.fast.layouts import EventColumns, Geometry, RecordLayout, decode
+from lensd_tensorboard.frames import FOOTER, FRAME, HEADER, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.scalars import Scalars
 
 #: Fewer steps are read sooner in other ways.
@@ -35,7 +35,7 @@ _WIDE = 1024  # short periods are compared several at a time
 class Period:
     """The records of one step: how long they are together and what they fix."""
 
-    layouts: list[Layout]
+    layouts: list[RecordLayout]
     stride: int
     mask: Bytes
     fixed: Bytes
@@ -67,7 +67,7 @@ class Period:
 
     @classmethod
     def _of(cls, data: bytes, begins: list[int], stride: int) -> Period | None:
-        layouts: list[Layout] = []
+        layouts: list[RecordLayout] = []
         mask, fixed = [], []
         for begin in begins:
             layout = _layout_at(data, begin)
@@ -111,7 +111,7 @@ class Period:
         found.matched += count * len(self.layouts)
         return at + count * self.stride
 
-    def _decode_runs(self, matrix: Bytes) -> list[tuple[range, Columns]]:
+    def _decode_runs(self, matrix: Bytes) -> list[tuple[range, EventColumns]]:
         """Columns of the records at each place in the step, taken where they lie; neighbours of one geometry
         together."""
         decoded = []
@@ -124,7 +124,7 @@ class Period:
             first = run.stop
         return decoded
 
-    def _decode_gathered(self, matrix: Bytes) -> list[tuple[list[int], Columns]]:
+    def _decode_gathered(self, matrix: Bytes) -> list[tuple[list[int], EventColumns]]:
         """The same for few steps of many records, where calls would cost more than copying all records of
         one geometry together."""
         places: dict[Geometry, list[int]] = {}
@@ -172,15 +172,15 @@ def _first(found: Any) -> int:
     return int(found.argmax()) if found.any() else len(found)
 
 
-def _layout_at(data: bytes, at: int) -> Layout | None:
+def _layout_at(data: bytes, at: int) -> RecordLayout | None:
     state, length = frame_at(data, at)
-    if state is not State.WHOLE or length > LONG:
+    if state is not FrameState.WHOLE or length > LONG:
         return None
     payload = payload_at(data, at, length)
-    return None if payload is None else Layout.of(payload)
+    return None if payload is None else RecordLayout.of(payload)
 
 
-def _goes_on(data: bytes, begins: list[int], stride: int, first: Layout) -> bool:
+def _goes_on(data: bytes, begins: list[int], stride: int, first: RecordLayout) -> bool:
     """Whether the first record comes again in this stride for some steps, and frames of the same lengths as
     the others. Cheap: most strides fail at the first comparison."""
     head = data[begins[0] : begins[0] + HEADER]

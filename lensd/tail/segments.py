@@ -29,7 +29,7 @@ _SUFFIX = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Segment:
     """A file that holds a part of the stream. `size` is None where it can only be had by unpacking."""
 
     path: str
@@ -85,13 +85,13 @@ def base_name(name: str) -> str:
     return name[: found.start()] if found else name
 
 
-def pieces(path: str) -> list[Piece]:
+def segments(path: str) -> list[Segment]:
     """The pieces of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
 
     A plain file goes before its packed twin (gzip is at work), `x.log` before `x.log.gz` (a copy of it).
     """
     folder, base = os.path.split(path)
-    found: dict[tuple[int, int, str], Piece] = {}
+    found: dict[tuple[int, int, str], Segment] = {}
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             name = entry.name
@@ -110,7 +110,7 @@ def pieces(path: str) -> list[Piece]:
             key = _age(match)
             if packed and key in found and not found[key].packed:
                 continue
-            found[key] = Piece(
+            found[key] = Segment(
                 os.path.join(folder, name),
                 packed,
                 status.st_size,
@@ -134,8 +134,8 @@ def _age(match: re.Match[str]) -> tuple[int, int, str]:
 class _Unpacker:
     """Reads a gzip file forward, member after member; a torn or corrupt end is simply the end."""
 
-    def __init__(self, piece: Piece) -> None:
-        self._path = piece.path
+    def __init__(self, segment: Segment) -> None:
+        self._path = segment.path
         self._at = 0  # in the packed file
         self.offset = 0  # in the text
         self._inflate = zlib.decompressobj(wbits=31)
@@ -198,14 +198,14 @@ _kept: OrderedDict[_Key, _Unpacker] = OrderedDict()
 _lock = threading.Lock()
 
 
-def _unpack(piece: Piece, offset: int, count: int) -> bytes:
+def _unpack(segment: Segment, offset: int, count: int) -> bytes:
     if offset + count <= 4 * HEAD:  # fingerprints: not worth losing the place of a reader for
-        unpacker = _Unpacker(piece)
+        unpacker = _Unpacker(segment)
         return unpacker.read(offset, count)
-    key = (piece.path, piece.identity, piece.stored_size)
+    key = (segment.path, segment.identity, segment.stored_size)
     with _lock:
         kept = _kept.pop(key, None)
-    unpacker = kept if kept is not None and kept.reaches(offset) else _Unpacker(piece)
+    unpacker = kept if kept is not None and kept.reaches(offset) else _Unpacker(segment)
     data = unpacker.read(offset, count)
     with _lock:
         _kept[key] = unpacker
