@@ -1,18 +1,18 @@
-"""The table of log formats, in the order they are asked. Adding one is a file here and a line below.
+"""The table of log formats, in the order they are tried. To add one, write a file here and a line below.
 
 A log format's file holds a docstring with sample lines and where the format comes from, regular expressions
 in which every repetition is bounded and no two parts can match the same text (a hostile line must cost no
-more than its length), a function from `Entry` and `State` to records, and the `Log format` made of them. What
-has to be remembered from line to line (an epoch's header, an open block, the names of columns) goes into
-`State`, as JSON: it is kept in the cursor. Golden lines go to tests/log/golden.
+more than its length), a function from `Entry` and `State` to records, and the `LogFormat` made of them. What
+a later line depends on (an epoch's header, an open block, column names) goes into `State`, as JSON: it is
+kept in the cursor. Golden lines go to tests/log/golden.
 
     _LINE = re.compile(rf"it (\\d{{1,12}}) goodness ({NUMBER})\\Z")
 
     def _parse(entry: Entry, state: State) -> Parsed:
-        found = _LINE.match(entry.text)
-        return (Record([("goodness", to_float(found[2]))], int(found[1])),) if found else None
+        match = _LINE.match(entry.text)
+        return (Record([("goodness", to_float(match[2]))], int(match[1])),) if match else None
 
-    MINE = Dialect("mine", _parse, needles=("goodness",), framework="mine")
+    MINE = LogFormat("mine", _parse, needles=("goodness",), framework="mine")
 """
 
 from lensd_log.formats.accelerate import ACCELERATE
@@ -63,7 +63,7 @@ from lensd_log.formats.verl import VERL
 from lensd_log.formats.xgboost import XGBOOST
 from lensd_log.line.record import LogFormat
 
-#: Specific ones first; generic ones are asked only while nothing specific has matched in a file.
+#: Specific formats come first. Generic ones are tried only while no specific one has matched in the file.
 LOG_FORMATS: tuple[LogFormat, ...] = (
     NEMO,
     MEGATRON,

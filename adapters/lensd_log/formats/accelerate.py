@@ -2,7 +2,7 @@
 
     epoch 0: {'accuracy': 0.7303921568627451, 'f1': 0.8286604361370716}
 
-The iteration is the epoch (or the step, where the script prints that).
+The step is the epoch, or the step where the script prints one.
 Source: huggingface/accelerate examples/nlp_example.py, huggingface/notebooks simple_nlp_example.ipynb.
 """
 
@@ -18,11 +18,11 @@ _PAIR = re.compile(r"'([^'\n]{1,100})': ([^,{}'\s][^,{}']{0,60})")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _LINE.match(entry.text)
-    if found is None or not entry.complete:
+    match = _LINE.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    read = Values((m[1], m[2]) for m in _PAIR.finditer(entry.text, found.end()))
-    return (Record(read.values, int(found[1])),) if read.values else None
+    metrics = Values((m[1], m[2]) for m in _PAIR.finditer(entry.text, match.end()))
+    return (Record(metrics.values, int(match[1])),) if metrics.values else None
 
 
 ACCELERATE = LogFormat("accelerate", _parse, needles=(": {'",), framework="accelerate")

@@ -1,4 +1,4 @@
-"""BasicSR and what is built on it (Real-ESRGAN, GFPGAN).
+"""BasicSR and projects built on it (Real-ESRGAN, GFPGAN).
 
     [train..][epoch:  0, iter:     100, lr:(2.000e-04,)] [eta: 1 day, 2:03:04, ...] l_pix: 1.2e-02
 
@@ -19,13 +19,13 @@ _PAIR = re.compile(r"(?<=[\] ])([A-Za-z_]\w{0,60}): (\S{1,40})(?=\s|\Z)")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _HEAD.match(entry.text)
-    if found is None or not entry.complete:
+    match = _HEAD.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    read = Values((("lr", found[2]),))
-    for pair in _PAIR.finditer(entry.text, max(found.end(), entry.text.rfind("]"))):
-        read.add(pair[1], pair[2])
-    return (Record(read.values, int(found[1].replace(",", ""))),)
+    metrics = Values((("lr", match[2]),))
+    for pair in _PAIR.finditer(entry.text, max(match.end(), entry.text.rfind("]"))):
+        metrics.add(pair[1], pair[2])
+    return (Record(metrics.values, int(match[1].replace(",", ""))),)
 
 
 BASICSR = LogFormat("basicsr", _parse, needles=(", iter:",), framework="basicsr")

@@ -6,8 +6,8 @@
     Iteration 500, Testing net (#0)
         Test net output #0: accuracy = 0.0546875
 
-Outputs belong to the iteration above them and are named after the words before `#`; a weight in brackets is
-not the value. Source: BVLC/caffe src/caffe/solver.cpp, solvers/sgd_solver.cpp.
+Outputs belong to the iteration above them. Their names keep the words before `#`; the weighted value in
+brackets is ignored. Source: BVLC/caffe src/caffe/solver.cpp, solvers/sgd_solver.cpp.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ _OUTPUT = re.compile(rf"((Train|Test) net output) #\d{{1,6}}: ([^=]{{1,80}}?) = 
 def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
-    found = _ITERATION.match(entry.text)
-    if found:
-        state["step"] = step = int(found[1])
-        if found[2] is None:
+    match = _ITERATION.match(entry.text)
+    if match:
+        state["step"] = step = int(match[1])
+        if match[2] is None:
             return ()
         try:
-            value = float(found[3])
+            value = float(match[3])
         except ValueError:
             return ()
-        return (Record([(found[2], value)], step),)
+        return (Record([(match[2], value)], step),)
     output = _OUTPUT.match(entry.text)
     if output is None:
         return None

@@ -1,4 +1,4 @@
-"""MosaicML Composer and llm-foundry: a header with the batch, the metrics in lines below it.
+"""MosaicML Composer and llm-foundry: a header with the batch, then one metric a line.
 
     [epoch=1][batch=1/100]:
              Train loss/train/total: 10.9736
@@ -35,15 +35,15 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return ()
     if "open" not in state:
         return None
-    found = _PAIR.match(text)
-    if found is None or not entry.complete:
+    match = _PAIR.match(text)
+    if match is None or not entry.complete:
         return None
-    read = Values(((found[1], found[2]),))
-    if not read.values:
+    metrics = Values(((match[1], match[2]),))
+    if not metrics.values:
         return ()
-    evaluation = found[1].startswith("Eval ")
+    evaluation = match[1].startswith("Eval ")
     target = None if evaluation else state.get("total")
-    return (Record(read.values, state.get("step"), evaluation, target=target, units=read.units),)
+    return (Record(metrics.values, state.get("step"), evaluation, target=target, units=metrics.units),)
 
 
 COMPOSER = LogFormat("composer", _parse, needles=("batch=", "Train ", "Eval "), framework="composer")

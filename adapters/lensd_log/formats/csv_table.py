@@ -4,9 +4,9 @@
     epoch,step,train_loss,val_loss
     0,9,16.27411651611328,
 
-Cells may be blank (nothing was logged), padded, quoted. A header may come again (appended runs). The step
-is the step column, else the epoch column; `epoch` beside a step is a counter. A `time` column of epoch
-seconds is the point's time; a relative one (ultralytics) is a metric, and helps to reckon times.
+Cells may be empty (nothing was logged), padded or quoted. The header may be repeated (appended runs). The
+step is the step column, else the epoch column; `epoch` beside a step is a counter. A `time` column in Unix
+seconds is the point's time; a relative one (ultralytics) is a metric and helps to infer times.
 Source: Lightning pytorch/loggers/csv_logs.py, keras/src/callbacks/csv_logger.py, ultralytics
 engine/trainer.py.
 """

@@ -1,10 +1,10 @@
-"""Darknet, the first home of YOLO.
+"""Darknet, where YOLO began.
 
      5045: 0.872799, 0.996185 avg loss, 0.000261 rate, 0.466129 seconds, 242160 images, 0.144395 hours left
      mean average precision (mAP@0.50) = 0.890200, or 89.02 %
 
-The first number is the loss of the batch. What it repeats of its last evaluation on every iteration is left
-out. Source: AlexeyAB/darknet src/detector.c `train_detector`, `validate_detector_map`; pjreddie/darknet.
+The first number is the loss of the batch. The result of the last evaluation, repeated on every iteration, is
+ignored. Source: AlexeyAB/darknet src/detector.c `train_detector`, `validate_detector_map`; pjreddie/darknet.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _LINE.match(text)
-    if found is None:
+    match = _LINE.match(text)
+    if match is None:
         score = _MAP.match(text)
         if score is None:
             return None
         return (Record([(score[1], to_float(score[2]))], None, evaluation=True),)
-    read = Values((("loss", found[2]),))
-    for part in text[found.end() :].split(", "):
+    metrics = Values((("loss", match[2]),))
+    for part in text[match.end() :].split(", "):
         pair = _PART.match(part)
         if pair:
-            read.add(pair[2], pair[1])
-    return (Record(read.values, int(found[1])),)
+            metrics.add(pair[2], pair[1])
+    return (Record(metrics.values, int(match[1])),)
 
 
 DARKNET = LogFormat(

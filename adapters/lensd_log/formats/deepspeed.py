@@ -4,7 +4,7 @@
     epoch=0/micro_step=10/global_step=10, RunningAvgSamplesPerSec=173.4, CurrSamplesPerSec=171.9, ...
     steps: 10 loss: 2.3451 iter time (s): 0.513 samples/sec: 124.671
 
-Of a list with an entry for each parameter group the first counts.
+Of a list with one entry per parameter group, the first is read.
 Source: deepspeedai/DeepSpeed deepspeed/runtime/engine.py `_report_progress`, runtime/pipe/engine.py,
 utils/timer.py `ThroughputTimer`.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
 _STEP = re.compile(r"step=(\d{1,15}), skipped=(\d{1,15}), lr=\[([^\],]{1,40})")
@@ -26,19 +26,19 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _STEP.search(text)
-    if found:
-        read = Values((("skipped", found[2]), ("lr", found[3])))
-        return (Record(read.values, int(found[1]), units=read.units),)
-    found = _TIMER.search(text)
-    if found:
-        read = Values(parted(text[found.end() :], ", ", "="))
+    match = _STEP.search(text)
+    if match:
+        metrics = Values((("skipped", match[2]), ("lr", match[3])))
+        return (Record(metrics.values, int(match[1]), units=metrics.units),)
+    match = _TIMER.search(text)
+    if match:
+        metrics = Values(split_pairs(text[match.end() :], ", ", "="))
     else:
-        found = _PIPE.search(text)
-        if found is None:
+        match = _PIPE.search(text)
+        if match is None:
             return None
-        read = Values((m[1], m[2]) for m in _PIPE_PAIR.finditer(text, found.end()))
-    return (Record(read.values, int(found[1]), units=read.units),) if read.values else None
+        metrics = Values((m[1], m[2]) for m in _PIPE_PAIR.finditer(text, match.end()))
+    return (Record(metrics.values, int(match[1]), units=metrics.units),) if metrics.values else None
 
 
 DEEPSPEED = LogFormat(

@@ -1,12 +1,13 @@
-"""detectron2 and what is built on it.
+"""detectron2 and projects built on it.
 
     eta: 21:18:00  iter: 19  total_loss: 0.1443  loss_cls: 0.05095  time: 0.6875  lr: 0.02038  max_mem: 11810M
     copypaste: Task: bbox
     copypaste: AP,AP50,AP75,APs,APm,APl
     copypaste: 40.1043,61.2371,43.1873,23.9911,43.2214,52.0112
 
-`copypaste` lines are what an evaluation ends with, meant for spreadsheets: `bbox/AP` and so on, as in its
-`metrics.json`. Source: facebookresearch/detectron2 detectron2/utils/events.py `CommonMetricPrinter`,
+An evaluation ends with `copypaste` lines, meant for spreadsheets. They become `bbox/AP` and so on, as in
+detectron2's `metrics.json`.
+Source: facebookresearch/detectron2 detectron2/utils/events.py `CommonMetricPrinter`,
 evaluation/testing.py `print_csv_format`.
 """
 
@@ -26,10 +27,10 @@ def _parse(entry: Entry, state: State) -> Parsed:
     text = entry.text
     if not entry.complete:
         return None
-    found = _LINE.match(text)
-    if found:
-        read = Values((m[1], m[2]) for m in _PAIR.finditer(text, found.end()))
-        return (Record(read.values, int(found[1]), units=read.units),) if read.values else None
+    match = _LINE.match(text)
+    if match:
+        metrics = Values((m[1], m[2]) for m in _PAIR.finditer(text, match.end()))
+        return (Record(metrics.values, int(match[1]), units=metrics.units),) if metrics.values else None
     paste = _PASTE.match(text)
     if paste is None:
         return None
@@ -44,9 +45,9 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return ()
     if names is None or len(names) != len(cells):
         return ()
-    read = Values(zip(names, cells, strict=True), f"{state['task']}/")
+    metrics = Values(zip(names, cells, strict=True), f"{state['task']}/")
     state.clear()
-    return (Record(read.values, None, evaluation=True),) if read.values else ()
+    return (Record(metrics.values, None, evaluation=True),) if metrics.values else ()
 
 
 DETECTRON2 = LogFormat("detectron2", _parse, needles=("iter: ", "copypaste: "), framework="detectron2")

@@ -1,8 +1,8 @@
-"""The step of a line that prints an epoch and a place within something: is that place counted through the
-whole run, or does it begin anew with each epoch?
+"""The step of a line that prints an epoch and a batch: does the batch number count through the whole run, or
+start over with each epoch?
 
-It shows when the epoch rises and the place falls. From then on the step is `(epoch - first) * length +
-place`; where the length is not printed, epochs follow one another by the longest one seen so far.
+It starts over if it ever falls while the epoch rises. From then on the step is `(epoch - first) * length +
+batch`. Where the length is not printed, the longest epoch seen so far stands for it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from lensd_log.line.record import State
 
 
 def step_in_run(place: int, length: int | None, epoch: int, state: State, *, each_epoch: bool = False) -> int:
-    """The step through the whole run. `length`: what the place is printed to be out of. `each_epoch`: the
-    line itself shows that places begin anew (`Epoch [1/10], Step [5/600]`). State is kept under `epochs`."""
+    """The step through the whole run.
+
+    place: the printed batch number. length: the printed number of batches. each_epoch: the line itself shows
+    that batches start over (`Epoch [1/10], Step [5/600]`). State is kept under `epochs`.
+    """
     seen = state.get("epochs")
     if seen is None or epoch < seen["epoch"]:
         seen = {
@@ -30,10 +33,10 @@ def step_in_run(place: int, length: int | None, epoch: int, state: State, *, eac
         if place < seen["place"]:
             seen["anew"] = True
         seen["offset"] += seen["longest"] * (epoch - seen["epoch"])
-    elif place < seen["place"] and not seen["anew"]:  # the run itself began anew
+    elif place < seen["place"] and not seen["anew"]:  # the run itself started over
         seen["offset"] = seen["longest"] = 0
     if place == 0:
-        seen["zero"] = 1  # places count from 0, so an epoch is one longer than the last of them
+        seen["zero"] = 1  # batches count from 0, so an epoch is one longer than its last number
     seen["epoch"], seen["place"] = epoch, place
     if not seen["anew"]:
         seen["offset"] = 0 if length else seen["offset"]

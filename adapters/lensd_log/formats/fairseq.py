@@ -5,8 +5,8 @@
     | epoch 001 | valid on 'valid' subset | loss 8.114 | ppl 118.06 | num_updates 600
     {"epoch": 1, "update": 0.001, "loss": "25.22", "ppl": "3.9e+07", "num_updates": "3", "lr": "6e-05"}
 
-The step is `num_updates`, not the place in the epoch. The numbers of a validation that do not say `valid`
-themselves are `valid/loss`. In JSON numbers are strings, and `update` is a fractional epoch.
+The step is `num_updates`, not the batch. Validation metrics whose names do not begin with `valid` become
+`valid/loss`. In JSON, numbers are strings and `update` is a fractional epoch.
 Source: facebookresearch/fairseq fairseq/logging/progress_bar.py.
 """
 
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.json_text import decode
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import json_step
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
@@ -33,17 +33,17 @@ def _simple(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _PROGRESS.search(text)
-    if found:
-        pairs = list(parted(text[found.end() :], ", ", "="))
+    match = _PROGRESS.search(text)
+    if match:
+        pairs = list(split_pairs(text[match.end() :], ", ", "="))
         step = _told(pairs)
         if step is None:
-            step = step_in_run(int(found[2]), int(found[3]), int(found[1]), state, each_epoch=True)
+            step = step_in_run(int(match[2]), int(match[3]), int(match[1]), state, each_epoch=True)
         return _record(pairs, step)
-    found = _SUMMARY.search(text)
-    if found is None:
+    match = _SUMMARY.search(text)
+    if match is None:
         return None
-    parts = text[found.end() :].split(" | ")
+    parts = text[match.end() :].split(" | ")
     valid = parts[0].startswith("valid on ")
     pairs = [
         (name, printed) for name, blank, printed in (part.strip().partition(" ") for part in parts) if blank
@@ -63,18 +63,18 @@ def _json(entry: Entry, state: State) -> Parsed:
 
 
 def _told(pairs: Iterable[tuple[str, str]]) -> int | None:
-    given = dict(pairs)
-    return next((json_step(given[name]) for name in _STEPS if name in given), None)
+    fields = dict(pairs)
+    return next((json_step(fields[name]) for name in _STEPS if name in fields), None)
 
 
 def _record(pairs: Iterable[tuple[str, str]], step: int | None, *, valid: bool = False) -> Parsed:
-    read = Values()
+    metrics = Values()
     for name, printed in pairs:
         if name not in _COUNTERS and name != "valid":
-            read.add(name, printed, "valid/" if valid and not name.startswith("valid") else "")
-    if not read.values:
+            metrics.add(name, printed, "valid/" if valid and not name.startswith("valid") else "")
+    if not metrics.values:
         return None
-    return (Record(read.values, step, evaluation=valid, units=read.units),)
+    return (Record(metrics.values, step, evaluation=valid, units=metrics.units),)
 
 
 FAIRSEQ = LogFormat("fairseq", _simple, needles=("epoch : ", "epoch  | "), framework="fairseq")

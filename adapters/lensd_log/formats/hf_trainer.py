@@ -4,12 +4,11 @@ progress bars.
     \\r 13%|#3   | 20/150 [00:01<00:14,  9.10it/s]\\r      \\r{'loss': '3.422', 'learning_rate': '0.0043',
     'epoch': '0.04'}
 
-The dict does not tell its step. `Trainer` writes it through the training bar, which redraws itself right
-after: the next bar of the training's length tells the step exactly, the one before may be stale. So a dict
-waits for that bar (in the cursor, and a bar whose line has not ended will do). Without bars:
-`global_step/max_steps` where printed (ms-swift), else logging steps and epochs where the header told them,
-else the ordinal. `epoch` is a counter. Evaluation has bars of its own length. Numbers may be quoted
-strings (transformers 5).
+The dict holds no step. `Trainer` prints it through the training bar, which is redrawn right after: the next
+bar of the training's length has the exact step, the one before may be stale. So a dict waits in the cursor
+for that bar (one whose line has not ended will do). Without bars, the step is `global_step/max_steps` where
+printed (ms-swift), else it follows from the logging steps and epochs of the header, else it is the ordinal.
+`epoch` is a counter. Evaluation has bars of its own length. Numbers may be quoted strings (transformers 5).
 Source: huggingface/transformers trainer_callback.py `ProgressCallback`, `PrinterCallback`; tqdm.
 """
 
@@ -38,8 +37,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
     matched = False
     for text in entry.states:
         if "{'" in text:
-            for found in _DICT.finditer(text):
-                items = {m[1]: m[2] if m[3] is None else m[3] for m in _ITEM.finditer(found[0])}
+            for match in _DICT.finditer(text):
+                items = {m[1]: m[2] if m[3] is None else m[3] for m in _ITEM.finditer(match[0])}
                 if _KNOWN.isdisjoint(items):
                     continue
                 matched = True
@@ -68,7 +67,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
 
 
 def _peek(entry: Entry, state: State) -> list[Record]:
-    """Bars of a line that has not ended: only those that complete a waiting dict."""
+    """Read the bars of a line that has not ended: only those that complete a waiting dict."""
     records: list[Record] = []
     for text in entry.states:
         if not state.get("waiting"):
@@ -101,7 +100,7 @@ def _log(items: dict[str, str], state: State) -> list[Record]:
     flushed: list[Record] = []
     if state.get("bars"):
         if waiting and "total" not in state and not evaluation and not summary:
-            # No bar came behind the first one: the bars were of something else, training has none.
+            # No bar came after the first dict: the bars belong to something else, training has none.
             del state["bars"]
             flushed = [_without_bar(pairs, late, None, state) for pairs, late in state.pop("waiting")]
             return [*flushed, _without_bar(values, False, epoch, state)]
@@ -129,7 +128,7 @@ def _without_bar(
 
 
 def _rounded(step: int) -> int:
-    """The logging interval that a first step reckoned from a rounded epoch stands for."""
+    """The logging interval behind a first step that was computed from a rounded epoch."""
     for every in (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1000):
         if abs(step - every) <= max(1, every * 0.15):
             return every
@@ -142,7 +141,7 @@ def _draw(bar: re.Match[str], state: State, only_complete: bool = False) -> list
     waiting = state.get("waiting")
     records: list[Record] = []
     if waiting:
-        # The bar behind a training dict is the training's; nothing else redraws there.
+        # The bar after a training dict is the training bar; nothing else redraws there.
         if not state.get("told") and any(not evaluation for _, evaluation in waiting):
             state["total"] = total
         if total == state.get("total"):
@@ -169,7 +168,7 @@ def _complete(n: int, elapsed: int, state: State) -> list[Record]:
 
 
 def _flush(state: State) -> list[Record]:
-    """Dicts that no bar followed: at the next logging step, or at the bar before."""
+    """Give dicts that no bar followed: at the next logging step, or at the bar before."""
     waiting = state.get("waiting")
     if not waiting:
         return []

@@ -5,7 +5,7 @@
     [100] loss=1.2, steps_per_sec=3.4                          t5x, PaxML and others through clu
     step, tf_loss[0.00107303483][1000182]                      T5 on Mesh TensorFlow: labels first
 
-MaxText's first step is printed before it is done (its seconds are those of the dispatch).
+MaxText prints its first step before it is done: its seconds are those of the dispatch.
 Source: AI-Hypercomputer/maxtext src/maxtext/common/metric_logger.py; google/CommonLoopUtils
 clu/metric_writers/logging_writer.py; google-research/text-to-text-transfer-transformer.
 """
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import NUMBER
 from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
@@ -25,31 +25,31 @@ _MESH = re.compile(rf"step, (\w{{1,60}})\[({NUMBER})\]\[(\d{{1,15}})\]\Z")
 
 
 def _maxtext(entry: Entry, state: State) -> Parsed:
-    found = _MAXTEXT.match(entry.text)
-    evaluation = None if found else _MAXTEXT_EVAL.match(entry.text)
-    head = found or evaluation
+    match = _MAXTEXT.match(entry.text)
+    evaluation = None if match else _MAXTEXT_EVAL.match(entry.text)
+    head = match or evaluation
     if head is None or not entry.complete:
         return None
-    sign, prefix = (": ", "") if found else ("=", "eval/")
-    read = Values(parted(entry.text[head.end() :], ", ", sign), prefix)
-    if not read.values:
+    sign, prefix = (": ", "") if match else ("=", "eval/")
+    metrics = Values(split_pairs(entry.text[head.end() :], ", ", sign), prefix)
+    if not metrics.values:
         return None
-    return (Record(read.values, int(head[1]), evaluation=bool(evaluation), units=read.units),)
+    return (Record(metrics.values, int(head[1]), evaluation=bool(evaluation), units=metrics.units),)
 
 
 def _clu(entry: Entry, state: State) -> Parsed:
-    found = _CLU.match(entry.text)
-    if found is None or not entry.complete:
+    match = _CLU.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    read = Values(parted(entry.text[found.end() :], ", ", "="))
-    return (Record(read.values, int(found[1])),) if read.values else None
+    metrics = Values(split_pairs(entry.text[match.end() :], ", ", "="))
+    return (Record(metrics.values, int(match[1])),) if metrics.values else None
 
 
 def _mesh(entry: Entry, state: State) -> Parsed:
-    found = _MESH.match(entry.text)
-    if found is None or not entry.complete:
+    match = _MESH.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    return (Record(Values(((found[1], found[2]),)).values, int(found[3])),)
+    return (Record(Values(((match[1], match[2]),)).values, int(match[3])),)
 
 
 MAXTEXT = LogFormat(

@@ -1,11 +1,11 @@
-"""JSON lines: one object a record, as LLaMA-Factory's `trainer_log.jsonl`, detectron2's `metrics.json`,
+"""JSON lines: one object per record, as in LLaMA-Factory's `trainer_log.jsonl`, detectron2's `metrics.json`,
 DETR's `log.txt`.
 
     {"current_steps": 10, "total_steps": 3280, "loss": 0.8547, "lr": 5e-05, "epoch": 0.03, "percentage": 0.3}
 
 The step is the first of the usual keys (`global_step`, `step`, `iteration`, ...), else the epoch. Counters
-are no metrics. Numbers one level down count under `metrics`, `data`, `values`, `scalars` and `logs`. A
-record without any counter counts only when a name in it sounds like a metric, by its ordinal.
+are not metrics. Numbers nested under `metrics`, `data`, `values`, `scalars` and `logs` are read too. A record
+without any counter is read only if one of its names sounds like a metric; its step is its ordinal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
     epoch = _first(row, EPOCH_KEYS)
     evaluation = False
     if step is None:
-        # A row of an epoch among rows that count steps belongs to the last step before it.
+        # An epoch's row among rows that count steps belongs to the last step before it.
         evaluation = "stepped" in state
         step = None if evaluation else epoch
     else:
@@ -87,7 +87,7 @@ def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
 
 
 def _time(row: dict[str, object]) -> tuple[float | None, str | None, str]:
-    """The record's time, as a number or as text, and its key; a relative time is a metric like any other."""
+    """The record's time, as UTC ms or a string, and its key. A relative time is a metric like any other."""
     for key in TIME_KEYS:
         value = row.get(key)
         if isinstance(value, str):

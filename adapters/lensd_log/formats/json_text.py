@@ -10,7 +10,7 @@ _strict = msgspec.json.Decoder()
 
 
 def decode(text: str) -> object:
-    """The value of a line of JSON; None where it is none (or is `null`)."""
+    """The value of a line of JSON; None if it is not JSON (or is `null`)."""
     if not text.startswith("{"):
         return None
     try:

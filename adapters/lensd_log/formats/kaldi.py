@@ -5,8 +5,8 @@
     Process 100/3161(3.163556%) global average objf: -0.687263 over 573696.0 frames, current batch average
     objf: -0.457086 over 6400 frames, epoch 0                           (one line)          pybind, snowfall
 
-A job of nnet3 prints the minibatch, not the iteration, which only the name of its log tells. Mail programs
-wrap its lines, so a sentence that has begun may go on in the lines below it.
+An nnet3 job prints the minibatch; the iteration is only in the name of its log. Lines may be wrapped (by mail
+programs), so a sentence may continue in the lines below.
 Source: kaldi-asr/kaldi src/nnet3/nnet-training.cc, and egs/aishell of its pybind11 branch; k2-fsa/snowfall.
 """
 
@@ -33,10 +33,10 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _PROCESS.search(text)
-    if found:
-        values = [(found[3], to_float(found[4])), (found[5], to_float(found[6]))]
-        return (Record(values, int(found[7]) * int(found[2]) + int(found[1])),)
+    match = _PROCESS.search(text)
+    if match:
+        values = [(match[3], to_float(match[4])), (match[5], to_float(match[6]))]
+        return (Record(values, int(match[7]) * int(match[2]) + int(match[1])),)
     begun = _BEGUN.search(text)
     if begun:
         state["begun"], state["lines"] = text, 0

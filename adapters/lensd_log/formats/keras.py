@@ -5,9 +5,8 @@
     50/50 ━━━━━━━━━━━━━━━━━━━━ 0s 2ms/step - accuracy: 0.8938 - loss: 0.3363
     74s - loss: 0.4465 - acc: 0.7810
 
-The iteration is the epoch as printed. While an epoch runs its values are running means: only its last
-state counts, which is the bar at n/n or the line without a bar. A bar of another length after that is
-`evaluate()`, not training.
+The step is the epoch as printed. During an epoch the values are running means, so only the last state is
+read: the bar at n/n, or the line without a bar. A later bar of another length is `evaluate()`, not training.
 Source: keras-team/keras keras/src/utils/progbar.py; keras 2 `generic_utils.Progbar`.
 """
 
@@ -35,8 +34,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return ()
     bar = _BAR.match(text)
     plain = None if bar else _PLAIN.match(text)
-    found = bar or plain
-    if found is None or "epoch" not in state:
+    match = bar or plain
+    if match is None or "epoch" not in state:
         return () if bar else None
     if not entry.complete:
         return ()
@@ -44,19 +43,19 @@ def _parse(entry: Entry, state: State) -> Parsed:
         if bar[1] != bar[2] or state.get("length", bar[2]) != bar[2]:
             return ()
         state["length"] = bar[2]
-    given: dict[str, float] = state.setdefault("given", {})
+    printed: dict[str, float] = state.setdefault("given", {})
     values = []
-    for part in text[found.end() :].split(" - "):
+    for part in text[match.end() :].split(" - "):
         pair = _PAIR.match(part)
         if pair is None or pair[1] == "ETA":
             continue
         value = to_float(pair[2])
-        if given.get(pair[1]) != value:
-            given[pair[1]] = value
+        if printed.get(pair[1]) != value:
+            printed[pair[1]] = value
             values.append((pair[1], value))
     if not values:
         return ()
-    took = _TOOK.search(text[: found.end() + 24])
+    took = _TOOK.search(text[: match.end() + 24])
     return (
         Record(
             values,

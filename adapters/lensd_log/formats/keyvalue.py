@@ -1,11 +1,11 @@
-"""`key=value` and `key: value` lines of home-made training loops, logfmt, and what sounds like them.
+"""`key=value` and `key: value` lines of home-made training loops, logfmt and the like.
 
     step 10/600 | loss: 0.215909 | grad_norm: 0.4753 | lr: 1.000e-02
     eval at step 100: val_loss=0.145555
     Epoch 3/10, loss=1.9667, acc=0.1248
 
-Generic: a line counts only when it tells its step (or begins as an evaluation) and one of its names sounds
-like a metric; what looks like source code never does. `epoch e, batch i/n` is `(e-1)*n + i`.
+Generic: a line is read only if it holds a step (or begins as an evaluation) and one of its names sounds like
+a metric. What looks like source code is never read. `epoch e, batch i/n` is `(e-1)*n + i`.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
 def _place(
     text: str, step: re.Match[str] | None, epoch: re.Match[str] | None, state: State
 ) -> tuple[int | None, int | None]:
-    """The iteration of a line and the last one to come, as far as the line tells them."""
+    """The step of a line and the last step to come, if the line has them."""
     batch = _BATCH.search(text) if step is None else None
     found = step or batch
     if found is None:

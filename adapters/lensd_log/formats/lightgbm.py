@@ -3,7 +3,7 @@
     [10]\\ttraining's l1: 0.457448\\tvalid_1's l2: 0.21641          python; cv: `cv_agg's auc: 0.9 + 0.01`
     [LightGBM] [Info] Iteration:1, valid_1 auc : 0.77191          command line
 
-After `Early stopping, best iteration is:` the row of the best round is printed once more; it is no new point.
+After `Early stopping, best iteration is:` the row of the best round is printed again; it is not a new point.
 Source: microsoft/LightGBM python-package/lightgbm/callback.py `_LogEvaluationCallback`,
 src/boosting/gbdt.cpp.
 """
@@ -25,8 +25,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if text.startswith(("Early stopping, best iteration is", "Did not meet early stopping")):
         state["repeat"] = True
         return ()
-    found = _ROW.match(text)
-    if found is None:
+    match = _ROW.match(text)
+    if match is None:
         if text.startswith("[LightGBM]"):
             cli = _CLI.match(text)
             if cli and entry.complete:
@@ -38,11 +38,11 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if state.pop("repeat", False):
         return ()
     values = []
-    for part in text[found.end() :].split("\t"):
+    for part in text[match.end() :].split("\t"):
         pair = _PAIR.match(part.strip())
         if pair:
             values.append((pair[1], to_float(pair[2])))
-    return (Record(values, int(found[1])),) if values else None
+    return (Record(values, int(match[1])),) if values else None
 
 
 LIGHTGBM = LogFormat(

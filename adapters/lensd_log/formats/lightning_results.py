@@ -6,8 +6,8 @@
     │         test_acc          │    0.9811000227928162     │
     └───────────────────────────┴───────────────────────────┘
 
-The old form is a dict below `DATALOADER:0 TEST RESULTS`. Results belong to the last training step; those of a
-second loader are `test_acc/dataloader_idx_1`, as Lightning logs them.
+The old form is a dict below `DATALOADER:0 TEST RESULTS`. Results belong to the last training step. Those of
+a second loader are `test_acc/dataloader_idx_1`, as Lightning logs them.
 Source: Lightning-AI/pytorch-lightning src/lightning/pytorch/loops/evaluation_loop.py `_print_results`.
 """
 
@@ -53,16 +53,16 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if len(cells) < 2 or len(cells) > len(state["loaders"]) + 1:
         state.clear()
         return None
-    read = Values()
+    metrics = Values()
     for loader, printed in zip(state["loaders"], cells[1:], strict=False):
-        read.add(cells[0] if loader == 0 else f"{cells[0]}/dataloader_idx_{loader}", printed)
+        metrics.add(cells[0] if loader == 0 else f"{cells[0]}/dataloader_idx_{loader}", printed)
     rows = state.setdefault("rows", [])
-    rows += [list(pair) for pair in read.values][: _ROWS - len(rows)]
+    rows += [list(pair) for pair in metrics.values][: _ROWS - len(rows)]
     return ()
 
 
-def _record(read: Values) -> Parsed:
-    return (Record(read.values, None, evaluation=True),) if read.values else ()
+def _record(metrics: Values) -> Parsed:
+    return (Record(metrics.values, None, evaluation=True),) if metrics.values else ()
 
 
 LIGHTNING_RESULTS = LogFormat(

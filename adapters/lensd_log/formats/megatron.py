@@ -1,11 +1,11 @@
-"""Megatron-LM and what prints like it: Megatron-DeepSpeed, Primus with either back end.
+"""Megatron-LM and projects that print like it: Megatron-DeepSpeed, Primus with either back end.
 
     iteration       20/    1000 | consumed samples:      320 | elapsed time per iteration (ms): 820.7 | ...
     validation loss at iteration 100 | lm loss value: 7.48E+00 | lm loss PPL: 1.78E+03 |
 
 Source: NVIDIA/Megatron-LM megatron/training/training.py `training_log`, `evaluate_and_print_results`;
 Megatron-DeepSpeed megatron/training.py (adds `samples per second`, `TFLOPs`; forks print seconds);
-AMD-AGI/Primus print_rank_last_patches.py (`current/average` pairs: the first number counts).
+AMD-AGI/Primus print_rank_last_patches.py (`current/average` pairs: the first number is read).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def _parse(entry: Entry, state: State) -> Parsed:
     whole = "consumed samples" in text or "elapsed time per iteration" in text
     train = _TRAIN.search(text) if whole else _TRAIN.match(text)
     if train is None:
-        found = _EVAL.search(text)
-        if found is None:
+        match = _EVAL.search(text)
+        if match is None:
             return None
         if not entry.complete:
             return ()
-        step = int(found[1]) if found[1] else None
-        return (Record(_fields(text[found.end() :]), step, evaluation=True),)
+        step = int(match[1]) if match[1] else None
+        return (Record(_fields(text[match.end() :]), step, evaluation=True),)
     if not entry.complete:
         return ()
     values = _fields(text[train.end() :])

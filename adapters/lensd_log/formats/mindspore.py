@@ -1,11 +1,11 @@
-"""MindSpore's callbacks, and MindCV's.
+"""The callbacks of MindSpore and MindCV.
 
     epoch: 1 step: 5, loss is 0.5195528864860535
     Train epoch time: 17270.144 ms, per step time: 1151.343 ms
     Epoch: [1/10], batch: [100/500], loss: 2.3, lr: 0.01, time: 12.3s                              MindCV
 
-How many steps an epoch has is not printed: epochs follow one another by the longest one seen. What an epoch
-took belongs to its last step.
+The length of an epoch is not printed: the longest one seen stands for it. The duration of an epoch belongs
+to its last step.
 Source: mindspore-ai/mindspore python/mindspore/train/callback/_loss_monitor.py, _time_monitor.py;
 mindspore-lab/mindcv mindcv/utils/callbacks.py.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.epochs import step_in_run
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _STEP = re.compile(r"epoch: {1,4}(\d{1,9}),? {1,4}step: {1,4}(\d{1,12}), ([\w ]{1,40}?) is (\S{1,40})\Z")
@@ -30,20 +30,20 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _STEP.match(text)
-    if found:
-        read = Values(((found[3], found[4]),))
-        step = step_in_run(int(found[2]), None, int(found[1]), state, each_epoch=True)
-        return (Record(read.values, step, units=read.units),) if read.values else ()
+    match = _STEP.match(text)
+    if match:
+        metrics = Values(((match[3], match[4]),))
+        step = step_in_run(int(match[2]), None, int(match[1]), state, each_epoch=True)
+        return (Record(metrics.values, step, units=metrics.units),) if metrics.values else ()
     if _TOOK.match(text):
-        read = Values(parted(text, ", ", ": "))
-        return (Record(read.values, None, evaluation=True, units=read.units),) if read.values else ()
+        metrics = Values(split_pairs(text, ", ", ": "))
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),) if metrics.values else ()
     batch = _BATCH.match(text)
     if batch is None:
         return None
-    read = Values(parted(text[batch.end() :], ", ", ":"))
+    metrics = Values(split_pairs(text[batch.end() :], ", ", ":"))
     step = (int(batch[1]) - 1) * int(batch[3]) + int(batch[2])
-    return (Record(read.values, step, units=read.units),) if read.values else None
+    return (Record(metrics.values, step, units=metrics.units),) if metrics.values else None
 
 
 MINDSPORE = LogFormat(

@@ -1,11 +1,11 @@
-"""Structured lines behind a magic word: MLPerf's mllog and NVIDIA's DLLogger.
+"""Structured lines after a magic word: MLPerf's mllog and NVIDIA's DLLogger.
 
     :::MLLOG {"time_ms": 1695795064679, "event_type": "POINT_IN_TIME", "key": "eval_accuracy", "value": 0.49,
               "metadata": {"lineno": 1866, "epoch_num": 449861}}
     :::MLPv0.5.0 resnet 1541670178.906 (main.py:210) eval_accuracy: {"epoch": 4, "value": 0.61}
     DLLL {"timestamp": "1541670178.906", "type": "LOG", "step": [0, 20], "data": {"loss": 5.1}}
 
-Most rows of mllog tell the configuration. What counts is a point in time that names a step (`step_num`,
+Most rows of mllog are configuration. Metrics are points in time that have a step (`step_num`,
 `samples_count`, `epoch_num`, `step`), and everything in `tracked_stats`.
 Source: mlcommons/logging mlperf_logging/mllog; mlcommons/training_results_v0.5; NVIDIA/dllogger.
 """
@@ -30,10 +30,10 @@ def _mllog(entry: Entry, state: State) -> Parsed:
         return None
     old = _OLD.search(text)
     if old:
-        told = decode(old[3])
-        if not isinstance(told, dict):
+        fields = decode(old[3])
+        if not isinstance(fields, dict):
             return ()
-        return _points(old[2], told, told, round(float(old[1]) * 1000, 3))
+        return _points(old[2], fields, fields, round(float(old[1]) * 1000, 3))
     at = text.find(":::MLLOG ")
     if at < 0:
         return None
@@ -50,7 +50,7 @@ def _points(key: str, value: object, metadata: Mapping[str, object], ts_ms: floa
     values: list[tuple[str, float]] = []
     if isinstance(value, dict):
         pairs = [(key if name in _INNER else name, number) for name, number in value.items()]
-        values = [(name, number) for name, each in pairs if (number := json_number(each)) is not None]
+        values = [(name, number) for name, item in pairs if (number := json_number(item)) is not None]
         if key != "tracked_stats":
             values = [pair for pair in values if pair[0] == key]
     elif (number := json_number(value)) is not None:
@@ -65,10 +65,10 @@ def _points(key: str, value: object, metadata: Mapping[str, object], ts_ms: floa
     return (Record(values, step, ts_ms=ts_ms),)
 
 
-def _step(given: Mapping[str, object]) -> int | None:
+def _step(fields: Mapping[str, object]) -> int | None:
     for name in _STEPS:
-        if name in given and not isinstance(given[name], (bool, str)):
-            step = json_step(given[name])
+        if name in fields and not isinstance(fields[name], (bool, str)):
+            step = json_step(fields[name])
             if step is not None:
                 return step
     return None
@@ -82,11 +82,11 @@ def _dllogger(entry: Entry, state: State) -> Parsed:
     if not isinstance(row, dict) or row.get("type") != "LOG" or not isinstance(row.get("data"), dict):
         return ()
     values = [
-        (name, number) for name, each in row["data"].items() if (number := json_number(each)) is not None
+        (name, number) for name, item in row["data"].items() if (number := json_number(item)) is not None
     ]
     step = row.get("step")
     place = (
-        next((json_step(each) for each in reversed(step)), None)
+        next((json_step(item) for item in reversed(step)), None)
         if isinstance(step, list)
         else json_step(step)
     )

@@ -5,9 +5,9 @@
     Epoch[12] Validation-accuracy=0.983280
     Epoch[12] Time cost=1.595
 
-How many batches an epoch has is not printed: epochs follow one another by the longest one seen. A metric on a
-line of its own repeats the speed. What is said of an epoch belongs to its last batch; where batches print the
-same name it is `Epoch/Train-accuracy`.
+The length of an epoch is not printed: the longest one seen stands for it. A metric on a line of its own
+repeats the speed. Metrics of an epoch belong to its last batch; where batches print the same name, the
+epoch's is `Epoch/Train-accuracy`.
 Source: apache/mxnet python/mxnet/callback.py `Speedometer`, module/base_module.py `fit`.
 """
 
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.formats.epochs import step_in_run
-from lensd_log.formats.pairs import Values, kept_apart
+from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BATCH = re.compile(
@@ -35,22 +35,22 @@ def _parse(entry: Entry, state: State) -> Parsed:
     text = entry.text
     batch = _BATCH.match(text)
     if batch:
-        read = Values((m[1], m[2]) for m in _PAIR.finditer(text, batch.end()))
-        if not read.values:
+        metrics = Values((m[1], m[2]) for m in _PAIR.finditer(text, batch.end()))
+        if not metrics.values:
             return None
-        kept_apart(read, state, "", trains=True)
+        qualify_evaluation(metrics, state, "", trains=True)
         step = step_in_run(int(batch[2]), None, int(batch[1]), state, each_epoch=True)
-        return (Record(read.values, step, units=read.units),)
+        return (Record(metrics.values, step, units=metrics.units),)
     epoch = _EPOCH.match(text)
     if epoch is None:
         return None
-    read = Values((m[1], m[2]) for m in _PAIR.finditer(text, epoch.end()))
-    if not read.values:
+    metrics = Values((m[1], m[2]) for m in _PAIR.finditer(text, epoch.end()))
+    if not metrics.values:
         return None
-    kept_apart(read, state, "Epoch/")
+    qualify_evaluation(metrics, state, "Epoch/")
     if "epochs" not in state:
-        return (Record(read.values, int(epoch[1]), units=read.units),)
-    return (Record(read.values, None, evaluation=True, units=read.units),)
+        return (Record(metrics.values, int(epoch[1]), units=metrics.units),)
+    return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
 
 
 MXNET = LogFormat("mxnet", _parse, needles=("Epoch[", "Iter["), framework="mxnet")

@@ -1,7 +1,7 @@
-"""Which words are counters and which sound like metrics: what generic log formats go by.
+"""Which words are counters and which sound like metrics, for the generic log formats.
 
-Counters (`step`, `epoch`, `rank`) place a point and are none. Generic text becomes metrics only where at
-least one name sounds like one, which is what keeps configuration dumps and prose out.
+Counters (`step`, `epoch`, `rank`) place a point and are not metrics. Generic text becomes metrics only if at
+least one name sounds like one: that keeps configuration dumps and prose out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _METRIC = re.compile(
     re.IGNORECASE,
 )
 
-#: A line that no log format took and that looks as if it should have been taken.
+#: A line that matched no log format although it looks like metrics.
 METRIC_LIKE = re.compile(
     r"(?:loss|accuracy|acc|perplexity|ppl|learning_rate|lr|reward|grad_norm)"
     r"[\"' ]{0,2}[:=] {0,8}[-+]?\d+\.\d",
@@ -40,5 +40,5 @@ METRIC_LIKE = re.compile(
 
 
 def sounds_like_metric(name: str) -> bool:
-    """Does the name say that it holds a quantity of training?"""
+    """Does the name sound like a quantity that training prints?"""
     return _METRIC.search(name) is not None

@@ -1,4 +1,4 @@
-"""nanoGPT, llm.c and what was written after them.
+"""nanoGPT, llm.c and their descendants.
 
     iter 10: loss 3.1680, time 444.91ms, mfu 0.42%                          nanoGPT
     step 25: train loss 2.6439, val loss 2.6545
@@ -8,7 +8,7 @@
     250 val 6.1234                                                          build-nanogpt's log.txt
     step:125/3175 val_loss:4.48721 train_time:67.200s step_avg:537.60ms     modded-nanogpt
 
-modded-nanogpt prints `train_time` in ms or in s; the unit tells.
+modded-nanogpt prints `train_time` in ms or in s, with the unit.
 Source: karpathy/nanoGPT train.py, karpathy/llm.c llmc/logger.h and train_gpt2.cu, karpathy/build-nanogpt
 train_gpt2.py, karpathy/nanochat scripts/base_train.py, KellerJordan/modded-nanogpt train_gpt.py.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import NUMBER, UNIT
 from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 
@@ -36,33 +36,37 @@ _SPEEDRUN = re.compile(rf"step:(\d{{1,15}})/(\d{{1,15}})((?: \w{{1,40}}:{NUMBER}
 
 
 def _nanogpt(entry: Entry, state: State) -> Parsed:
-    found = _ITER.match(entry.text)
-    if found is None or not entry.complete:
+    match = _ITER.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    parts = [_WORDS.match(part) for part in entry.text[found.end() :].split(", ")]
+    parts = [_WORDS.match(part) for part in entry.text[match.end() :].split(", ")]
     if not all(parts):
         return None
-    read = Values((part[1], part[2]) for part in parts if part)
-    return (Record(read.values, int(found[1]), units=read.units),) if read.values else None
+    metrics = Values((part[1], part[2]) for part in parts if part)
+    return (Record(metrics.values, int(match[1]), units=metrics.units),) if metrics.values else None
 
 
 def _llm_c(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _SHORT.match(text)
-    if found:
-        return (Record(Values(parted(found[2], " ", ":")).values, int(found[1])),)
+    match = _SHORT.match(text)
+    if match:
+        return (Record(Values(split_pairs(match[2], " ", ":")).values, int(match[1])),)
     plain = _PLAIN.match(text)
     if plain:
         return (Record(Values(((plain[2], plain[3]),)).values, int(plain[1])),)
-    found = _BARS.match(text)
-    if found is None or not _TOKENS.search(text, found.end()):  # others divide with bars too
+    match = _BARS.match(text)
+    if match is None or not _TOKENS.search(text, match.end()):  # other projects separate with bars too
         return None
-    read = Values(_barred(text[found.end() :]))
-    if not read.values:
+    metrics = Values(_barred(text[match.end() :]))
+    if not metrics.values:
         return None
-    return (Record(read.values, int(found[1]), target=int(found[2]) if found[2] else None, units=read.units),)
+    return (
+        Record(
+            metrics.values, int(match[1]), target=int(match[2]) if match[2] else None, units=metrics.units
+        ),
+    )
 
 
 def _barred(text: str) -> Iterator[tuple[str, str]]:
@@ -77,11 +81,11 @@ def _barred(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _speedrun(entry: Entry, state: State) -> Parsed:
-    found = _SPEEDRUN.match(entry.text)
-    if found is None or not entry.complete:
+    match = _SPEEDRUN.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    read = Values(parted(found[3], " ", ":"))
-    return (Record(read.values, int(found[1]), target=int(found[2]), units=read.units),)
+    metrics = Values(split_pairs(match[3], " ", ":"))
+    return (Record(metrics.values, int(match[1]), target=int(match[2]), units=metrics.units),)
 
 
 NANOGPT = LogFormat("nanogpt", _nanogpt, needles=("iter ", "step "), framework="nanogpt", columns=EVERY_LINE)

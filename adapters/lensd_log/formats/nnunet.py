@@ -1,4 +1,4 @@
-"""nnU-Net: an epoch's header, then a line for each number.
+"""nnU-Net: an epoch's header, then one metric a line.
 
     Epoch 12
     Current learning rate: 0.00989
@@ -7,7 +7,7 @@
     Pseudo dice [0.5, 0.6]
     Epoch time: 60.0 s
 
-Of a list with an entry for each class the first counts.
+Of a list with one entry per class, the first is read.
 Source: MIC-DKFZ/nnUNet nnunetv2/training/nnUNetTrainer/nnUNetTrainer.py `on_epoch_end`.
 """
 
@@ -30,11 +30,11 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if epoch:
         state["epoch"] = int(epoch[1])
         return ()
-    found = _LINE.match(entry.text) if "epoch" in state and entry.complete else None
-    if found is None:
+    match = _LINE.match(entry.text) if "epoch" in state and entry.complete else None
+    if match is None:
         return None
-    read = Values(((found[1], found[2]),))
-    return (Record(read.values, state["epoch"], units=read.units),) if read.values else None
+    metrics = Values(((match[1], match[2]),))
+    return (Record(metrics.values, state["epoch"], units=metrics.units),) if metrics.values else None
 
 
 NNUNET = LogFormat(

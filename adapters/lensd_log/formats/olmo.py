@@ -16,7 +16,7 @@ from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEADER = re.compile(r"\[(eval_)?step=(\d{1,15})/(\d{1,15})(?:,epoch=\d{1,9}(?:/\d{1,9})?)?[^\]]{0,40}\]\Z")
 _PAIR = re.compile(r"([A-Za-z][\w./() @-]{0,120})=(\S{1,40})\Z")
-_LINES = 400  # a block is not longer
+_LINES = 400  # no block is longer
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
@@ -29,19 +29,19 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return ()
     if not state.get("left"):
         return None
-    found = _PAIR.match(entry.text)
-    if found is None:
+    match = _PAIR.match(entry.text)
+    if match is None:
         state["left"] = 0
         return None
     if not entry.complete:
         return ()
     state["left"] -= 1
-    read = Values(((found[1], found[2]),))
-    if not read.values:
+    metrics = Values(((match[1], match[2]),))
+    if not metrics.values:
         return ()
     if state["evaluation"]:
-        return (Record(read.values, None, evaluation=True, units=read.units),)
-    return (Record(read.values, state["step"], target=state["total"], units=read.units),)
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
+    return (Record(metrics.values, state["step"], target=state["total"], units=metrics.units),)
 
 
 OLMO = LogFormat("olmo", _parse, needles=("step=", "="), framework="olmo")

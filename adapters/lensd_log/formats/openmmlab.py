@@ -5,8 +5,8 @@
     Iter(train) [  100/80000]  base_lr: 1.0000e-02 lr: 1.0000e-02  eta: 1 day, 2:03:04  loss: 2.9
     Epoch [3][50/1749]	lr: 2.000e-02, eta: 0:52:33, time: 1.899, loss: 0.7339                       mmcv
 
-Epochs count from 1 and the place in one begins at 1: `(epoch - 1) * N + i`. While an evaluation runs only
-its speed is printed; its results belong to the last training step.
+Epochs and batches count from 1: `(epoch - 1) * N + i`. A running evaluation prints only its speed; its
+results belong to the last training step.
 Source: open-mmlab/mmengine mmengine/hooks/logger_hook.py, runner/log_processor.py; mmcv 1
 mmcv/runner/hooks/logger/text.py.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, kept_apart
+from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _HEAD = re.compile(
@@ -26,28 +26,28 @@ _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}): {1,4}(\S{1,40}?)(
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _HEAD.match(entry.text)
-    if found is None:
+    match = _HEAD.match(entry.text)
+    if match is None:
         return None
     if not entry.complete:
         return ()
     text = entry.text
-    pairs = [(m[1], m[2]) for m in _PAIR.finditer(text, found.end()) if not m[1].endswith("_copypaste")]
-    read = Values(pairs)
-    framework = "mmcv" if "," in text[found.end() :].partition("eta")[0] else None
-    place, length = int(found[4]), int(found[5]) if found[5] else None
-    if found[2] in ("val", "test"):
+    pairs = [(m[1], m[2]) for m in _PAIR.finditer(text, match.end()) if not m[1].endswith("_copypaste")]
+    metrics = Values(pairs)
+    framework = "mmcv" if "," in text[match.end() :].partition("eta")[0] else None
+    place, length = int(match[4]), int(match[5]) if match[5] else None
+    if match[2] in ("val", "test"):
         if length is not None and place < length:
             return ()
-        kept_apart(read, state, f"{found[2]}/")
-        return (Record(read.values, None, evaluation=True, units=read.units),) if read.values else ()
-    if not read.values:
+        qualify_evaluation(metrics, state, f"{match[2]}/")
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),) if metrics.values else ()
+    if not metrics.values:
         return None
-    kept_apart(read, state, "", trains=True)
-    if found[1] == "Iter":
-        return (Record(read.values, place, target=length, units=read.units, framework=framework),)
-    step = place if found[3] is None or length is None else (int(found[3]) - 1) * length + place
-    return (Record(read.values, step, units=read.units, framework=framework),)
+    qualify_evaluation(metrics, state, "", trains=True)
+    if match[1] == "Iter":
+        return (Record(metrics.values, place, target=length, units=metrics.units, framework=framework),)
+    step = place if match[3] is None or length is None else (int(match[3]) - 1) * length + place
+    return (Record(metrics.values, step, units=metrics.units, framework=framework),)
 
 
 OPENMMLAB = LogFormat("mmengine", _parse, needles=("Epoch", "Iter"), framework="mmengine")

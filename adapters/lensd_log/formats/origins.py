@@ -1,10 +1,10 @@
-"""Who wrote a record whose format many share: told by names that only its writer uses."""
+"""Which framework wrote a record in a format that many share, judged by names that only it uses."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-#: Framework, and sets of names of which one must be there whole.
+#: A framework, and sets of names: one set must be present in full.
 _SIGNS: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = tuple(
     (framework, tuple(frozenset(sign.split()) for sign in signs))
     for framework, signs in (
@@ -31,7 +31,7 @@ _SIGNS: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = tuple(
 
 
 def origin(names: Collection[str]) -> str | None:
-    """The framework that writes records with such names, if only one does."""
+    """The framework that writes records with these names; None if it is not clear."""
     for framework, signs in _SIGNS:
         for sign in signs:
             if all(name in names for name in sign):

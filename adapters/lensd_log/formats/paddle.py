@@ -8,8 +8,8 @@
     [TRAIN] epoch: 1, iter: 10/1000, loss: 0.5, lr: 0.01, ips: 30.0 samples/sec | ETA 00:01:00   PaddleSeg
     [EVAL] #Images: 500 mIoU: 0.5123 Acc: 0.9 Kappa: 0.8
 
-PaddleClas counts epochs from 1 (`(epoch - 1) * N + i`), PaddleDetection from 0. Where a log holds training,
-the running rows of an evaluation are left out and its averages are `Eval/loss`.
+PaddleClas counts epochs from 1 (`(epoch - 1) * N + i`), PaddleDetection from 0. In a training log,
+the running rows of an evaluation are ignored and its averages are `Eval/loss`.
 Source: PaddlePaddle/PaddleClas ppcls/engine, PaddleDetection ppdet/engine/callbacks.py, PaddleOCR
 tools/program.py, PaddleSeg paddleseg/core.
 """
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, kept_apart
+from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _CLAS = re.compile(
@@ -27,7 +27,7 @@ _CLAS = re.compile(
 _DETECTION = re.compile(r"Epoch: \[(\d{1,9})\] \[\s{0,12}(\d{1,12})/(\d{1,12})\] (?=[a-z])")
 _OCR = re.compile(r"epoch: \[\d{1,9}/\d{1,9}\], (?:global_step|iter): (\d{1,15}), ")
 _SEG = re.compile(r"(?:\[TRAIN\] )?epoch: ?\d{1,9}, iter: ?(\d{1,15})/(\d{1,15}), ")
-# A tag in brackets behind a level is taken for a name in a logging prefix.
+# After a level, a tag in brackets has been stripped as a logger's name.
 _SCORE = re.compile(r"cur metric, |(?:\[EVAL\] )?(?=#Images: )")
 _PAIR = re.compile(
     r"(?<![\w@/.-])#?([A-Za-z_][\w./-]{0,60}(?:\([\w ]{1,40}\))?): ?"
@@ -46,9 +46,9 @@ def _parse(entry: Entry, state: State) -> Parsed:
     score = _SCORE.match(text)
     if score is None:
         return () if text.startswith("best metric, ") else None
-    read = _values(text, score.end())
-    kept_apart(read, state, "Eval/")
-    return (Record(read.values, None, evaluation=True, units=read.units),) if read.values else None
+    metrics = _values(text, score.end())
+    qualify_evaluation(metrics, state, "Eval/")
+    return (Record(metrics.values, None, evaluation=True, units=metrics.units),) if metrics.values else None
 
 
 def _values(text: str, begin: int) -> Values:
@@ -56,38 +56,38 @@ def _values(text: str, begin: int) -> Values:
 
 
 def _clas(text: str, state: State) -> Parsed:
-    found = _CLAS.match(text)
-    if found is None:
+    match = _CLAS.match(text)
+    if match is None:
         return None
-    read = _values(text, found.end())
-    training = found[1] == "Train"
-    if found[3] is None:
-        read = Values((), "")
-        read = Values(((m[1], m[2]) for m in _PAIR.finditer(text, found.end())), f"{found[1]}/")
-        return (Record(read.values, None, evaluation=True, units=read.units),) if read.values else ()
+    metrics = _values(text, match.end())
+    training = match[1] == "Train"
+    if match[3] is None:
+        metrics = Values((), "")
+        metrics = Values(((m[1], m[2]) for m in _PAIR.finditer(text, match.end())), f"{match[1]}/")
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),) if metrics.values else ()
     if not training and state.get("trained"):
         return ()
     if training:
-        kept_apart(read, state, "", trains=True)
-    # An evaluation on its own counts its epoch from 0.
-    epoch = int(found[2]) - 1 if training else int(found[2])
-    step = epoch * int(found[4]) + int(found[3])
-    return (Record(read.values, step, units=read.units),) if read.values else ()
+        qualify_evaluation(metrics, state, "", trains=True)
+    # A stand-alone evaluation counts its epoch from 0.
+    epoch = int(match[2]) - 1 if training else int(match[2])
+    step = epoch * int(match[4]) + int(match[3])
+    return (Record(metrics.values, step, units=metrics.units),) if metrics.values else ()
 
 
 def _plain(text: str, state: State) -> Parsed:
     target = None
-    if found := _DETECTION.match(text):
-        step = int(found[1]) * int(found[3]) + int(found[2])
-    elif found := _SEG.match(text):
-        step, target = int(found[1]), int(found[2])
-    elif found := _OCR.match(text):
-        step = int(found[1])
+    if match := _DETECTION.match(text):
+        step = int(match[1]) * int(match[3]) + int(match[2])
+    elif match := _SEG.match(text):
+        step, target = int(match[1]), int(match[2])
+    elif match := _OCR.match(text):
+        step = int(match[1])
     else:
         return None
-    read = _values(text, found.end())
-    kept_apart(read, state, "", trains=True)
-    return (Record(read.values, step, target=target, units=read.units),) if read.values else ()
+    metrics = _values(text, match.end())
+    qualify_evaluation(metrics, state, "", trains=True)
+    return (Record(metrics.values, step, target=target, units=metrics.units),) if metrics.values else ()
 
 
 PADDLE = LogFormat(

@@ -1,4 +1,4 @@
-"""What the log formats share: names and printed quantities of a line, as the values of a record."""
+"""Shared by the log formats: names and printed quantities of a line, as the values of a record."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lensd_log.formats.names import COUNTERS
 from lensd_log.line.numbers import NUMBER, UNIT, measure
 from lensd_log.line.record import State
 
-#: Times that are no measurement of training.
+#: Clock times, which are not metrics.
 _CLOCKS = frozenset(("eta", "remaining", "elapsed", "time elapsed", "hours left"))
 
 _AVERAGED = re.compile(rf"\s*{NUMBER}{UNIT}\s?\(\s{{0,8}}({NUMBER})")
@@ -25,38 +25,38 @@ class Values:
             self.add(name, printed, prefix)
 
     def add(self, name: str, printed: str, prefix: str = "") -> None:
-        """Counters, clocks and what is no number are left out."""
+        """Counters, clock times and what is not a number are ignored."""
         name = name.strip()
         if not name or name.lower() in COUNTERS or name.lower() in _CLOCKS:
             return
-        found = measure(printed)
-        if found is not None:
-            self.values.append((prefix + name, found.value))
-            if found.unit:
-                self.units[prefix + name] = found.unit
+        quantity = measure(printed)
+        if quantity is not None:
+            self.values.append((prefix + name, quantity.value))
+            if quantity.unit:
+                self.units[prefix + name] = quantity.unit
 
 
-def parted(text: str, between: str, sign: str) -> Iterator[tuple[str, str]]:
-    """`name sign value` pairs with `between` between them."""
+def split_pairs(text: str, between: str, sign: str) -> Iterator[tuple[str, str]]:
+    """`name sign value` pairs, separated by `between`."""
     for part in text.split(between):
-        name, found, printed = part.partition(sign)
-        if found:
+        name, joined, printed = part.partition(sign)
+        if joined:
             yield name, printed
 
 
-def averaged(printed: str) -> str:
-    """Of `current (average)` the average; whatever else is printed as it is."""
-    found = _AVERAGED.match(printed)
-    return found[1] if found else printed
+def average_of(printed: str) -> str:
+    """The average of `current (average)`; anything else unchanged."""
+    match = _AVERAGED.match(printed)
+    return match[1] if match else printed
 
 
-_NAMES = 512  # of training that are remembered
+_NAMES = 512  # training names that are remembered
 
 
-def kept_apart(read: Values, state: State, prefix: str, *, trains: bool = False) -> None:
-    """Rename values of an evaluation whose names training prints too, so that neither replaces the other.
+def qualify_evaluation(read: Values, state: State, prefix: str, *, trains: bool = False) -> None:
+    """Put `prefix` before evaluation names that training prints too, so that neither replaces the other.
 
-    trains: these are values of training, whose names are remembered in `state["trained"]`.
+    trains: these are training values, whose names are remembered in `state["trained"]`.
     """
     trained: list[str] = state.setdefault("trained", [])
     if trains:

@@ -5,11 +5,10 @@
     Train epoch [1/1]: 100%|##########| 128/128 [02:11<00:00,  1.02s/it, pg=0.01, kl=0.002]
     Steps:  10%|#         | 100/1000 [00:50<07:30,  2.00it/s, loss=0.117, lr=1e-5]
 
-The step is the postfix's `global_step` where it has one (NeMo 1), else `epoch * N + i`. A bar that begins
-again without a new epoch goes on where it ended. Redraws repeat a counter with what is newer: the last one
-counts.
-Bars of evaluations and sanity checks give nothing. What Lightning's N counts differs by version: before 2.0
-validation batches are in it.
+The step is the postfix's `global_step` where it has one (NeMo 1), else `epoch * N + i`. A bar that starts
+over without a new epoch continues where it ended. Several redraws may show one counter: the last one counts.
+Bars of evaluations and sanity checks are ignored. What Lightning's N counts depends on its version: before
+2.0 it includes validation batches.
 Source: tqdm; Lightning-AI/pytorch-lightning callbacks/progress/{tqdm,rich}_progress.py; OpenRLHF/OpenRLHF
 openrlhf/trainer; NVIDIA/NeMo 1.
 """
@@ -25,12 +24,12 @@ from lensd_log.line.numbers import number
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BAR = re.compile(
-    r"(?P<said>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
+    r"(?P<title>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
     r" \[(?:\d{1,6} days?, )?[\d:]{4,12}<(?:\d{1,6} days?, )?[\d:?]{1,12},\s{0,4}[^,\]\s]{1,20}"
     r"(?:, (?P<pairs>[^\r]{1,4000}))?\]"
 )
 _RICH = re.compile(
-    r"(?P<said>[^━╸╺\r]{0,100})[━╸╺][━╸╺ ]{1,400}(?P<at>\d{1,12})/(?P<length>\d{1,12})\s{1,4}"
+    r"(?P<title>[^━╸╺\r]{0,100})[━╸╺][━╸╺ ]{1,400}(?P<at>\d{1,12})/(?P<length>\d{1,12})\s{1,4}"
     r"[\d:]{4,12} • [\d:-]{4,12}\s{1,4}[\d.]{1,12}(?:it/s|s/it)\s{0,4}(?P<pairs>.{0,4000})\Z"
 )
 _EPOCH = re.compile(r"[Ee]poch:?\s?\[?(\d{1,9})(?:/(\d{1,9}))?\]?")
@@ -49,49 +48,56 @@ def _parse(entry: Entry, state: State) -> Parsed:
     else:
         states = iter(entry.states)
     records: list[Record] = []
-    known = False
+    ours = False
     for text in states:
-        found = (_BAR.match(text) if "%" in text else None) or (_RICH.match(text) if "━" in text else None)
-        if found is None:
+        match = (_BAR.match(text) if "%" in text else None) or (_RICH.match(text) if "━" in text else None)
+        if match is None:
             continue
-        read = Values(_pairs(found))
-        epoch = _EPOCH.search(found["said"])
-        if _IDLE.search(found["said"]) and not (epoch and found["said"].startswith(epoch[0])):
-            known = True
+        metrics = Values(_pairs(match))
+        epoch = _EPOCH.search(match["title"])
+        if _IDLE.search(match["title"]) and not (epoch and match["title"].startswith(epoch[0])):
+            ours = True
             continue
-        if not read.values:
-            # A bar that says nothing here is somebody else's (a loader's, Trainer's).
-            known = known or "bars" in state
+        if not metrics.values:
+            # A bar without numbers belongs to something else (a data loader, Trainer).
+            ours = ours or "bars" in state
             continue
-        known = True
-        step = _step(found, epoch, state)
+        ours = True
+        step = _step(match, epoch, state)
         if records and records[-1].step == step:
             records.pop()
-        lightning = "v_num" in (found["pairs"] or "") or "━" in text
+        lightning = "v_num" in (match["pairs"] or "") or "━" in text
         records.append(
-            Record(read.values, step, units=read.units, framework="lightning" if lightning else None)
+            Record(metrics.values, step, units=metrics.units, framework="lightning" if lightning else None)
         )
-    return records if known else None
+    return records if ours else None
 
 
-def _pairs(found: re.Match[str]) -> Iterator[tuple[str, str]]:
-    for pair in _PAIR.finditer(found["said"]):
+def _pairs(match: re.Match[str]) -> Iterator[tuple[str, str]]:
+    for pair in _PAIR.finditer(match["title"]):
         if sounds_like_metric(pair[1]):
             yield pair[1], pair[2]
-    for pair in _PAIR.finditer(found["pairs"] or ""):
+    for pair in _PAIR.finditer(match["pairs"] or ""):
         yield pair[1], pair[2]
 
 
-def _step(found: re.Match[str], epoch: re.Match[str] | None, state: State) -> int:
-    """The step through the run. `bars`: epoch, place and length of the bar before; `before`: steps of bars
-    that began again in the same epoch."""
-    at, length = int(found["at"]), int(found["length"])
-    for name, printed in _PAIR.findall(found["pairs"] or ""):
-        if name == "global_step" and (told := number(printed)) is not None and abs(told) < 1 << 62:
+def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> int:
+    """The step through the run.
+
+    State `bars`: epoch, place and length of the bar before. `before`: steps of bars that started over in the
+    same epoch.
+    """
+    at, length = int(match["at"]), int(match["length"])
+    for name, printed in _PAIR.findall(match["pairs"] or ""):
+        if (
+            name == "global_step"
+            and (global_step := number(printed)) is not None
+            and abs(global_step) < 1 << 62
+        ):
             state.update(bars=[0, at, length], first=0, before=0)
-            return int(told)
+            return int(value)
     number_of = int(epoch[1]) if epoch else 0
-    # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen tells.
+    # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen decides.
     last = state.get("bars")
     if last is None or number_of < last[0]:
         state["first"], state["before"] = (1 if number_of == 1 and epoch and epoch[2] else 0), 0

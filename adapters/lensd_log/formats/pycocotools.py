@@ -2,7 +2,7 @@
 
      Average Precision  (AP) @[ IoU=0.50:0.95 | area=   all | maxDets=100 ] = 0.412
 
-It belongs to the last training step before it; runs of blanks in the name are printed as one.
+It belongs to the last training step before it. Runs of blanks in a name become one blank.
 Source: cocodataset/cocoapi PythonAPI/pycocotools/cocoeval.py `summarize`; faster-coco-eval.
 """
 
@@ -20,10 +20,10 @@ _LINE = re.compile(
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _LINE.match(entry.text)
-    if found is None or not entry.complete:
+    match = _LINE.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    return (Record([(" ".join(found[1].split()), to_float(found[2]))], None, evaluation=True),)
+    return (Record([(" ".join(match[1].split()), to_float(match[2]))], None, evaluation=True),)
 
 
 PYCOCOTOOLS = LogFormat("pycocotools", _parse, needles=("Average Precision", "Average Recall"))

@@ -1,12 +1,13 @@
-"""The training scripts of PyTorch's examples, and the many that began as a copy of them.
+"""The training scripts of PyTorch's examples, and the many scripts that began as a copy of one.
 
     Epoch: [0][  10/1307]	Time  0.779 ( 5.211)	Data  0.0 (0.1)	Loss 2.3915e+01 (1.5221e+01)     imagenet
      * Acc@1 76.130 Acc@5 92.862
     Train Epoch: 1 [640/60000 (1%)]	Loss: 2.213500                                              mnist
     Test set: Average loss: 0.0831, Accuracy: 9727/10000 (97%)
 
-imagenet prints the current value and, in brackets, the average; the first counts, at `epoch * N + i`. What it
-prints while it evaluates (`Test: [10/50]`) are averages of a part. mnist counts samples from epoch 1.
+imagenet prints the current value and, in brackets, the average; the first is read, at `epoch * N + i`.
+Lines of a running evaluation (`Test: [10/50]`) are averages of a part and ignored. mnist counts samples
+from epoch 1.
 Source: pytorch/examples imagenet/main.py, mnist/main.py; microsoft/Swin-Transformer main.py.
 """
 
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, kept_apart
+from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.numbers import NUMBER, UNIT
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
@@ -35,44 +36,44 @@ _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40
 
 def _imagenet(entry: Entry, state: State) -> Parsed:
     text = entry.text
-    found = _EPOCH.match(text)
-    if found:
+    match = _EPOCH.match(text)
+    if match:
         if not entry.complete:
             return ()
-        epoch, at, length = int(found[1]), int(found[2]), int(found[3])
-        read = Values((m[1], m[2]) for m in _METER.finditer(text, found.end()))
-        if not read.values:
+        epoch, at, length = int(match[1]), int(match[2]), int(match[3])
+        metrics = Values((m[1], m[2]) for m in _METER.finditer(text, match.end()))
+        if not metrics.values:
             return None
-        kept_apart(read, state, "", trains=True)
-        return (Record(read.values, epoch * length + at, units=read.units),)
+        qualify_evaluation(metrics, state, "", trains=True)
+        return (Record(metrics.values, epoch * length + at, units=metrics.units),)
     if _TEST.match(text):
         return ()
-    found = _SUMMARY.match(text)
-    if found is None or not entry.complete:
+    match = _SUMMARY.match(text)
+    if match is None or not entry.complete:
         return None
-    read = Values((m[1], m[2]) for m in _METER.finditer(text, found.end()))
-    if not read.values:
+    metrics = Values((m[1], m[2]) for m in _METER.finditer(text, match.end()))
+    if not metrics.values:
         return None
-    kept_apart(read, state, "Test/")
-    return (Record(read.values, None, evaluation=True, units=read.units),)
+    qualify_evaluation(metrics, state, "Test/")
+    return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
 
 
 def _mnist(entry: Entry, state: State) -> Parsed:
     text = entry.text
-    found = _MNIST.match(text)
-    test = None if found else _TEST_SET.match(text)
-    head = found or test
+    match = _MNIST.match(text)
+    test = None if match else _TEST_SET.match(text)
+    head = match or test
     if head is None or not entry.complete:
         return None
-    read = Values((m[1], m[2]) for m in _PAIR.finditer(text, head.end()))
-    if not read.values:
+    metrics = Values((m[1], m[2]) for m in _PAIR.finditer(text, head.end()))
+    if not metrics.values:
         return None
     if test:
-        return (Record(read.values, None, evaluation=True, units=read.units),)
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
     epoch, seen, length = int(head[1]), int(head[2]), int(head[3])
-    # OpenCLIP has the same line and counts epochs from 0.
+    # OpenCLIP prints the same line and counts epochs from 0.
     first = state["first"] = min(state.get("first", 1), epoch)
-    return (Record(read.values, (epoch - first) * length + seen, units=read.units),)
+    return (Record(metrics.values, (epoch - first) * length + seen, units=metrics.units),)
 
 
 IMAGENET = LogFormat(

@@ -9,9 +9,8 @@
     Eval num_timesteps=10000, episode_reward=-157.30 +/- 12.10
     Episode length: 200.00 +/- 0.00
 
-The step stands within the block, mostly behind values that belong to it, so a block is read when its closing
-line has come; a block without a step is some other program's table. A key below `rollout/` is
-`rollout/ep_rew_mean`.
+The step is inside the block, mostly after values that belong to it, so a block is read once its closing line
+has come. A block without a step is another program's table. A key below `rollout/` is `rollout/ep_rew_mean`.
 Source: DLR-RM/stable-baselines3 common/logger.py `HumanOutputFormat`, common/callbacks.py `EvalCallback`;
 hill-a/stable-baselines logger.py; openai/spinningup spinup/utils/logx.py.
 """
@@ -25,7 +24,7 @@ from lensd_log.line.numbers import NUMBER, number, to_float
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _EDGE = re.compile(r"-{8,400}\Z")
-#: Which row holds the step, best first.
+#: Rows that hold the step, best first.
 _STEPS = (
     "time/total_timesteps",
     "time/total timesteps",
@@ -81,13 +80,13 @@ def _row(text: str, state: State) -> Parsed:
 
 
 def _block(rows: list[list[str]]) -> Parsed:
-    told = dict(rows)
-    step = next((value for name in _STEPS if (value := number(told.get(name, ""))) is not None), None)
+    cells = dict(rows)
+    step = next((value for name in _STEPS if (value := number(cells.get(name, ""))) is not None), None)
     if step is None or not abs(step) < 1 << 62:
         return ()
-    read = Values((name, printed) for name, printed in rows if name not in _STEPS)
-    framework = "stable-baselines3" if any("/" in name for name in told) else None
-    return (Record(read.values, int(step), framework=framework),) if read.values else ()
+    metrics = Values((name, printed) for name, printed in rows if name not in _STEPS)
+    framework = "stable-baselines3" if any("/" in name for name in cells) else None
+    return (Record(metrics.values, int(step), framework=framework),) if metrics.values else ()
 
 
 RL_TABLES = LogFormat(

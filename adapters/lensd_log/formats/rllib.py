@@ -1,4 +1,4 @@
-"""Ray RLlib and Tune: a nested block for each result.
+"""Ray RLlib and Tune: one nested block per result.
 
     Result for PPO_CartPole-v0_0:
       date: 2018-12-11_10-45-28
@@ -9,8 +9,8 @@
       timesteps_total: 4000
       training_iteration: 1
 
-The step (`timesteps_total`, else `training_iteration`) stands at the end of the block, so its values wait for
-that: until a line that is not of it, or until nothing more comes. Nested names are joined with `/`.
+The step (`timesteps_total`, else `training_iteration`) is at the end of the block, so the values wait for
+it: until a line that is not part of the block, or until nothing more comes. Nested names are joined with `/`.
 Source: ray-project/ray python/ray/tune/progress_reporter.py, tune/logger (0.6 to 2.6).
 """
 
@@ -40,12 +40,12 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return flushed
     if "pairs" not in state:
         return None
-    found = _LINE.match(entry.text) if entry.indent > 1 else None
-    if found is None or len(state["pairs"]) >= _PAIRS:
+    match = _LINE.match(entry.text) if entry.indent > 1 else None
+    if match is None or len(state["pairs"]) >= _PAIRS:
         return _rest(state)
-    # A prefix before the line adds the blank that it ends with.
+    # A stripped prefix adds the blank that it ends with.
     outermost = state.setdefault("indent", entry.indent)
-    depth, key, printed = max(0, entry.indent - outermost) // 2, found[1].strip(), (found[2] or "").strip()
+    depth, key, printed = max(0, entry.indent - outermost) // 2, match[1].strip(), (match[2] or "").strip()
     names = state["names"] = state["names"][:depth]
     if not printed:
         names.append(key)
@@ -63,7 +63,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
 
 
 def _rest(state: State) -> Sequence[Record]:
-    """The block that is open, as far as it has come."""
+    """The open block, as far as it has come."""
     pairs, steps, date = state.get("pairs"), state.get("steps", {}), state.get("date")
     state.clear()
     if not pairs:

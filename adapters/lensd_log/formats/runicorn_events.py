@@ -1,10 +1,10 @@
 """Runicorn's `events.jsonl`: `{"ts": 1704067200.5, "type": "metrics", "data": {"global_step": 1, "loss":
 2.3, "stage": "train"}}`.
 
-Seen with Runicorn SDK 0.5.3 and 0.7.2. The step is `data.global_step`, where that is missing or null
-`data.step`, as an integer; a record without one gives no point and is counted as unparsed. The time is
-`ts`, else an absolute `data.time`. NaN and Infinity are values; booleans, null, strings, lists and objects
-are none. `image` records are not metrics.
+Seen with Runicorn SDK 0.5.3 and 0.7.2. The step is `data.global_step`, or `data.step` where that is missing
+or null, as an integer. A record without a step holds no point and is counted as unparsed. The time is `ts`,
+else an absolute `data.time`. NaN and Infinity are values; booleans, null, strings, lists and objects are
+not. `image` records are not metrics.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lensd_log.line.numbers import json_number, json_step
 from lensd_log.line.record import UNREADABLE, Entry, LogFormat, Parsed, Record, State
 
 _NOT_METRICS = frozenset({"global_step", "step", "epoch", "time", "stage"})
-#: Seconds; a smaller `time` is relative to the beginning of the run.
+#: Seconds; a smaller `time` is relative to the start of the run.
 _ABSOLUTE = 1e8
 
 

@@ -1,4 +1,4 @@
-"""Tables in columns: TSV, and columns held apart by blanks (fastai, skorch, spaCy, home-made ones).
+"""Tables in columns: TSV, and columns separated by blanks (fastai, skorch, spaCy, home-made ones).
 
     epoch     train_loss  valid_loss  accuracy  time
     0         0.693147    0.612345    0.712345  00:10
@@ -7,9 +7,9 @@
     ---  ------  ------------  --------  ------  ------
       0     200        123.45   2012.29   60.12    0.60
 
-A header is a line whose first name is an epoch's or a step's and of whose names one at least sounds like a
-metric. The step is the step column (spaCy: `#`), else the epoch column. A line of another number of cells
-ends the table. Source: fastai/fastai Recorder; skorch-dev/skorch PrintLog; explosion/spaCy console_logger.
+A header begins with the name of an epoch or a step, and at least one of its names sounds like a metric. The
+step is the step column (spaCy: `#`), else the epoch column. A line with another number of cells ends the
+table. Source: fastai/fastai Recorder; skorch-dev/skorch PrintLog; explosion/spaCy console_logger.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ def _parse(entry: Entry, state: State) -> Parsed:
     placed = next((row[name] for name in names if name in STEP_KEYS or name == "#"), cells[0])
     if not _STEP.match(placed):
         return None
-    read = Values((name, cell) for name, cell in row.items() if name != "#" and name.lower() not in _FIRST)
-    return (Record(read.values, int(placed), units=read.units),) if read.values else None
+    metrics = Values((name, cell) for name, cell in row.items() if name != "#" and name.lower() not in _FIRST)
+    return (Record(metrics.values, int(placed), units=metrics.units),) if metrics.values else None
 
 
 def _header(text: str) -> list[str] | None:
     names = [name.strip() for name in _BETWEEN.split(text.strip())]
     if not 3 <= len(names) <= _WIDEST or len(set(names)) != len(names) or names[0].lower() not in _FIRST:
         return None
-    told = [name for name in names if name.lower() not in COUNTERS]
-    return names if all(map(_NAME.match, names)) and any(map(sounds_like_metric, told)) else None
+    metric_names = [name for name in names if name.lower() not in COUNTERS]
+    return names if all(map(_NAME.match, names)) and any(map(sounds_like_metric, metric_names)) else None
 
 
 TABLES = LogFormat("table", _parse)

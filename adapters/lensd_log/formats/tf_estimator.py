@@ -4,7 +4,7 @@
     global_step/sec: 18.9
     Saving dict for global step 500: accuracy = 0.91, global_step = 500, loss = 0.31
 
-A rate belongs to the step before it. An evaluation that prints the names of training is kept apart as
+A rate belongs to the step before it. An evaluation metric whose name training prints too becomes
 `eval/loss`. Source: tensorflow/estimator tensorflow_estimator/python/estimator/estimator.py; tensorflow
 python/training/basic_session_run_hooks.py `LoggingTensorHook`, `StepCounterHook`.
 """
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, kept_apart, parted
+from lensd_log.formats.pairs import Values, qualify_evaluation, split_pairs
 from lensd_log.line.numbers import NUMBER, to_float
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
@@ -33,18 +33,18 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return (Record([(rate[1], to_float(rate[2]))], state.get("step")),)
     saved = _SAVED.match(text)
     if saved:
-        read = Values(parted(text[saved.end() :], ", ", " = "))
-        kept_apart(read, state, "eval/")
-        return (Record(read.values, int(saved[1]), evaluation=True),) if read.values else ()
-    found = _STEP.search(text)
-    if found is None or not _PAIRS.match(text):
+        metrics = Values(split_pairs(text[saved.end() :], ", ", " = "))
+        qualify_evaluation(metrics, state, "eval/")
+        return (Record(metrics.values, int(saved[1]), evaluation=True),) if metrics.values else ()
+    match = _STEP.search(text)
+    if match is None or not _PAIRS.match(text):
         return None
-    read = Values(parted(_TOOK.sub("", text), ", ", " = "))
-    if not read.values:
+    metrics = Values(split_pairs(_TOOK.sub("", text), ", ", " = "))
+    if not metrics.values:
         return None
-    kept_apart(read, state, "", trains=True)
-    state["step"] = int(found[1])
-    return (Record(read.values, int(found[1])),)
+    qualify_evaluation(metrics, state, "", trains=True)
+    state["step"] = int(match[1])
+    return (Record(metrics.values, int(match[1])),)
 
 
 TF_ESTIMATOR = LogFormat(

@@ -3,8 +3,8 @@
     Train: 0 [  50/10009 (  0%)]  Loss:  6.927876 (6.9180)  Time: 1.462s,   87.53/s  (1.896s,   67.51/s)  LR: 1.000e-06
     Test: [  29/29]  Time: 0.041 (0.064)  Loss:  0.5951 (0.5882)  Acc@1: 81.2500 (87.5000)
 
-Of `current (average)` the current value counts; of an evaluation, which prints the averages of what it has
-seen so far, those of its last line. `Test (EMA)` is kept apart.
+Of `current (average)`, the current value is read. An evaluation prints averages of what it has seen so far:
+those of its last line are read. `Test (EMA)` has metrics of its own.
 Source: huggingface/pytorch-image-models train.py `train_one_epoch`, `validate`.
 """  # noqa: E501 - a line of the format
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, averaged
+from lensd_log.formats.pairs import Values, average_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _TRAIN = re.compile(r"Train: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}%\)\]\s{1,4}")
@@ -33,11 +33,11 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return ()
     pairs = ((m[1], m[2]) for m in _PAIR.finditer(text, head.end()))
     if test:
-        read = Values(((name, averaged(printed)) for name, printed in pairs), f"{test[1]}/")
-        return (Record(read.values, None, evaluation=True, units=read.units),)
-    read = Values((name, printed.partition(" ")[0]) for name, printed in pairs)
+        metrics = Values(((name, average_of(printed)) for name, printed in pairs), f"{test[1]}/")
+        return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
+    metrics = Values((name, printed.partition(" ")[0]) for name, printed in pairs)
     epoch, at, length = int(head[1]), int(head[2]), int(head[3])
-    return (Record(read.values, epoch * length + at, units=read.units),) if read.values else None
+    return (Record(metrics.values, epoch * length + at, units=metrics.units),) if metrics.values else None
 
 
 TIMM = LogFormat("timm", _parse, needles=("Train: ", "Test: [", "Test ("), framework="timm")

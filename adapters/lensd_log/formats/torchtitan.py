@@ -3,7 +3,7 @@
     step: 14  loss:  3.24405  grad_norm:  0.8319  memory:  9.46GiB(64.99%)  tps: 7,282  mfu: 0.17%
     validate step: 20  loss:  7.2160  memory:  1.41GiB(1.79%)  tps: 193,831
 
-Fields came and went over its versions (`wps` for `tps`, no `grad_norm`, `mfu: N/A`).
+Fields differ between its versions (`wps` for `tps`, no `grad_norm`, `mfu: N/A`).
 Source: pytorch/torchtitan torchtitan/components/metrics.py `MetricsProcessor.log`.
 """
 
@@ -19,14 +19,14 @@ _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z_][\w/.() -]{0,60}?):\s{1,12}(\S{1,40}
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _LINE.match(entry.text)
-    if found is None or not entry.complete:
+    match = _LINE.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    prefix = "validate/" if found[1] else ""
-    read = Values(((m[1], m[2]) for m in _PAIR.finditer(entry.text, found.end())), prefix)
-    if not read.values:
+    prefix = "validate/" if match[1] else ""
+    metrics = Values(((m[1], m[2]) for m in _PAIR.finditer(entry.text, match.end())), prefix)
+    if not metrics.values:
         return None
-    return (Record(read.values, int(found[2]), evaluation=bool(found[1]), units=read.units),)
+    return (Record(metrics.values, int(match[2]), evaluation=bool(match[1]), units=metrics.units),)
 
 
 TORCHTITAN = LogFormat("torchtitan", _parse, needles=("step:",), framework="torchtitan", columns=EVERY_LINE)

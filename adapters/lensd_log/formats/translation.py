@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.pairs import Values, parted
+from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import NUMBER
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
@@ -26,30 +26,30 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.complete:
         return None
     text = entry.text
-    found = _ONMT.match(text)
-    if found:
-        read = Values(parted(text[found.end() :], ";", ":"))
+    match = _ONMT.match(text)
+    if match:
+        metrics = Values(split_pairs(text[match.end() :], ";", ":"))
         speed = _ONMT_SPEED.search(text)
         if speed:
-            read.add(speed[2], speed[1])
-        return (Record(read.values, int(found[1]), target=int(found[2])),) if read.values else None
-    found = _MARIAN.match(text)
-    if found is None:
+            metrics.add(speed[2], speed[1])
+        return (Record(metrics.values, int(match[1]), target=int(match[2])),) if metrics.values else None
+    match = _MARIAN.match(text)
+    if match is None:
         return None
-    parts = text[found.end() :].split(" : ")
-    read = Values()
-    # A tag in brackets behind a time is taken for a name in a logging prefix.
-    if found[1] or (len(parts) > 2 and parts[2].startswith(("new best", "stalled"))):
+    parts = text[match.end() :].split(" : ")
+    metrics = Values()
+    # After a time, a tag in brackets has been stripped as a logger's name.
+    if match[1] or (len(parts) > 2 and parts[2].startswith(("new best", "stalled"))):
         if len(parts) > 1:
-            read.add(f"valid {parts[0].strip()}", parts[1].strip())
-        return (Record(read.values, int(found[2]), evaluation=True),) if read.values else ()
+            metrics.add(f"valid {parts[0].strip()}", parts[1].strip())
+        return (Record(metrics.values, int(match[2]), evaluation=True),) if metrics.values else ()
     for part in parts:
         named, speed = _NAMED.match(part), _SPEED.match(part)
         if speed:
-            read.add(speed[2], speed[1])
+            metrics.add(speed[2], speed[1])
         elif named and named[1] != "Sen":
-            read.add(named[1], named[2])
-    return (Record(read.values, int(found[2])),) if read.values else None
+            metrics.add(named[1], named[2])
+    return (Record(metrics.values, int(match[2])),) if metrics.values else None
 
 
 TRANSLATION = LogFormat("nmt", _parse, needles=("Step /", "Ep. "))

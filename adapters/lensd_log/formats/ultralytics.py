@@ -5,9 +5,9 @@
                      Class     Images  Instances      Box(P          R      mAP50  mAP50-95): 100%|####| 32/32
                        all        498      70099      0.937      0.905      0.941       0.82
 
-The iteration is the epoch as printed (YOLOv5 counts from 0). Columns are named as their header names them;
-of a second group (masks, poses) names that the first one has too get the group's: `Mask(R`. An evaluation
-that prints a name of training replaces it there (`Instances`).
+The step is the epoch as printed (YOLOv5 counts from 0). Columns have the names of their header; in a second
+group (masks, poses), names that the first group has too get the group's name: `Mask(R`. An evaluation that
+prints a training name (`Instances`) replaces its value.
 Source: ultralytics/ultralytics engine/trainer.py `progress_string`, models/yolo/*/val.py; ultralytics/yolov5
 train.py, segment/train.py; WongKinYiu/yolov7 train.py.
 """  # noqa: E501 - a line of the format
@@ -51,24 +51,26 @@ def _read(text: str, state: State) -> Parsed:
         if len(cells) != len(state["columns"]):
             return None
         state["epoch"] = int(row[1])
-        read = Values(zip(state["columns"], cells, strict=True))
+        metrics = Values(zip(state["columns"], cells, strict=True))
         framework = "yolov5" if any(name.startswith("obj") for name in state["columns"]) else None
-        if not read.values:
+        if not metrics.values:
             return ()
-        return (Record(read.values, int(row[1]), target=int(row[2]), units=read.units, framework=framework),)
-    found = _ALL.match(text) if "classes" in state else None
-    if found is None:
+        return (
+            Record(metrics.values, int(row[1]), target=int(row[2]), units=metrics.units, framework=framework),
+        )
+    match = _ALL.match(text) if "classes" in state else None
+    if match is None:
         return None
-    cells = found[1].split()
+    cells = match[1].split()
     if len(cells) != len(state["classes"]):
         return None
-    read = Values(zip(state["classes"], cells, strict=True))
-    # Its header stands there again before the next one; tables by class do not follow a run's own.
-    return (Record(read.values, state.get("epoch"), evaluation=True),)
+    metrics = Values(zip(state["classes"], cells, strict=True))
+    # The header is repeated before the next evaluation; tables by class do not follow a run's own row.
+    return (Record(metrics.values, state.get("epoch"), evaluation=True),)
 
 
 def _unique(columns: list[str]) -> list[str]:
-    """The columns of a second group are named after it where the first has them too."""
+    """Column names; those of a second group that the first one has too get the group's name."""
     names: list[str] = []
     group = ""
     for column in columns[:64]:

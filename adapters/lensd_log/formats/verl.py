@@ -16,12 +16,12 @@ _LINE = re.compile(r"step:(\d{1,15}) - (?=[\w@./-]{1,120}:)")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _LINE.match(entry.text)
-    if found is None or not entry.complete:
+    match = _LINE.match(entry.text)
+    if match is None or not entry.complete:
         return None
-    pairs = (part.rpartition(":") for part in entry.text[found.end() :].split(" - "))
-    read = Values((name, printed) for name, _, printed in pairs)
-    return (Record(read.values, int(found[1])),) if read.values else None
+    pairs = (part.rpartition(":") for part in entry.text[match.end() :].split(" - "))
+    metrics = Values((name, printed) for name, _, printed in pairs)
+    return (Record(metrics.values, int(match[1])),) if metrics.values else None
 
 
 VERL = LogFormat("verl", _parse, needles=("step: - ",), framework="verl", columns=EVERY_LINE)

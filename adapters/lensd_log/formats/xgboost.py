@@ -16,16 +16,16 @@ _PAIR = re.compile(rf"([A-Za-z_][^\s:]{{0,119}}):({NUMBER})(?:\+{NUMBER})?\Z")
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
-    found = _LINE.match(entry.text)
-    if found is None or not entry.complete:
+    match = _LINE.match(entry.text)
+    if match is None or not entry.complete:
         return None
     values = []
-    for word in entry.text[found.end() :].split():
+    for word in entry.text[match.end() :].split():
         pair = _PAIR.match(word)
         if pair is None or "-" not in pair[1]:
             return None
         values.append((pair[1], to_float(pair[2])))
-    return (Record(values, int(found[1])),) if values else None
+    return (Record(values, int(match[1])),) if values else None
 
 
 XGBOOST = LogFormat("xgboost", _parse, needles=("]\t", "] "), framework="xgboost")
