@@ -95,7 +95,7 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
             and abs(global_step) < 1 << 62
         ):
             state.update(bars=[0, at, length], first=0, before=0)
-            return int(value)
+            return int(global_step)
     number_of = int(epoch[1]) if epoch else 0
     # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen decides.
     last = state.get("bars")
