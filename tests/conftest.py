@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from lensd.model import Input
+
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
 SHARED = ROOT.parent / "shared"
@@ -122,6 +124,15 @@ def sdk(request: pytest.FixtureRequest) -> str:
     python = ROOT / ".sdks" / request.param / "bin" / "python"
     assert python.exists(), "`make test-sdks` makes this environment first"
     return str(python)
+
+
+def an_input(path: Path | str = "/x/train.log", **changes: Any) -> Input:
+    """An input of the log adapter in workload `w`; its id is the stem of the path, unless changed."""
+    fields: dict[str, Any] = {
+        "id": Path(path).stem, "workload": "w", "data_source": "log", "adapter": "log", "path": str(path),
+        "name": Path(path).name, "folder": "/x", "why": "test",
+    }  # fmt: skip
+    return Input(**(fields | changes))
 
 
 def needs_shared(part: str) -> Path:

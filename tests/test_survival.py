@@ -30,7 +30,7 @@ def torn(data: bytes, chance: random.Random) -> list[bytes]:
 class Writer(threading.Thread):
     """Appends the pieces of both files by turns, as fast as `pace` lets it."""
 
-    def __init__(self, log: Path, events: Path, pace: Callable[[], None]) -> None:
+    def __init__(self, log: Path, events: Path, pace: Callable[[], object]) -> None:
         super().__init__()
         chance = random.Random(3)
         lines = b"".join(log_line(step) for step in range(1, LINES + 1))

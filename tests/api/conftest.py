@@ -14,6 +14,7 @@ from lensd.api.app import make_app
 from lensd.api.settings import Settings
 from lensd.model import Batch, Input, Points, Series
 from lensd.store import Store
+from tests.conftest import an_input
 
 START = 1_795_000_000_000.0
 Client = TestClient[Any, Any]
@@ -42,21 +43,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def an_input(path: Path | str = "/x/train.log", **changes: Any) -> Input:
-    fields: dict[str, Any] = {
-        "id": "a1", "workload": "w", "data_source": "log", "adapter": "log", "path": str(path),
-        "name": "train.log", "folder": "/x", "why": "test",
-    }  # fmt: skip
-    return Input(**(fields | changes))
-
-
 def fill(store: Store, count: int, *names: str, given: Input | None = None, begin: int = 0) -> None:
     """`count` points of each name from iteration `begin`, one a second."""
     (known,) = store.register([given or an_input()])
-    at = np.arange(begin, begin + count)
+    at = np.arange(begin, begin + count, dtype=np.int64)
+    seconds = at.astype(np.float64)
     store.apply(
         known,
-        Batch(b"c", {name: Series(Points(at, START + at * 1000.0, at / 7.0, at.copy())) for name in names}),
+        Batch(
+            b"c",
+            {name: Series(Points(at, START + seconds * 1000.0, seconds / 7.0, at.copy())) for name in names},
+        ),
     )
 
 

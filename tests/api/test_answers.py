@@ -18,8 +18,8 @@ from lensd.model import Batch, Points, Series
 from lensd.query import lens
 from lensd.query.results import PointsInfo, Slice
 from lensd.store import ReadTimeout, Store, StoreError
-from tests.api.conftest import START, Connect, an_input, fill
-from tests.conftest import StartDaemon
+from tests.api.conftest import START, Connect, fill
+from tests.conftest import StartDaemon, an_input
 
 DATA = "/api/v1/workloads/w/metrics/data"
 ROWS = "/api/runs/w/metrics_step"
@@ -78,10 +78,10 @@ async def test_what_is_no_number_is_nowhere(connect: Connect, store: Store) -> N
 async def test_names_may_hold_anything(connect: Connect, store: Store, name: str) -> None:
     put(store, [1.0, 2.0], name)
     client = await connect()
-    asked = {"params": [("metrics", name), ("metrics", "")]}  # repeated, so that a comma is part of the name
-    points = (await (await client.get(DATA, **asked)).json())["data"]
+    query = [("metrics", name), ("metrics", "")]  # repeated, so that a comma is part of the name
+    points = (await (await client.get(DATA, params=query)).json())["data"]
     assert [point["metric_name"] for point in points] == [name, name]
-    table = await client.get(DATA, params=[*asked["params"], ("format", "csv")])
+    table = await client.get(DATA, params=[*query, ("format", "csv")])
     rows = list(csv.DictReader((await table.text()).splitlines(keepends=True)))
     assert [row["metric_name"] for row in rows] == [name, name]
     assert [row[name] for row in (await (await client.get(ROWS)).json())["rows"]] == [1.0, 2.0]
@@ -266,9 +266,10 @@ async def test_a_failure_half_way_does_not_look_like_an_end(
 def test_five_million_points_take_little_memory(tmp_path: Path, serve: StartDaemon) -> None:
     store = Store.open(tmp_path / "x.db")
     (known,) = store.register([an_input()])
-    at = np.arange(250_000)
+    at = np.arange(250_000, dtype=np.int64)
+    seconds = at.astype(np.float64)
     names = [f"metric_{number}" for number in range(20)]
-    series = {name: Series(Points(at, START + at * 1000.0, np.sin(at), at)) for name in names}
+    series = {name: Series(Points(at, START + seconds * 1000.0, np.sin(seconds), at)) for name in names}
     store.apply(known, Batch(b"c", series))
     store.close()
     (tmp_path / "empty").mkdir()

@@ -16,8 +16,8 @@ from aiohttp import WSMsgType
 
 from lensd.api import logs_ws
 from lensd.store import Reader, ReadTimeout, Store
-from tests.api.conftest import Client, Connect, an_input, fill
-from tests.conftest import StartDaemon
+from tests.api.conftest import Client, Connect, fill
+from tests.conftest import StartDaemon, an_input
 
 DATA = "/api/v1/workloads/w/metrics/data"
 LOGS = "/api/runs/w/logs/ws"
@@ -163,7 +163,7 @@ async def test_a_client_that_reads_no_lines_is_dropped_with_a_reason(
     async with idle_client(client, f"{LOGS}?tail=all", _UPGRADE) as stuck:
         async with client.ws_connect(f"{LOGS}?tail=1") as other:
             await other.receive_str(timeout=5)
-            await until(lambda: len(client.app[logs_ws.OPEN]) == 1)  # type: ignore[union-attr]  # the test's app
+            await until(lambda: len(client.app[logs_ws.OPEN]) == 1)
             with long_log.open("a") as file:
                 file.write("the other goes on\n")
             assert await other.receive_str(timeout=5) == "the other goes on"

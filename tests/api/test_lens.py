@@ -11,7 +11,8 @@ import pytest
 from lensd.api.app import make_app
 from lensd.api.settings import Cluster, Settings
 from lensd.store import Store
-from tests.api.conftest import START, Connect, an_input, fill
+from tests.api.conftest import START, Connect, fill
+from tests.conftest import an_input
 
 PREFIXES = ("/api/v1", "/lens/v1", "/v1")
 DATA = "/v1/workloads/w/metrics/data"

@@ -11,7 +11,8 @@ from aiohttp import WSMsgType, WSServerHandshakeError
 
 from lensd.model import Batch, LogLine
 from lensd.store import Store
-from tests.api.conftest import Connect, an_input, fill
+from tests.api.conftest import Connect, fill
+from tests.conftest import an_input
 
 LOGS = "/api/runs/w/logs/ws"
 
@@ -147,7 +148,7 @@ async def test_a_run_without_a_log_waits_for_one(connect: Connect, store: Store,
 async def test_the_end_of_the_daemon_is_told(connect: Connect, log: Path) -> None:
     client = await connect()
     socket = await client.ws_connect(f"{LOGS}?tail=0")
-    await client.app.shutdown()  # type: ignore[union-attr]  # the test's own app
+    await client.app.shutdown()
     message = await socket.receive(timeout=5)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
 

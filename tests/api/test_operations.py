@@ -13,8 +13,8 @@ from lensd.api.lens import AvailableAnswer, PointsAnswer, SourcesAnswer
 from lensd.api.runs import FastAnswer, RowsAnswer
 from lensd.query.results import CacheStats
 from lensd.store import Store, StoreError
-from tests.api.conftest import Connect, an_input, fill
-from tests.conftest import StartDaemon
+from tests.api.conftest import Connect, fill
+from tests.conftest import StartDaemon, an_input
 
 OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
 SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)+)\})? (-?[\d.e+-]+)\Z')

@@ -14,7 +14,8 @@ import pytest
 from lensd.ingest.push import Busy, Ingest
 from lensd.model import Batch
 from lensd.store import Store
-from tests.api.conftest import Connect, an_input
+from tests.api.conftest import Connect
+from tests.conftest import an_input
 
 CAPTURE = Path(__file__).parents[1] / "data" / "primus-capture"
 CASES = sorted(path.name for path in CAPTURE.iterdir())

@@ -124,8 +124,7 @@ async def test_every_route_is_described(connect: Connect) -> None:
     client = await connect()
     described = await (await client.get("/openapi.json")).json()
     routes = {
-        resource.canonical.replace("{uid:[^/]*}", "{uid}")
-        for resource in client.app.router.resources()  # type: ignore[union-attr]  # the test's own app
+        resource.canonical.replace("{uid:[^/]*}", "{uid}") for resource in client.app.router.resources()
     }
     assert routes == set(described["paths"])
     assert len(document()) > 1000
@@ -137,7 +136,7 @@ async def test_the_daemons_own_metrics(connect: Connect, store: Store) -> None:
     plain = await client.get("/metrics")
     assert plain.content_type == "text/plain"
     assert (
-        'lensd_input_points_total{workload="w",data_source="log",adapter="log",input="a1"} 5'
+        'lensd_input_points_total{workload="w",data_source="log",adapter="log",input="train"} 5'
         in await plain.text()
     )
     strict = await client.get("/metrics", headers={"Accept": "application/openmetrics-text;version=1.0.0"})

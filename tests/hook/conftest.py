@@ -137,11 +137,11 @@ class Training:
             text=True,
         )
 
-    def run(self, script: str, expect: int | None = 0, **environment: str) -> tuple[str, str]:
-        """What the script printed on stdout and stderr."""
+    def run(self, script: str, code: int | None = 0, /, **environment: str) -> tuple[str, str]:
+        """What the script printed on stdout and stderr; it must exit with this code, if one is named."""
         process = self.start(script, **environment)
         out, err = process.communicate(timeout=120)
-        assert expect is None or process.returncode == expect, err
+        assert code is None or process.returncode == code, err
         return out, err
 
     @property

@@ -232,7 +232,7 @@ def test_what_was_logged_arrives_however_training_ends(
             wandb.log({{"loss": step}})
         {how}
         """,
-        expect=code,
+        code,
         LENSD_WANDB_FLUSH_INTERVAL="10",
     )
     assert list(server.series("loss")) == list(range(100))
@@ -253,7 +253,7 @@ def test_a_handler_of_the_user_is_called_after_what_was_logged_is_safe(
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(30)
         """,
-        expect=9,
+        9,
         LENSD_WANDB_FLUSH_INTERVAL="10",
     )
     assert out == "saving 15\n"

@@ -16,15 +16,16 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from lensd.adapter import Budget, InputDead
-from lensd.model import Input
 from lensd_log import LogAdapter
 from lensd_log.formats import LOG_FORMATS
 from lensd_log.line.record import Entry, Record, State
+from tests.conftest import an_input
 
 SIZE = 64 << 10
 LIMIT_S = 0.050
@@ -98,11 +99,11 @@ def check_values(pairs: Sequence[tuple[str, float]]) -> None:
         assert isinstance(value, float), f"{name} = {value!r} is no number"
 
 
-def check_file(data: bytes, folder: Path, adapter: LogAdapter, **limits: int) -> float:
+def check_file(data: bytes, folder: Path, adapter: LogAdapter, **limits: Any) -> float:
     """Reads it as a file; returns seconds of processor time."""
     path = folder / "fuzz.log"
     path.write_bytes(data)
-    given_input = Input("fuzz", "w", "log", "log", str(path), path.name, "", "")
+    given_input = an_input(path, folder="")
     cursor, begun = None, time.process_time()
     while True:
         try:
@@ -110,7 +111,10 @@ def check_file(data: bytes, folder: Path, adapter: LogAdapter, **limits: int) ->
         except InputDead:  # so many control characters that it is taken for a binary file
             return time.process_time() - begun
         for series in batch.series.values():
-            assert (series.points.value.dtype, series.points.iteration.dtype) == ("float64", "int64")
+            assert (series.points.value.dtype.name, series.points.iteration.dtype.name) == (
+                "float64",
+                "int64",
+            )
         assert batch.cursor != cursor or not batch.more, "no progress"
         cursor = batch.cursor
         if not batch.more:

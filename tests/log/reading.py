@@ -6,11 +6,13 @@ import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lensd.adapter import Budget
 from lensd.discovery import Roots
 from lensd.model import Batch, Fact, Input
 from lensd_log import LogAdapter
+from tests.conftest import an_input
 
 #: 2024-03-10 12:00:00 UTC: when files of these tests were last written, and a minute and a half later.
 MTIME = 1_710_072_000.0
@@ -66,8 +68,8 @@ def write(path: Path, data: bytes, mtime: float = MTIME) -> Path:
     return path
 
 
-def budget(now_ms: float = NOW_MS, **limits: float) -> Budget:
-    return Budget(now_ms=now_ms, clock=lambda: 0.0, **limits)  # type: ignore[arg-type]  # ints among floats
+def budget(now_ms: float = NOW_MS, **limits: Any) -> Budget:
+    return Budget(now_ms=now_ms, clock=lambda: 0.0, **limits)
 
 
 def read(
@@ -75,12 +77,12 @@ def read(
     reading: Reading | None = None,
     adapter: LogAdapter | None = None,
     now_ms: float = NOW_MS,
-    **limits: float,
+    **limits: Any,
 ) -> Reading:
     """Read on to the end from where `reading` stands."""
     reading = reading or Reading()
     adapter = adapter or LogAdapter()
-    given = input_of(path) if path.exists() else Input("i", "w", "log", "log", str(path), path.name, "", "")
+    given = input_of(path) if path.exists() else an_input(path, folder="")
     while True:
         reading.add(adapter.read(given, reading.cursor, budget(now_ms, **limits)))
         if not reading.last.more:

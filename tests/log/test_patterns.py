@@ -1,6 +1,8 @@
 """Patterns of the user's own: tried first, as fast as ours, refused where they may take forever."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,7 +19,7 @@ GOODNESS = {
 }
 
 
-def read_with(tmp_path: Path, lines: list[str], *patterns: dict[str, object], **limits: float) -> Reading:
+def read_with(tmp_path: Path, lines: list[str], *patterns: Mapping[str, object], **limits: Any) -> Reading:
     path = write(tmp_path / "train.log", "".join(f"{line}\n" for line in lines).encode())
     return read(path, adapter=LogAdapter({"patterns": list(patterns)}), **limits)
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lensd.discovery import Roots
-from lensd.model import Input
 from lensd_log import LogAdapter
+from tests.conftest import an_input
 from tests.log.reading import Reading, budget, plain, read
 
 DATA = Path(__file__).parents[1] / "data"
@@ -83,7 +83,7 @@ FRAMEWORKS = {"hf-trainer": "huggingface", "generic": None}
 
 def read_real(name: str) -> Reading:
     path, reading, adapter = REAL / f"{name}.log", Reading(), LogAdapter()
-    given = Input(name, "w", "log", "log", str(path), path.name, "", "")
+    given = an_input(path, folder="")
     while not reading.batches or reading.last.more:
         reading.add(adapter.read(given, reading.cursor, budget(now_ms=0.0, final=True)))
     return reading

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lensd.model import Batch, Input, Points, Restarts, Series
+from lensd.model import Batch, Points, Restarts, Series
 from lensd.store import Store
 from lensd.store.plan import plan, plan_all
-
-
-def an_input(key: str = "a", **changes: object) -> Input:
-    fields: dict[str, object] = {
-        "id": key, "workload": "w", "data_source": "log", "adapter": "log", "path": f"/x/{key}.log",
-        "name": f"{key}.log", "folder": "/x", "why": "test",
-    }  # fmt: skip
-    return Input(**(fields | changes))  # type: ignore[arg-type]  # a test's shorthand
+from tests.conftest import an_input
 
 
 def a_batch(steps: list[int], values: list[float] | None = None, *, at: float = 0.0, name: str = "loss",
@@ -28,7 +22,7 @@ def a_batch(steps: list[int], values: list[float] | None = None, *, at: float = 
 
 
 @pytest.fixture
-def store(tmp_path: Path):
+def store(tmp_path: Path) -> Iterator[Store]:
     opened = Store.open(tmp_path / "x.db")
     yield opened
     opened.close()
@@ -54,7 +48,7 @@ def iterations(store: Store) -> int:
 
 
 def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
-    odd = an_input(path="/x/a\udcff.log", name="a\udcff.log", folder="/x/\udcfe", workload="w\udcfe")
+    odd = an_input("/x/a\udcff.log", id="a", name="a\udcff.log", folder="/x/\udcfe", workload="w\udcfe")
     (given,) = store.register([odd])
     assert (given.workload, given.path) == ("w\\udcfe", odd.path)
     assert store.register([odd]) == [given], "it is the same one the next time"
@@ -146,7 +140,7 @@ def test_a_replaced_input_begins_again_and_keeps_what_was(store: Store, restarts
 
 
 def test_inputs_that_follow_one_another_are_attempts(store: Store) -> None:
-    first, second = store.register([an_input("job-1"), an_input("job-2")])
+    first, second = store.register([an_input("/x/job-1.log"), an_input("/x/job-2.log")])
     store.apply(first, a_batch([10, 20, 30]))
     store.apply(second, a_batch([20, 30, 40], [-2.0, -3.0, -4.0], at=1e6))
     assert shown(store) == [(10, 10.0), (20, -2.0), (30, -3.0), (40, -4.0)]
@@ -154,7 +148,7 @@ def test_inputs_that_follow_one_another_are_attempts(store: Store) -> None:
 
 
 def test_of_inputs_that_overlap_the_first_by_path_is_shown(store: Store) -> None:
-    second, first = store.register([an_input("rank-1"), an_input("rank-0")])
+    second, first = store.register([an_input("/x/rank-1.log"), an_input("/x/rank-0.log")])
     store.apply(second, a_batch([10, 20, 30], [9.0, 9.0, 9.0]))
     store.apply(first, a_batch([10, 20], at=500.0))
     assert shown(store) == [(10, 10.0), (20, 20.0)]
@@ -162,7 +156,7 @@ def test_of_inputs_that_overlap_the_first_by_path_is_shown(store: Store) -> None
 
 
 def test_a_structured_input_comes_before_text(store: Store) -> None:
-    console, table = store.register([an_input("a"), an_input("b", structured=True)])
+    console, table = store.register([an_input("/x/a.log"), an_input("/x/b.log", structured=True)])
     store.apply(console, a_batch([0, 1], [0.69, 0.52]))
     store.apply(console, a_batch([0, 1], [0.1, 0.1], name="lr", at=1e5))
     store.apply(table, a_batch([0, 1], [0.6924, 0.5204], at=1e6))
@@ -171,11 +165,11 @@ def test_a_structured_input_comes_before_text(store: Store) -> None:
 
 
 def test_two_folders_that_claim_one_uid_stay_apart(store: Store) -> None:
-    here, there = store.register([an_input("a"), an_input("b", folder="/y")])
+    here, there = store.register([an_input("/x/a.log"), an_input("/x/b.log", folder="/y")])
     assert here.workload == "w"
     assert there.workload.startswith("w-")
     assert len(there.workload) == 6
-    assert store.register([an_input("b", folder="/y")]) == [there]
+    assert store.register([an_input("/x/b.log", folder="/y")]) == [there]
 
 
 def test_a_folder_joins_the_workload_that_was_named_before(store: Store) -> None:

@@ -8,26 +8,19 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
-import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lensd.model import Batch, Input, Points, Restarts, Series
+from lensd.model import Batch, Points, Restarts, Series
 from lensd.query.lens import available, iteration_times, points, sources
 from lensd.query.results import Selection
 from lensd.store import Store, sealing
+from tests.conftest import an_input
 
 NAMES = ("loss", "val", "lr")
 VALUES = st.sampled_from([0.5, 1.0, -2.25, math.nan, math.inf, 1e300])
 RECORD = st.tuples(st.integers(0, 12), st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=3))
 BATCH = st.tuples(st.integers(0, 2), st.lists(RECORD, max_size=12), st.booleans())
-
-
-def an_input(number: int, restarts: Restarts, structured: bool) -> Input:
-    return Input(
-        id=f"in{number}", workload="w", data_source="log", adapter="log", path=f"/x/{number}.log",
-        name=f"{number}.log", folder="/x", why="test", restarts=restarts, structured=structured,
-    )  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None)
@@ -45,18 +38,18 @@ def test_counts_are_those_of_what_is_shown(
 ) -> None:
     with tempfile.TemporaryDirectory() as folder, patch.object(sealing, "CHUNK", 4):
         store = Store.open(Path(folder) / "x.db")
-        inputs = store.register([an_input(i, restarts, s) for i, s in enumerate(structured)])
+        inputs = store.register(
+            [an_input(f"/x/{i}.log", restarts=restarts, structured=s) for i, s in enumerate(structured)]
+        )
         clock = 0.0
         for which, records, restart in batches:
-            columns: dict[str, tuple[list[int], list[float], list[float], list[int]]] = {}
+            records_of: dict[str, list[tuple[int, float, float, int]]] = {}
             for row, (step, values) in enumerate(records):
                 clock += 1.0
                 for name, value in dict(values).items():
-                    column = columns.setdefault(name, ([], [], [], []))
-                    for target, item in zip(column, (step, clock, value, row), strict=True):
-                        target.append(item)  # type: ignore[arg-type]  # columns of two types
+                    records_of.setdefault(name, []).append((step, clock, value, row))
             clock += gap
-            series = {name: Series(Points.of(*column)) for name, column in columns.items()}
+            series = {name: Series(Points.of(*zip(*rows, strict=True))) for name, rows in records_of.items()}
             store.apply(inputs[which], Batch(b"c", series, restart=restart))
             check(store)
         store.close()
@@ -68,8 +61,8 @@ def check(store: Store) -> None:
         slices = list(stream)
         counted = {metric.name: metric.count for metric in available(reader, "w", None)}
         for name in NAMES:
-            steps = np.concatenate([s.iteration for s in slices if s.metric_name == name] or [[]])
-            assert len(steps) == len(set(steps.tolist())), "a step is shown once"
+            steps = [step for s in slices if s.metric_name == name for step in s.iteration.tolist()]
+            assert len(steps) == len(set(steps)), "a step is shown once"
             assert counted.get(name, 0) == len(steps)
         _, iterations = iteration_times(reader, "w", Selection())
         shown = [int(step) for each in iterations for step in each.iteration]

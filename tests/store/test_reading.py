@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
-from lensd.model import Batch, Input, Points, Restarts, Series
+from lensd.model import Batch, Points, Restarts, Series
 from lensd.query import lens
 from lensd.query import points as stream
 from lensd.query import workloads as facts
@@ -18,24 +18,18 @@ from lensd.query.downsample import thin, thin_rows
 from lensd.query.results import Selection, Slice
 from lensd.query.rows import RowCache
 from lensd.store import ReadTimeout, Store
+from tests.conftest import an_input
 
 START = 1_795_000_000_000.0
 
 
-def an_input(key: str = "a", **changes: Any) -> Input:
-    fields: dict[str, Any] = {
-        "id": key, "workload": "w", "data_source": "log", "adapter": "log", "path": f"/x/{key}.log",
-        "name": f"{key}.log", "folder": "/x", "why": "test",
-    }  # fmt: skip
-    return Input(**(fields | changes))
-
-
 def a_batch(steps: range, *names: str, every_ms: float = 1000.0) -> Batch:
-    at = np.arange(steps.start, steps.stop, steps.step)
+    at = np.arange(steps.start, steps.stop, steps.step, dtype=np.int64)
+    seconds = at.astype(np.float64)
     return Batch(
         b"c",
         {
-            name: Series(Points(at, START + at * every_ms, np.sin(at / 50.0) + number, at.copy()))
+            name: Series(Points(at, START + seconds * every_ms, np.sin(seconds / 50.0) + number, at.copy()))
             for number, name in enumerate(names)
         },
     )
@@ -94,14 +88,13 @@ def test_thinning_many_points_decodes_few_chunks(store: Store, monkeypatch: pyte
     batch.series["loss"].points.value[600_001] = 99.0
     store.apply(given, batch)
     with store.read() as reader:
-        decoded = []
-        real = reader.read_window
-        monkeypatch.setattr(reader, "read_window", lambda *a, **k: decoded.append(1) or real(*a, **k))
+        read_window = Mock(wraps=reader.read_window)
+        monkeypatch.setattr(reader, "read_window", read_window)
         _, slices = lens.points(reader, "w", Selection(downsample=100))
         values = np.concatenate([each.value for each in slices])
     assert values.max() == 99.0
     assert len(values) <= 100
-    assert len(decoded) <= 2, "the ends only: the rest is told by the chunks' rows"
+    assert read_window.call_count <= 2, "the ends only: the rest is in the rows of the chunks"
 
 
 def test_a_clock_that_jumps_back_keeps_the_answer_in_order_of_time(store: Store) -> None:

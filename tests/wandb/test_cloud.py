@@ -139,7 +139,7 @@ def rows(begin: int, end: int) -> list[dict[str, Any]]:
 
 
 def read_on(adapter: WandbCloudAdapter, given: Input, cursor: bytes | None = None) -> list[Batch]:
-    batches = []
+    batches: list[Batch] = []
     while not batches or batches[-1].more:
         batches.append(adapter.read(given, cursor, Budget()))
         cursor = batches[-1].cursor

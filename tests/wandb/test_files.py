@@ -4,6 +4,7 @@ import json
 import math
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,21 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lensd.adapter import Budget, InputDead, InputGone
-from lensd.model import Batch, Input, Restarts, SeriesBuilder
+from lensd.model import Batch, Restarts, SeriesBuilder
 from lensd_wandb.adapter import WandbAdapter
 from lensd_wandb.fast.rows import History
+from tests.conftest import an_input
 
 DATA = Path(__file__).parents[1] / "data"
 FILES = DATA / "wandb-files"
 TORCH = next((DATA / "runs" / "torch-mlp-1" / "wandb").glob("*/*.wandb"))
 
 Points = dict[str, list[tuple[int, float]]]
-
-
-def an_input(path: Path) -> Input:
-    return Input(
-        "i", "w", "wandb", "wandb", str(path), path.name, "", "", structured=True, restarts=Restarts.NEVER
-    )
 
 
 class Reading:
@@ -38,12 +34,12 @@ class Reading:
         self.facts: dict[str, object] = {}
         self.lines: list[str] = []
 
-    def on(self, path: Path, **limits: float) -> "Reading":
+    def on(self, path: Path, **limits: Any) -> "Reading":
         adapter = WandbAdapter()
         while True:
             cursor = self.batches[-1].cursor if self.batches else None
-            budget = Budget(clock=lambda: 0.0, **limits)  # type: ignore[arg-type]  # ints among floats
-            batch = adapter.read(an_input(path), cursor, budget)
+            budget = Budget(clock=lambda: 0.0, **limits)
+            batch = adapter.read(an_input(path, restarts=Restarts.NEVER, structured=True), cursor, budget)
             self.batches.append(batch)
             self.facts.update(batch.facts)
             self.lines += [line.text for line in batch.lines]
