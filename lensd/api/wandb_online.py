@@ -23,7 +23,7 @@ from lensd.api.state import INGEST, STORE, WALL, in_thread
 from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Input
 from lensd.store import StoreError
-from lensd.wandb import online_run as wandb_run
+from lensd.wandb import online_run
 from lensd.wandb.online_run import FileProgress
 from lensd.wandb.values import loads
 
@@ -104,7 +104,7 @@ async def _upsert(request: web.Request, variables: Json) -> Json:
     def make(cursor: bytes | None) -> Batch:
         known.append(cursor)
         told = {"project": project, "entity": entity} | {k: v for k, v in variables.items() if v is not None}
-        return wandb_run.begin(cursor, told)
+        return online_run.batch_of_upsert(cursor, told)
 
     await _put(request, target, make)
     progress = FileProgress.decode(known[0])
@@ -167,7 +167,7 @@ async def file_stream(request: web.Request) -> web.StreamResponse:
     part = request.match_info
     target = run_input(request, part["entity"], part["project"], part["run"])
     now_ms = request.app[WALL]() * 1000.0
-    await _put(request, target, lambda cursor: wandb_run.piece(cursor, body, now_ms))
+    await _put(request, target, lambda cursor: online_run.batch_of_file_stream(cursor, body, now_ms))
     return _json({"exitcode": None, "limits": {}})
 
 

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import click
 
-from lensd.hook import install as installation
+from lensd.hook import install
 from lensd.hook.delivery import Delivery
-from lensd.hook.install import InstallationError
+from lensd.hook.install import InstallError
 from lensd.hook.leftovers import flush
 from lensd.hook.settings import HookSettings, given
 
@@ -41,18 +41,18 @@ def hook() -> None:
     """
 
 
-@hook.command()
+@hook.command(name="install")
 @_python
-def install(python: str | None) -> None:
+def install_command(python: str | None) -> None:
     """Load the hook whenever that Python starts; costs nothing until wandb is imported.
 
     \b
     lensd hook install --python ~/venv/bin/python
     """
     try:
-        target = installation.environment(python)
-        folder = installation.install(target)
-    except InstallationError as error:
+        target = install.environment(python)
+        folder = install.install(target)
+    except InstallError as error:
         _fail(USAGE, str(error))
     click.echo(f"the hook is installed in {folder}")
     click.echo(f"it reports to {HookSettings.read().base_url} unless LENSD_API_BASE_URL says otherwise")
@@ -67,8 +67,8 @@ def uninstall(python: str | None) -> None:
     lensd hook uninstall --python ~/venv/bin/python
     """
     try:
-        found = installation.uninstall(installation.environment(python))
-    except InstallationError as error:
+        found = install.uninstall(install.environment(python))
+    except InstallError as error:
         _fail(USAGE, str(error))
     for folder in found:
         click.echo(f"the hook is removed from {folder}")
@@ -86,13 +86,13 @@ def status(python: str | None, url: str | None) -> None:
     lensd hook status --python ~/venv/bin/python
     """
     try:
-        target = installation.environment(python)
-    except InstallationError as error:
+        target = install.environment(python)
+    except InstallError as error:
         _fail(USAGE, str(error))
     folder = target.installed()
     if folder is None:
         click.echo(f"not installed for {target.python}")
-    elif installation.is_current(folder):
+    elif install.is_current(folder):
         click.echo(f"installed in {folder}")
     else:
         click.echo(f"installed in {folder}, of another version or incomplete: run `lensd hook install` again")

@@ -13,8 +13,7 @@ from typing import NoReturn
 import click
 
 from lensd.discovery import CONTAINERS
-from lensd.run import daemon as launcher
-from lensd.run import tee as relay
+from lensd.run import daemon, tee
 from lensd.run.event_files import Gatherer
 
 USAGE = 2
@@ -75,29 +74,29 @@ def run(
     gatherer.watch(os.getpid())
     url = server.url if server else f"http://127.0.0.1:{port}"
     try:
-        code = relay.run(command, launcher.child_environment(os.environ, url, uid, wandb), own / "logs.txt")
-    except relay.CommandError as error:
+        code = tee.run(command, daemon.child_environment(os.environ, url, uid, wandb), own / "logs.txt")
+    except tee.CommandError as error:
         _fail(error.code, str(error))
     except OSError as error:
         _fail(USAGE, f"{own / 'logs.txt'} cannot be written to: {error.strerror}")
     finally:
         gatherer.finish()
         if server and stop:
-            launcher.stop(server)
+            daemon.stop(server)
     if server and server.process and not stop:
         _say(f"{uid} is at {url}; the daemon goes on (process {server.process.pid})")
     raise SystemExit(code)
 
 
-def _server(root: Path, port: int, db: str | None) -> launcher.DaemonProcess | None:
+def _server(root: Path, port: int, db: str | None) -> daemon.DaemonProcess | None:
     url = f"http://127.0.0.1:{port}"
     token = os.environ.get("LENSD_TOKEN")
-    if port and launcher.is_lensd(url, token):
+    if port and daemon.is_lensd(url, token):
         _say(f"using the daemon at {url}")
-        return launcher.DaemonProcess(url)
+        return daemon.DaemonProcess(url)
     try:
-        server = launcher.start(root, port, db, os.environ)
-    except (launcher.LauncherError, OSError) as error:
+        server = daemon.start(root, port, db, os.environ)
+    except (daemon.DaemonError, OSError) as error:
         _say(f"warning: {error}; the command runs without")
         return None
     _say(f"serving {root} at {server.url}")

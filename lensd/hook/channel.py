@@ -10,9 +10,6 @@ from typing import Any
 from .spool import Spool
 from .values import numbers
 
-#: One log call: step, seconds since the epoch, values by name.
-Row = "tuple[int, float, dict[str, float]]"
-
 
 class Channel:
     """`observe` is called by training and takes no lock; everything else belongs to the threads of the
@@ -30,7 +27,6 @@ class Channel:
         self.pending_values = 0
         self.finished = False
         self.overflown = 0  # log calls that found the queue full
-        self.backward = 0  # log calls at an earlier step, which wandb drops too
         self.spool_taken = False  # a sender reads from the spool just now
         self._queue: deque[tuple[int, float, dict[str, float]]] = deque()
         self._queue_limit = memory_values
@@ -42,7 +38,6 @@ class Channel:
         earlier step is dropped. Returns how many values wait."""
         at = self.next_step if step is None else int(step)
         if at < self.next_step:
-            self.backward += 1
             return self._put - self._got
         self.next_step = at + 1 if commit or (step is None and commit is None) else at
         values = numbers(data)

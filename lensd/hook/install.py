@@ -35,7 +35,7 @@ _ASK = """if True:
     print(json.dumps([sys.executable, list(sys.version_info[:2]), list(dict.fromkeys(folders))]))"""
 
 
-class InstallationError(Exception):
+class InstallError(Exception):
     """The hook cannot be installed or removed there; the message is one sentence."""
 
 
@@ -55,26 +55,26 @@ class Environment:
 
 
 def environment(python: str | None = None) -> Environment:
-    """The environment of an interpreter, by default the one that runs lensd. Raises InstallationError."""
+    """The environment of an interpreter, by default the one that runs lensd. Raises InstallError."""
     command = [python or sys.executable, "-I", "-c", _ASK]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         told, version, folders = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
-        raise InstallationError(f"{command[0]} cannot be asked for its folders: {error}") from error
+        raise InstallError(f"{command[0]} cannot be asked for its folders: {error}") from error
     return Environment(told, (version[0], version[1]), tuple(Path(each) for each in folders))
 
 
 def install(target: Environment) -> Path:
     """Copy the hook and write its `.pth`; replaces an older one. The folder it is in. Raises
-    InstallationError."""
+    InstallError."""
     if target.version < (3, 8):
-        raise InstallationError(
+        raise InstallError(
             f"{target.python} is Python {target.version[0]}.{target.version[1]}; 3.8 is needed"
         )
     folder = target.installed() or next((each for each in target.folders if _writable(each)), None)
     if folder is None:
-        raise InstallationError(f"none of {', '.join(map(str, target.folders))} can be written to")
+        raise InstallError(f"none of {', '.join(map(str, target.folders))} can be written to")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".lensd-", dir=folder) as scratch:
@@ -88,7 +88,7 @@ def install(target: Environment) -> Path:
             (Path(scratch) / PTH).rename(folder / PTH)
         _enter_into_record(folder)
     except OSError as error:
-        raise InstallationError(f"{folder} cannot be written to: {error.strerror}") from error
+        raise InstallError(f"{folder} cannot be written to: {error.strerror}") from error
     return folder
 
 
@@ -103,14 +103,14 @@ def _compile(target: Environment, package: Path) -> None:
 
 
 def uninstall(target: Environment) -> list[Path]:
-    """Remove the hook from every folder of the environment. Those it was in. Raises InstallationError."""
+    """Remove the hook from every folder of the environment. Those it was in. Raises InstallError."""
     found: list[Path] = []
     for folder in target.folders:
         if (folder / PTH).exists() or (folder / PACKAGE).exists():
             try:
                 remove(folder)
             except OSError as error:
-                raise InstallationError(f"{folder} cannot be written to: {error.strerror}") from error
+                raise InstallError(f"{folder} cannot be written to: {error.strerror}") from error
             found.append(folder)
     return found
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 try:
     import fcntl
@@ -207,9 +207,3 @@ def _mtime(path: str) -> float:
         return os.stat(path).st_mtime
     except OSError:
         return 0.0
-
-
-def split_name(name: str) -> tuple[str, str] | None:
-    """Workload and run id that a spool file's name tells."""
-    parts = name[: -len(SUFFIX)].split("@") if name.endswith(SUFFIX) else []
-    return (unquote(parts[0]), unquote(parts[1])) if len(parts) == 3 and parts[0] else None

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from lensd.hook import install as installation
+from lensd.hook import install
 
 #: Any 40 characters do for the SDK, which refuses shorter keys before it asks the server.
 _ANY_KEY = "lensd" + "0" * 35
 _START_SECONDS = 20.0
 
 
-class LauncherError(Exception):
+class DaemonError(Exception):
     """No daemon could be reached or started; the message is one sentence."""
 
 
@@ -60,7 +60,7 @@ def start(
     """Start a daemon that serves `folder`, in the background and on its own; on a free port where `port` is
     taken.
 
-    What it prints goes into a file of the user's data folder. Raises LauncherError.
+    What it prints goes into a file of the user's data folder. Raises DaemonError.
     """
     home = Path(environment.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")) / "lensd"
     home.mkdir(parents=True, exist_ok=True)
@@ -96,7 +96,7 @@ def start(
         if "cannot listen" not in said:
             break
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "it said nothing")
-    raise LauncherError(f"no daemon could be started: {last.removeprefix('lensd: ')}")
+    raise DaemonError(f"no daemon could be started: {last.removeprefix('lensd: ')}")
 
 
 def stop(server: DaemonProcess) -> None:
@@ -118,7 +118,7 @@ def child_environment(environment: Mapping[str, str], url: str, workload: str, w
     child["WORKLOAD_UID"] = workload
     child.setdefault("PYTHONUNBUFFERED", "1")  # or a log in a pipe would be minutes late
     if wandb == "hook":
-        inject = str(installation.source() / "inject")
+        inject = str(install.source() / "inject")
         child["PYTHONPATH"] = os.pathsep.join(filter(None, (inject, environment.get("PYTHONPATH"))))
         child["LENSD_API_BASE_URL"] = url + "/api/v1"
     elif wandb == "online":

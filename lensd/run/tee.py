@@ -119,15 +119,10 @@ class _Output:
             with contextlib.suppress(OSError):
                 size = fcntl.ioctl(self._ours, termios.TIOCGWINSZ, b"\0" * 8)
                 fcntl.ioctl(self._outer, termios.TIOCSWINSZ, size)
-                if self._raw():
-                    return
-
-    def _raw(self) -> bool:
-        """Our terminal turns line ends into what it needs; the inner one must not do it first."""
-        modes = termios.tcgetattr(self._outer)
-        modes[1] &= ~termios.OPOST
-        termios.tcsetattr(self._outer, termios.TCSANOW, modes)
-        return True
+                # Our terminal turns \n into \r\n; the inner one must not do it first.
+                modes = termios.tcgetattr(self._outer)
+                modes[1] &= ~termios.OPOST
+                termios.tcsetattr(self._outer, termios.TCSANOW, modes)
 
     def start(self) -> threading.Thread | None:
         if not self._owns:

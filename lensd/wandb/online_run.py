@@ -57,7 +57,7 @@ class FileProgress(msgspec.Struct):
         return msgspec.json.encode(self)
 
 
-def begin(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
+def batch_of_upsert(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
     """What `UpsertBucket` tells of a run: its name, project, configuration and state."""
     known = FileProgress.decode(cursor)
     facts: dict[str, Fact] = {"status": "running"} if cursor is None else {}
@@ -77,7 +77,7 @@ def begin(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
     return Batch(known.encode(), facts=facts, log_format="wandb online")
 
 
-def piece(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch:
+def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch:
     """What one post of the file stream tells."""
     known = FileProgress.decode(cursor)
     points, counts, facts = SeriesBuilder(), Counts(), dict[str, Fact]()

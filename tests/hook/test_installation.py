@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lensd
-from lensd.hook import install as installation
+from lensd.hook import install
 from tests.cli.test_cli import lensd as command
 from tests.hook.conftest import Server
 
@@ -70,7 +70,7 @@ def test_training_there_reports(python: Path, server: Server) -> None:
 def test_status_tells(python: Path, server: Server) -> None:
     assert f"not installed for {python}" in hook("status", python)
     hook("install", python)
-    folder = installation.environment(str(python)).installed()
+    folder = install.environment(str(python)).installed()
     assert folder is not None
     assert f"installed in {folder}\n" in hook("status", python)
     (folder / "lensd_hook" / "values.py").write_text("")
@@ -82,7 +82,7 @@ def test_status_tells(python: Path, server: Server) -> None:
 def test_a_pth_that_was_left_alone_says_nothing(python: Path) -> None:
     """The reference left its `.pth` behind, and every Python printed a traceback from then on."""
     hook("install", python)
-    folder = installation.environment(str(python)).installed()
+    folder = install.environment(str(python)).installed()
     assert folder is not None
     for path in (folder / "lensd_hook").rglob("*.py*"):
         path.unlink()
@@ -98,7 +98,7 @@ def test_one_small_module_is_all_that_other_programs_load(python: Path) -> None:
 
 def test_uninstalling_lensd_takes_the_hook_along(python: Path) -> None:
     """Where lensd is installed in the same environment its RECORD names the files, and pip removes them."""
-    folder = installation.environment(str(python)).folders[0]
+    folder = install.environment(str(python)).folders[0]
     record = folder / f"lensd-{lensd.__version__}.dist-info" / "RECORD"
     record.parent.mkdir()
     record.write_text("lensd/__init__.py,,\n")
@@ -125,8 +125,8 @@ def test_the_hook_uses_what_python_3_8_has() -> None:
     """The syntax, at least; `make test-sdks` runs it with older Pythons and SDKs where there are any."""
     import ast
 
-    folder = installation.source()
-    for path in (*installation.files(folder), *(folder / "inject").glob("*.py")):
+    folder = install.source()
+    for path in (*install.files(folder), *(folder / "inject").glob("*.py")):
         tree = ast.parse(path.read_text(), feature_version=(3, 8))
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom):

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from lensd.run import daemon as launcher
-from lensd.run import tee as relay
+from lensd.run import tee
+from lensd.run.daemon import child_environment, is_lensd, start, stop
 from lensd.run.event_files import Gatherer
 from tests.conftest import StartDaemon
 
@@ -104,7 +104,7 @@ def test_a_daemon_goes_on_unless_told(folder: Path) -> None:
     found = re.search(r"w is at (http://\S+); the daemon goes on \(process (\d+)\)", done.stderr)
     assert found
     try:
-        assert launcher.is_lensd(found[1])
+        assert is_lensd(found[1])
     finally:
         os.kill(int(found[2]), signal.SIGTERM)
 
@@ -116,12 +116,12 @@ def test_a_port_of_another_program_is_left_alone(folder: Path, serve: StartDaemo
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         number = taken.getsockname()[1]
-        assert not launcher.is_lensd(f"http://127.0.0.1:{number}", timeout=0.2)
+        assert not is_lensd(f"http://127.0.0.1:{number}", timeout=0.2)
         environment = os.environ | {"XDG_DATA_HOME": str(folder.parent / "data")}
-        server = launcher.start(folder, number, None, environment)
-    assert launcher.is_lensd(server.url)
+        server = start(folder, number, None, environment)
+    assert is_lensd(server.url)
     assert server.url != f"http://127.0.0.1:{number}"
-    launcher.stop(server)
+    stop(server)
 
 
 def test_training_goes_on_when_no_daemon_can_be_started(folder: Path) -> None:
@@ -211,14 +211,14 @@ def test_on_a_terminal_the_command_has_one(folder: Path, daemon: str, terminal: 
 
 def test_output_that_is_no_text_arrives_byte_by_byte(tmp_path: Path, capfdbinary: Any) -> None:
     program = "import os; os.write(1, bytes(range(256)) * 4000)"
-    assert relay.run([sys.executable, "-c", program], os.environ, tmp_path / "log") == 0
+    assert tee.run([sys.executable, "-c", program], os.environ, tmp_path / "log") == 0
     assert capfdbinary.readouterr().out == bytes(range(256)) * 4000
     assert (tmp_path / "log").read_bytes() == bytes(range(256)) * 4000
 
 
 def test_a_grandchild_that_keeps_the_output_open_is_not_waited_for(tmp_path: Path, capfdbinary: Any) -> None:
     begun = time.monotonic()
-    assert relay.run(["sh", "-c", "sleep 30 & echo started"], os.environ, tmp_path / "log") == 0
+    assert tee.run(["sh", "-c", "sleep 30 & echo started"], os.environ, tmp_path / "log") == 0
     assert time.monotonic() - begun < 10
     assert capfdbinary.readouterr().out == b"started\n"
 
@@ -256,13 +256,13 @@ def test_files_that_a_process_has_open_are_its_own(tmp_path: Path) -> None:
 
 def test_what_the_command_gets() -> None:
     base = {"PATH": "/bin", "LENSD_WORKLOAD": "other", "PYTHONPATH": "/mine", "WANDB_API_KEY": ""}
-    hooked = launcher.child_environment(base, "http://127.0.0.1:1", "w", "hook")
+    hooked = child_environment(base, "http://127.0.0.1:1", "w", "hook")
     assert hooked["WORKLOAD_UID"] == "w"
     assert "LENSD_WORKLOAD" not in hooked
     assert hooked["PYTHONPATH"].endswith("lensd/hook/inject:/mine")
     assert hooked["LENSD_API_BASE_URL"] == "http://127.0.0.1:1/api/v1"
-    online = launcher.child_environment(base, "http://127.0.0.1:1", "w", "online")
+    online = child_environment(base, "http://127.0.0.1:1", "w", "online")
     assert online["WANDB_BASE_URL"] == "http://127.0.0.1:1/for/w"
     assert len(online["WANDB_API_KEY"]) == 40
     assert online["PYTHONPATH"] == "/mine"
-    assert launcher.child_environment(base, "http://127.0.0.1:1", "w", "off")["LENSD_WANDB_HOOK"] == "false"
+    assert child_environment(base, "http://127.0.0.1:1", "w", "off")["LENSD_WANDB_HOOK"] == "false"
