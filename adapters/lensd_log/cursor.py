@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from lensd.tail import Position
-from lensd_log.line.record import State
+from lensd_log.line.record import LogFormat, State
 
 _VERSION = 2
 
@@ -46,6 +46,11 @@ class LogCursor:
     mark_offset: int = -1
     told: dict[str, Any] = field(default_factory=dict)
     resting: list[float] = field(default_factory=list)
+
+    def matched_by(self, log_format: LogFormat) -> None:
+        """Remember the log format that matched last."""
+        self.log_format = log_format.name
+        self.specific = self.specific or not log_format.generic
 
     def encode(self) -> bytes:
         return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()

@@ -7,7 +7,7 @@ from lensd.model import Batch
 from lensd.tail import Line
 from lensd_log.line.record import ParsedLine, Record
 from lensd_log.patterns import propose
-from lensd_log.placement import ROWS
+from lensd_log.placement import ROWS_PER_LINE
 
 _SAMPLES = 3
 _WIDEST = 160
@@ -52,7 +52,7 @@ class Observer:
 
     def batch(self, batch: Batch) -> None:
         """A batch is complete."""
-        self.found.add(batch, ROWS)
+        self.found.add(batch, ROWS_PER_LINE)
 
     def finish(self) -> Diagnosis:
         self.found.proposal = propose(self._unmatched) if self._unmatched else None

@@ -18,7 +18,7 @@ from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import Observer
 from lensd_log.fast.grid import Lines
 from lensd_log.fast.walk import Shapes, Walk
-from lensd_log.placement import ROWS, Placement
+from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition, entry_of
 
 _CHUNK = 2 << 20
@@ -143,11 +143,11 @@ class LineReader:
         if int((block.last - block.first).max()) > LINE_LIMIT:
             return self._take(self._chunk(split=True))
         series = self._placement.series
-        row = series.row + ROWS
-        series.row = row + len(block) * ROWS
+        row = series.row + ROWS_PER_LINE
+        series.row = row + len(block) * ROWS_PER_LINE
         walk = Walk(block, self._shapes, self._recognition, self._placement, cursor, self._strict, row)
         taken = walk.take(lambda: self._budget.spent(self._bytes, series.points))
-        series.row = row + len(block) * ROWS
+        series.row = row + len(block) * ROWS_PER_LINE
         counts.records += taken
         counts.matched += walk.matched
         counts.unparsed += walk.unparsed
@@ -226,7 +226,7 @@ class LineReader:
         if parsed_line is None:
             return
         series = self._placement.series
-        series.row = max(series.row, cursor.lines * ROWS)
+        series.row = max(series.row, cursor.lines * ROWS_PER_LINE)
         ts_ms = self._placement.clock.stamp(parsed_line.stamp, parsed_line.container_ms, cursor.lines)
         if self._placement.add(parsed_line, ts_ms):
             counts.matched += 1
@@ -270,7 +270,7 @@ class LineReader:
             return
         cursor.resting = []
         for log_format, record in self._recognition.rest(self._cursor):
-            self._placement.series.row += ROWS
+            self._placement.series.row += ROWS_PER_LINE
             self._placement.add_record(record, log_format, None, None)
 
     def _feed_again(self, line: Line) -> None:
@@ -330,7 +330,7 @@ class LineReader:
     def _finish(self) -> Batch:
         batch, cursor = self._batch, self._cursor
         batch.series = self._placement.series.build(self._input.prefix)
-        batch.targets = self._placement.targets()
+        batch.targets = self._placement.all_targets()
         del self._placement.clock  # it asks this reader for surveys: a circle that would hold the points
         batch.log_format = cursor.log_format
         if not cursor.matched and not batch.more and cursor.lines >= _MANY and self._expects_metrics():

@@ -54,7 +54,7 @@ def learn(line: bytes, look: Look, zone: tzinfo | None) -> Template | None:
 
 
 def _find_time(template: Template, line: bytes, runs: list[tuple[int, int]], zone: tzinfo | None) -> bool:
-    parsed_line, record = template.parsed_line, template.record
+    parsed_line, record = template.sample, template.record
     if record is not None and record.printed_time:
         return False
     if record is not None and record.ts_ms is not None:
@@ -88,7 +88,7 @@ def _find_numbers(template: Template, line: bytes, runs: list[tuple[int, int]], 
         if run in settled:
             continue
         other = look(replaced(line, runs, {run: line[begin:end].translate(_OTHER)}))
-        parts = _changed(template.parsed_line, other)
+        parts = _changed(template.sample, other)
         if parts is None:
             template.fixed[run] = line[begin:end]
             continue
@@ -199,9 +199,9 @@ def _is_right(
         parsed_line = look(lines[index])
         if parsed_line is None or not parsed_line.steady or parsed_line.log_format is not template.log_format:
             return False
-        if parsed_line.unparsed != template.parsed_line.unparsed:
+        if parsed_line.unparsed != template.sample.unparsed:
             return False
-        if template.record is not None and parsed_line.rank != template.parsed_line.rank:
+        if template.record is not None and parsed_line.rank != template.sample.rank:
             return False
         if _row(found, row) != _expected(parsed_line):
             return False

@@ -52,13 +52,13 @@ class RecordColumns:
 class Template:
     """How to read lines of one shape.
 
-    said: what the sample says. gaps: [runs] bytes before each run of digits. fixed: runs that must be as in
+    sample: what one line of this shape says. gaps: [runs] bytes before each run of digits. fixed: runs that must be as in
     the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
     how long a step takes, and its unit in ms.
     """
 
     shape: bytes
-    parsed_line: ParsedLine
+    sample: ParsedLine
     gaps: Ints
     fixed: dict[int, bytes] = field(default_factory=dict)
     numbers: dict[int, Number] = field(default_factory=dict)
@@ -70,19 +70,19 @@ class Template:
 
     @property
     def record(self) -> Record | None:
-        return self.parsed_line.records[0] if self.parsed_line.records else None
+        return self.sample.records[0] if self.sample.records else None
 
     @property
     def log_format(self) -> LogFormat | None:
-        return self.parsed_line.log_format
+        return self.sample.log_format
 
     def holds(self, states: Mapping[str, State], specific: bool) -> bool:
         """Is what was learnt still so, with log formats in these states?"""
         if self.log_format is None:
-            return specific or not self.parsed_line.specific
+            return specific or not self.sample.specific
         if self.log_format.generic and specific:
             return False
-        return states.get(self.log_format.name, {}) == self.parsed_line.state
+        return states.get(self.log_format.name, {}) == self.sample.state
 
     def grid(self, block: LineBlock, lines: Indices) -> tuple[Grid, Indices]:
         """The runs of those of these lines that fit, and which they are. All have the template's shape."""

@@ -13,8 +13,9 @@ from lensd_log.cursor import LogCursor
 from lensd_log.fast.grid import DIGITS, Grid, Indices, LineBlock, Lines
 from lensd_log.fast.layout import FEWEST, LineLayouts
 from lensd_log.fast.learning import learn
+from lensd_log.fast.place import ColumnPlacement
 from lensd_log.fast.template import RecordColumns, Template
-from lensd_log.placement import ROWS, Placement
+from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
 
 _REMEMBERED = 4096
@@ -65,6 +66,7 @@ class Walk:
         self._shapes = shapes
         self._recognition = recognition
         self._placement = placement
+        self._columns_placement = ColumnPlacement(placement)
         self._cursor = cursor
         self._strict = strict
         self._row = first_row
@@ -182,7 +184,7 @@ class Walk:
         if parsed_line.records or (parsed_line.stamp is not None and not full):
             self._flush(at)
             ts_ms = self._placement.clock.stamp(parsed_line.stamp, parsed_line.container_ms, cursor.lines)
-            self._placement.series.row = self._row + at * ROWS
+            self._placement.series.row = self._row + at * ROWS_PER_LINE
             if self._placement.add(parsed_line, ts_ms):
                 self.matched += 1
             else:
@@ -241,9 +243,9 @@ class Walk:
             found.append(part)
             if part.template.record is not None:
                 self.matched += len(part.lines)
-            elif part.template.parsed_line.unparsed:
+            elif part.template.sample.unparsed:
                 self.unparsed += len(part.lines)
         if found or self._stamps:
-            self._placement.add_columns(found, self._stamps, self._row, self._line)
+            self._columns_placement.add(found, self._stamps, self._row, self._line)
         self._stamps = []
         self._done = end
