@@ -16,7 +16,7 @@ from typing import IO
 
 from lensd.model import Batch, Input
 from lensd.store import schema
-from lensd.store.errors import ReadTimeout, StoreError
+from lensd.store.errors import ReadTimeout, StoreError, primary_code
 from lensd.store.reader import Reader
 from lensd.store.text import storable
 from lensd.store.writer import Writer
@@ -133,11 +133,9 @@ class Store:
             try:
                 db.execute("BEGIN")
                 yield reader
-            except sqlite3.OperationalError as error:
-                if "interrupted" in str(error):
-                    raise ReadTimeout(f"the answer took longer than {seconds:g} s to read") from error
-                raise StoreError.of(self.path, error) from error
             except sqlite3.Error as error:
+                if primary_code(error) == sqlite3.SQLITE_INTERRUPT:
+                    raise ReadTimeout(f"the answer took longer than {seconds:g} s to read") from error
                 raise StoreError.of(self.path, error) from error
             finally:
                 db.set_progress_handler(None, 0)

@@ -204,7 +204,7 @@ def test_what_could_not_be_stored_is_read_again(
     real = store.apply
 
     def full(*_: object, **__: object) -> int:
-        raise StoreError("the disk is full", transient=True)
+        raise StoreError("the disk is full")
 
     monkeypatch.setattr(store, "apply", full)
     for _ in range(5):
