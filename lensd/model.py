@@ -183,7 +183,6 @@ class SeriesBuilder:
         self._columns: dict[str, tuple[list[int], list[float], list[float], list[int]]] = {}
         self._pieces: dict[str, list[Points]] = {}
         self._texts: dict[str, list[str]] = {}
-        self._not_iterating: set[str] = set()
         self._units: dict[str, str] = {}
         self._shared: dict[tuple[int, ...], _Shared] = {}
         self.row = 0
@@ -218,16 +217,12 @@ class SeriesBuilder:
         self.add(name, iteration, ts_ms, float("nan"))
         self._texts.setdefault(name, []).append(text)
 
-    def not_iterating(self, name: str) -> None:
-        self._not_iterating.add(name)
-
     def build(self, prefix: str = "") -> dict[str, Series]:
         """Series whose points came as the same columns share them: what can be done once is."""
         return {
             prefix + name: Series(
                 self._joined(name, Points.of(*column)),
                 texts=self._texts.get(name),
-                iterates=name not in self._not_iterating,
                 unit=self._units.get(name),
             )
             for name, column in self._columns.items()

@@ -16,7 +16,6 @@ class LogSource:
 
     path: str | None = None
     input_id: str | None = None
-    finished: bool = False
     marks: list[LineMark] = field(default_factory=list)
     stored: bool = False
 
@@ -29,7 +28,6 @@ def log_path(reader: Reader, run_id: str, input: str | None) -> LogSource | None
         return None
     sql = "SELECT key, path, structured FROM input WHERE workload_id = ? AND adapter = 'log' ORDER BY path"
     rows = [(str(key), str(path), bool(s)) for key, path, s in reader.rows(sql, (workload.id,))]
-    finished = reader.facts(workload.id).get("status") in ("finished", "failed", "interrupted", "crashed")
     if input is not None:
         chosen = [(key, path) for key, path, _ in rows if key == input]
         if not chosen and _stored(reader, workload.id, input) is None:
@@ -39,9 +37,9 @@ def log_path(reader: Reader, run_id: str, input: str | None) -> LogSource | None
         chosen.sort(key=lambda each: (os.path.basename(each[1]) == "logs.txt", _written(each[1])))
     if not chosen:
         brought = _stored(reader, workload.id, input)
-        return LogSource(input_id=brought, finished=finished, stored=brought is not None)
+        return LogSource(input_id=brought, stored=brought is not None)
     key, path = chosen[-1]
-    return LogSource(path, key, finished, reader.line_marks(key))
+    return LogSource(path, key, reader.line_marks(key))
 
 
 def _stored(reader: Reader, workload_id: int, input: str | None) -> str | None:
