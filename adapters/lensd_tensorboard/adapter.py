@@ -5,13 +5,13 @@ Knows files, budgets and damage; what is in a record is known to `scalars` and `
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
+from lensd.tail.binary import Snapshot, encode_cursor
 from lensd_tensorboard.cursor import EventCursor
 from lensd_tensorboard.fast.blocks import BlockReader
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, FrameState, frame_at, next_sound
@@ -79,12 +79,10 @@ class _Read:
     def __init__(
         self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget, reader: Reader
     ) -> None:
-        self._file, self._input, self._budget, self._reader = file, input, budget, reader
-        self._size = os.fstat(file.fileno()).st_size
+        self._file, self._input, self._budget, self._reader = Snapshot(file), input, budget, reader
+        self._size = self._file.size
         self._given = cursor
-        known = EventCursor.decode(cursor) if cursor else EventCursor()
-        self._restart = known is None or not known.fits(file)
-        self._cursor = EventCursor() if known is None or self._restart else known
+        self._cursor, self._restart = self._file.resume(cursor, EventCursor)
         self._start = self._at = self._cursor.offset
         self._found = Scalars()
         self._note: str | None = None
@@ -98,9 +96,11 @@ class _Read:
         series = found.series(self._input.prefix, foreign)
         if self._start == 0 and found.row and not found.matched and not more:
             self._note = self._note or f"none of its {found.row} records is a scalar"
+        head, trace = self._file.fingerprints(self._at)
+        cursor = EventCursor(offset=self._at, head=head, trace=trace, foreign=b"".join(sorted(foreign)))
         log_format = "event file (TF2 tensors)" if found.tensors else "event file"
         return Batch(
-            cursor=self._cursor.moved(self._file, self._at, foreign).encode(),
+            cursor=encode_cursor(cursor),
             series=series,
             facts=found.facts,
             counts=Counts(
@@ -125,7 +125,7 @@ class _Read:
         """Read records until the end or the budget's; true if there is more to read at once."""
         while True:
             left = self._budget.bytes - (self._at - self._start)
-            block = self._bytes(self._at, min(BLOCK, max(left, HEADER)))
+            block = self._file.read(self._at, min(BLOCK, max(left, HEADER)))
             state, length = frame_at(block, 0)
             if state is FrameState.DAMAGED:
                 if self._found.row:
@@ -142,7 +142,7 @@ class _Read:
                 self._found.row += 1
             else:
                 if state is FrameState.TORN:
-                    block = self._bytes(self._at, FRAME + length)
+                    block = self._file.read(self._at, FRAME + length)
                 last = self._at + len(block) >= min(self._size, self._start + self._budget.bytes)
                 consumed = self._reader(block, self._found, Room(self._spent, self._budget.points, last))
                 if not consumed:
@@ -163,7 +163,7 @@ class _Read:
         name, begin = self._input.name, self._at
         looked, blank = begin, True
         while looked + HEADER <= min(self._size, begin + WINDOW):
-            piece = self._bytes(looked, min(1 << 20, begin + WINDOW - looked))
+            piece = self._file.read(looked, min(1 << 20, begin + WINDOW - looked))
             if len(piece) < HEADER:
                 break
             sound = next_sound(piece, 1 if looked == begin else 0)
@@ -182,16 +182,3 @@ class _Read:
             raise InputDead(f"{name} is no event file: no TFRecord is in it")
         self._note = f"damaged at byte {begin}, and no sound record is behind it yet"
         return False
-
-    def _bytes(self, at: int, count: int) -> bytes:
-        """Up to `count` bytes, fewer only at the end of what was there when the read began."""
-        self._file.seek(at)
-        count = min(count, self._size - at)
-        pieces: list[bytes] = []
-        while count > 0:
-            piece = self._file.read(count)
-            if not piece:
-                break
-            pieces.append(piece)
-            count -= len(piece)
-        return b"".join(pieces) if len(pieces) != 1 else pieces[0]

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lensd.model import Fact, Floats, Ints, Points, Series
+from lensd.tail.protobuf import WireError
 from lensd_tensorboard.cursor import tag_digest
+from lensd_tensorboard.event import parse
 from lensd_tensorboard.frames import FRAME, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.hparams import hparams_of
-from lensd_tensorboard.wire import WireError, parse
 
 #: Wall times beyond the year 9999 (or none at all: NaN) are damage that a checksum does not show.
 LATEST_S = 253_402_300_799.0

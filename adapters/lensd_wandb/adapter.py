@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
-from lensd_wandb.cursor import WandbCursor, fingerprints
+from lensd.tail.binary import Snapshot, encode_cursor
+from lensd.tail.protobuf import WireError
+from lensd_wandb.cursor import WandbCursor
 from lensd_wandb.fast.rows import History
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
 from lensd_wandb.records import (
@@ -26,7 +27,6 @@ from lensd_wandb.records import (
     content,
     output_lines,
 )
-from lensd_wandb.wire import WireError
 
 #: Bytes that are in memory at a time.
 _WINDOW = 4 << 20
@@ -70,11 +70,9 @@ class _Read:
     """One read of one file."""
 
     def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:
-        self._file, self._input, self._budget = file, input, budget
-        self._size = os.fstat(file.fileno()).st_size
-        known = WandbCursor.decode(cursor) if cursor else WandbCursor()
-        self._restart = known is None or not known.fits(file)
-        self._cursor = WandbCursor() if known is None or self._restart else known
+        self._file, self._input, self._budget = Snapshot(file), input, budget
+        self._size = self._file.size
+        self._cursor, self._restart = self._file.resume(cursor, WandbCursor)
         self._partial = dict(self._cursor.partial)
         self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
         self._history = History(self._points, self._cursor.step)
@@ -86,12 +84,12 @@ class _Read:
         start = at = self._cursor.offset
         note = None
         if at == 0:
-            head = self._bytes(0, len(MAGIC))
+            head = self._file.read(0, len(MAGIC))
             if not MAGIC.startswith(head):
                 raise InputDead(f"{self._input.name} is no W&B transaction log")
             if len(head) < len(MAGIC):
                 note = "nothing is written to it yet: the SDK keeps up to 32 KiB, or 15 s, to itself"
-                return Batch(b"" if self._restart else self._cursor.encode(), note=note)
+                return Batch(b"" if self._restart else encode_cursor(self._cursor), note=note)
             at = len(MAGIC)
         at, lost, more = self._take_frames(at)
         self._history.finish()
@@ -99,12 +97,12 @@ class _Read:
             self._facts.summary(record, begin, end)
         self._counts.matched = self._history.matched + self._other
         self._counts.bytes = at - start
-        head_hash, trace = fingerprints(self._file, at)
+        head_hash, trace = self._file.fingerprints(at)
         cursor = WandbCursor(
             offset=at, lost=lost, head=head_hash, trace=trace, step=self._history.step, partial=self._partial
         )
         return Batch(
-            cursor.encode(),
+            encode_cursor(cursor),
             self._points.build(self._input.prefix),
             facts=self._facts.found,
             counts=self._counts,
@@ -125,7 +123,7 @@ class _Read:
             used = at - begun
             room = (self._budget.points - self._history.points) * _VALUE_BYTES
             limit = max(1, min(self._budget.bytes - used, max(room, BLOCK), _WINDOW))
-            data = self._bytes(at, min(window, limit + BLOCK))
+            data = self._file.read(at, min(window, limit + BLOCK))
             found = frames(data, at, limit, lost=lost)
             self._counts.skipped += found.skipped
             self._take(found)
@@ -136,7 +134,7 @@ class _Read:
                     raise InputDead(f"{self._input.name} holds a record of over {LONGEST >> 20} MiB at {at}")
                 # A record that is longer than the window: look at more of it.
                 window = max(window, len(data)) * 4
-                data = self._bytes(at, window)
+                data = self._file.read(at, window)
                 found = frames(data, at, 1, lost=lost)
                 self._counts.skipped += found.skipped
                 self._take(found)
@@ -181,13 +179,3 @@ class _Read:
             self._facts.exit(record, begin, end)
         elif kind in (OUTPUT, OUTPUT_RAW):
             self._lines += output_lines(record, begin, end, self._partial)
-
-    def _bytes(self, at: int, count: int) -> bytes:
-        """Up to `count` bytes, fewer only at the end of what was there when the read began."""
-        self._file.seek(at)
-        count = min(count, self._size - at)
-        pieces: list[bytes] = []
-        while count > 0 and (piece := self._file.read(count)):
-            pieces.append(piece)
-            count -= len(piece)
-        return b"".join(pieces)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from lensd.tail.protobuf import BYTES, FIXED64, VARINT, WireError, double, fields, text, zigzag
 from lensd.wandb.values import Path, loads
-from lensd_wandb.wire import BYTES, FIXED64, VARINT, WireError, double, fields, text, zigzag
 
 _KEY, _NESTED, _BOOLEAN, _INTEGER, _NUMBER, _TEXT, _JSON, _VALUE = 1, 2, 4, 5, 6, 7, 8, 16
 

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from lensd.model import Fact, LogLine, SeriesBuilder
+from lensd.tail.protobuf import BYTES, VARINT, WireError, fields, signed, text, varint
 from lensd.wandb.values import config_facts, name_of, number_of, scalar_facts, system_name
 from lensd_wandb.items import items
-from lensd_wandb.wire import BYTES, VARINT, WireError, fields, signed, text, timestamp_ms, varint
 
 HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT = 2, 3, 4, 5, 7, 13, 17, 18
 _WANTED = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT))
@@ -124,3 +124,14 @@ def output_lines(data: bytes, begin: int, end: int, partial: dict[str, str]) -> 
         partial[stream] = rest
     for line in whole:
         yield LogLine(ts_ms, line)
+
+
+def timestamp_ms(data: bytes, begin: int, end: int) -> float:
+    """google.protobuf.Timestamp as UTC milliseconds. Raises WireError."""
+    seconds = nanos = 0
+    for number, kind, value, _, _ in fields(data, begin, end):
+        if number == 1 and kind == VARINT:
+            seconds = signed(value)
+        elif number == 2 and kind == VARINT:
+            nanos = signed(value)
+    return seconds * 1000.0 + nanos / 1e6

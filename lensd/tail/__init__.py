@@ -1,6 +1,8 @@
-"""Tailing text files: lines out of logs that grow, rotate, are truncated, packed and redrawn.
+"""Following files that grow, for adapters and for the log stream.
 
-Shared by the log adapter and the log stream. Imports nothing of lensd but the model.
+This package exports what reads text: lines of logs that grow, rotate, are truncated, compressed and redrawn.
+For binary files there are two modules more: `lensd.tail.binary` (cursors) and `lensd.tail.protobuf` (the wire
+format). Imports nothing of lensd but the model.
 """
 
 from lensd.tail.reading import LINE_LIMIT, Line, LineChunk, Position, read_lines

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lensd_tensorboard.wire import WireError, parse
+from lensd.tail.protobuf import WireError
+from lensd_tensorboard.event import parse
 from tests.tensorboard.reading import Column, Result, input_at, read_to_end
 from tests.tensorboard.writing import (
     content,

@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Floats, Ints
+from lensd.tail.protobuf import WireError
 from lensd_tensorboard import crc
 from lensd_tensorboard.crc import Bytes
+from lensd_tensorboard.event import WIDTHS, parse
 from lensd_tensorboard.frames import FRAME
 from lensd_tensorboard.scalars import LATEST_S, Scalars, TagPoints
-from lensd_tensorboard.wire import WIDTHS, WireError, parse
 
 #: A wall time's sign, exponent and highest bits stay the same for days: its first six bytes vary.
 _WALL_VARIES = 6

@@ -17,9 +17,9 @@ import msgspec
 import numpy as np
 
 from lensd.model import Floats, Points, SeriesBuilder
+from lensd.tail.protobuf import BYTES, VARINT, WireError, fields
 from lensd.wandb.values import AXES, STEP, TIME, leaves, milliseconds, name_of, number_of, step_of
 from lensd_wandb.items import items, path_of
-from lensd_wandb.wire import BYTES, VARINT, WireError, fields
 
 _STEP = 2
 #: An item: its length, its keys (tag, length and text of each), then a value. Lengths of over 127 and keys
