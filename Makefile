@@ -1,21 +1,24 @@
-# Everything a newcomer needs: `make demo` and `make test` work on a fresh machine with Python 3.11 and make.
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or later and make.
 PYTHON ?= python3
 BIN := .venv/bin
+# One process per core. Tests of one file stay in one process: they share daemons, environments and ports.
+PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test test-sdks lint bench bench-logs fuzz clean help
+.PHONY: demo test quick test-sdks lint bench bench-logs fuzz clean help
 
 help:
-	@echo "make demo   install into .venv and serve the sample runs, one of them being written live"
-	@echo "make test   install and run every check (lint, types, tests)"
-	@echo "make test-sdks  the tests that speak to older wandb SDKs too, each in an environment of its own"
-	@echo "make lint   formatting, lint and types only"
-	@echo "make fuzz   hostile lines for the log dialects, for 30 minutes (MINUTES=1 for a short look)"
-	@echo "make bench  measure against the peers, each in an environment of its own"
+	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
+	@echo "make quick      lint and the fast tests, in under a minute"
+	@echo "make test       lint and all tests"
+	@echo "make lint       formatting, lint and types"
+	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
+	@echo "make fuzz       hostile lines for the log formats, for 30 minutes (MINUTES=1 for a short run)"
+	@echo "make bench      measure against the peers, each in its own environment"
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
-# Stamps: an installation is done again only when what it depends on has changed.
+# Stamp files: install again only when pyproject.toml has changed.
 .venv/.lensd: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
@@ -32,16 +35,19 @@ lint: .venv/.checks
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-test: lint
-	$(BIN)/python -m pytest
+quick: lint
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not slow'
 
-# One environment per version of the SDK; `tests/sdks.txt` has the versions.
+test: lint
+	$(BIN)/python -m pytest $(PARALLEL)
+
+# One environment for each version of the SDK that tests/sdks.txt lists.
 .sdks/%/.ready: | $(BIN)/python
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'wandb==$*' 'numpy<2' 'setuptools<81'
 	@touch $@
 
-# The reference client of the push, whose wheel lacks what its documentation promises; see its test.
+# The reference client of the push protocol. Its wheel lacks the automatic import; its test says how it is loaded.
 .sdks/primus-lens/.ready: | $(BIN)/python
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check primus-lens-wandb-exporter==0.2.0 wandb==0.31.0
