@@ -4,13 +4,14 @@ BIN := .venv/bin
 # One process per core. Tests of one file stay in one process: they share daemons, environments and ports.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks lint bench bench-logs fuzz clean help
+.PHONY: demo test quick test-sdks lint docs bench bench-logs fuzz clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
 	@echo "make quick      lint and the fast tests, in under a minute"
 	@echo "make test       lint and all tests"
 	@echo "make lint       formatting, lint and types"
+	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
 	@echo "make fuzz       hostile lines for the log formats, for 30 minutes (MINUTES=1 for a short run)"
 	@echo "make bench      measure against the peers, each in its own environment"
@@ -34,6 +35,9 @@ lint: .venv/.checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+docs: .venv/.lensd
+	$(BIN)/python -m lensd.api.reference docs/http-api.md
 
 quick: lint
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not slow'

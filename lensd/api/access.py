@@ -12,8 +12,8 @@ from aiohttp import web
 from lensd.api.errors import ApiError
 from lensd.api.state import SETTINGS
 
-#: Open to probes whatever the token is.
-_OPEN = frozenset({"/healthz", "/readyz"})
+#: Paths that need no token, for probes.
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _EXPOSED = (
     "X-Row-Count, X-Total-Count, X-Last-Step, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset,"
     " ETag, Retry-After"
@@ -37,7 +37,7 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
                 "Access-Control-Max-Age": "600",
             },
         )
-    if settings.token and request.path not in _OPEN and not _holds(request, settings.token):
+    if settings.token and request.path not in OPEN_PATHS and not _holds(request, settings.token):
         raise ApiError(
             401,
             "a valid token is required: Authorization: Bearer TOKEN",

@@ -1,8 +1,7 @@
-"""Errors of both dialects, and the middleware that turns everything that goes wrong into one of them."""
+"""Errors of the Lens API and the Runs API, and the middleware that turns every failure into one of them."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +14,7 @@ from lensd.store import ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)
 
-#: Prefixes of the Lens log format; everything else answers in the Runs log format.
+#: Prefixes of the Lens API. Errors of all other paths have the shape of the Runs API.
 LENS_PREFIXES = ("/api/v1", "/lens/v1", "/v1")
 
 _CODES = {
@@ -26,7 +25,10 @@ _CODES = {
 
 
 class ApiError(Exception):
-    """An answer that is no success. `detail` replaces the message in the Runs dialect where it is a list."""
+    """An error to answer with.
+
+    detail: replaces the message in the Runs API. extra: further fields of the body.
+    """
 
     def __init__(
         self,
@@ -46,20 +48,65 @@ class ApiError(Exception):
 
 
 def invalid(message: str) -> ApiError:
-    """400 of the Lens dialect."""
+    """A parameter or body that is not valid: 400."""
     return ApiError(400, message)
 
 
 def is_lens(path: str) -> bool:
-    """Whether a path belongs to the Lens dialect."""
+    """Whether a path belongs to the Lens API."""
     return any(path == prefix or path.startswith(prefix + "/") for prefix in LENS_PREFIXES)
 
 
-def response(path: str, error: ApiError) -> web.Response:
-    """The error in the dialect of the path. The reason phrase carries the message, for some clients show
-    nothing else."""
+@web.middleware
+async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Answer every exception as an error of the API that the path belongs to."""
+    try:
+        answer: web.StreamResponse = await handler(request)
+        return answer
+    except ConnectionError:  # the client has disconnected: nobody reads this
+        return web.Response(status=499)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _response(request, _of_aiohttp(request, error))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+        return _response(request, _of_exception(request, error))
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> ApiError:
+    """The error for what aiohttp refuses by itself: unknown paths, wrong methods, large bodies."""
+    message = error.reason
+    if error.status == 404:
+        message = f"no such path: {request.path}"
+    elif error.status == 405:
+        message = f"{request.method} is not allowed here" if is_lens(request.path) else "Method Not Allowed"
+    elif error.status == 413:
+        message = "the body is too large"
+    headers = {name: value for name, value in error.headers.items() if name in ("Allow", "WWW-Authenticate")}
+    return ApiError(error.status, message, headers=headers)
+
+
+def _of_exception(request: web.Request, error: Exception) -> ApiError:
+    """The error for an exception. Logs what is not the client's fault, and shows no details of it."""
+    where = f"{request.method} {request.rel_url.raw_path}"
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, UnreadableRun):
+        return ApiError(500, str(error))
+    if isinstance(error, ReadTimeout):
+        log.warning("%s: %s", where, error)
+        return ApiError(500, f"{error}; ask for less, or set downsample")
+    if isinstance(error, StoreError):
+        log.error("%s: %s", where, error)
+        return ApiError(500, "database query failed")
+    log.error("%s failed", where, exc_info=error)
+    return ApiError(500, "internal error; the daemon's log has the details")
+
+
+def _response(request: web.Request, error: ApiError) -> web.Response:
+    """The error in the shape of its API. Some clients show only the reason phrase: it holds the message."""
     body: dict[str, Any]
-    if is_lens(path):
+    if is_lens(request.path):
         body = {"code": _CODES.get(error.status, "InternalError"), "message": error.message}
     else:
         body = {"detail": error.message if error.detail is None else error.detail}
@@ -72,40 +119,3 @@ def response(path: str, error: ApiError) -> web.Response:
         charset="utf-8",
         headers=error.headers,
     )
-
-
-@web.middleware
-async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
-    """No request ends in anything but an answer of its dialect; what is not the client's fault is logged."""
-    try:
-        answer: web.StreamResponse = await handler(request)
-        return answer
-    except ApiError as error:
-        return response(request.path, error)
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        message = {
-            404: f"no such path: {request.path}",
-            405: "Method Not Allowed"
-            if not is_lens(request.path)
-            else f"{request.method} is not allowed here",
-            413: "the body is too large",
-        }.get(error.status, error.reason)
-        kept = {name: value for name, value in error.headers.items() if name in ("Allow", "WWW-Authenticate")}
-        return response(request.path, ApiError(error.status, message, headers=kept))
-    except UnreadableRun as error:
-        return response(request.path, ApiError(500, str(error)))
-    except ReadTimeout as error:
-        log.warning("%s %s: %s", request.method, request.rel_url.raw_path, error)
-        return response(request.path, ApiError(500, f"{error}; ask for less, or thin with downsample"))
-    except StoreError as error:
-        log.error("%s %s: %s", request.method, request.rel_url.raw_path, error)
-        return response(request.path, ApiError(500, "database query failed"))
-    except asyncio.CancelledError:
-        raise
-    except ConnectionError:  # the client went away: nobody reads this
-        return web.Response(status=499)
-    except Exception:
-        log.exception("%s %s failed", request.method, request.rel_url.raw_path)
-        return response(request.path, ApiError(500, "internal error; the daemon's log has the details"))

@@ -1,14 +1,14 @@
-"""The Lens dialect: sources, metrics, points and iterations of workloads."""
+"""The Lens API: sources, metrics, points and iterations of workloads."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.clusters import passed_on
+from lensd.api.clusters import per_cluster
 from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson
 from lensd.api.errors import ApiError
 from lensd.api.responses import etag, json_answer, stream_read, unchanged
@@ -18,8 +18,7 @@ from lensd.query.detection import detection
 from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
 from lensd.store import Reader
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+_MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
 class SourcesAnswer(msgspec.Struct):
@@ -35,7 +34,8 @@ class AvailableAnswer(msgspec.Struct):
 
 
 class PointsAnswer(msgspec.Struct):
-    """`next` is what `since` takes; `total_points` comes with `downsample`."""
+    """`data_source` repeats the parameter. `next` is for the parameter `since` of a later request.
+    `total_points` is the number of points before downsampling."""
 
     workload_uid: str
     data_source: str
@@ -50,66 +50,71 @@ class WorkloadsAnswer(msgspec.Struct):
     total_count: int
 
 
-def here_or_there(handler: Handler) -> Handler:
-    """Pass a request on to the cluster that it names, if it names one."""
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        elsewhere = await passed_on(request)
-        return elsewhere if elsewhere is not None else await handler(request)
-
-    return handle
-
-
+@per_cluster
 async def workloads(request: web.Request) -> web.StreamResponse:
     q, status = request.query.get("q") or None, request.query.get("status") or None
-    found = await ask(request, lambda reader: lens.workloads(reader, q, status))
-    return await json_answer(request, WorkloadsAnswer(found, len(found)))
+    infos = await ask(request, lambda reader: lens.workloads(reader, q, status))
+    return await json_answer(request, WorkloadsAnswer(infos, len(infos)))
 
 
+@per_cluster
 async def sources(request: web.Request) -> web.StreamResponse:
     uid = params.uid(request)
-    version, found = await ask(
+    version, counts = await ask(
         request, lambda reader: (lens.workload_version(reader, uid), lens.sources(reader, uid))
     )
-    return await _versioned(request, version, SourcesAnswer(uid, found, len(found)))
+    return await _versioned(request, version, SourcesAnswer(uid, counts, len(counts)))
 
 
+@per_cluster
 async def available(request: web.Request) -> web.StreamResponse:
     uid, source = params.uid(request), request.query.get("data_source") or None
-    version, found = await ask(
+    version, metrics = await ask(
         request, lambda reader: (lens.workload_version(reader, uid), lens.available(reader, uid, source))
     )
-    return await _versioned(request, version, AvailableAnswer(uid, found, len(found)))
+    return await _versioned(request, version, AvailableAnswer(uid, metrics, len(metrics)))
 
 
+@per_cluster
 async def data(request: web.Request) -> web.StreamResponse:
     return await _points(request, lens.points)
 
 
+@per_cluster
 async def iteration_times(request: web.Request) -> web.StreamResponse:
     return await _points(request, lens.iteration_times)
 
 
+@per_cluster
+async def framework_detection(request: web.Request) -> web.StreamResponse:
+    uid = params.uid(request)
+    verdict = await ask(request, lambda reader: detection(reader, uid))
+    if verdict is None:
+        raise ApiError(404, f"no framework was detected for workload {uid}")
+    return await json_answer(request, verdict)
+
+
 async def _points(
     request: web.Request,
-    question: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterable[Group]]],
+    query: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterable[Group]]],
 ) -> web.StreamResponse:
-    uid, wanted, form = params.uid(request), params.selection(request), params.form(request)
-    attempts = question is lens.points and wanted.attempt != "current"
+    uid, selection = params.uid(request), params.selection(request)
+    output_format = params.output_format(request)
+    with_attempts = query is lens.points and selection.attempt != "current"
     headers = _headers(request, await ask(request, lambda reader: lens.workload_version(reader, uid)))
-    known = unchanged(request, headers)
-    if known is not None:
-        return known
+    not_modified = unchanged(request, headers)
+    if not_modified is not None:
+        return not_modified
 
-    def parts(reader: Reader) -> Iterator[bytes]:
-        info, groups = question(reader, uid, wanted)
-        if form == "csv":
-            return points_csv(groups, attempts)
-        if form == "ndjson":
+    def encoded(reader: Reader) -> Iterator[bytes]:
+        info, groups = query(reader, uid, selection)
+        if output_format == "csv":
+            return points_csv(groups, with_attempts)
+        if output_format == "ndjson":
             return points_ndjson(groups)
-        return points_json(uid, wanted.data_source, groups, info)
+        return points_json(uid, selection.data_source, groups, info)
 
-    return await stream_read(request, parts, headers, _TYPES[form])
+    return await stream_read(request, encoded, headers, _MEDIA_TYPES[output_format])
 
 
 async def _versioned(request: web.Request, version: int, answer: object) -> web.StreamResponse:
@@ -119,11 +124,3 @@ async def _versioned(request: web.Request, version: int, answer: object) -> web.
 
 def _headers(request: web.Request, version: int) -> dict[str, str]:
     return {"ETag": etag(request, version), "Cache-Control": "no-cache"}
-
-
-async def framework_detection(request: web.Request) -> web.StreamResponse:
-    uid = params.uid(request)
-    found = await ask(request, lambda reader: detection(reader, uid))
-    if found is None:
-        raise ApiError(404, f"no framework was detected for workload {uid}")
-    return await json_answer(request, found)

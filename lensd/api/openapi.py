@@ -1,185 +1,162 @@
-"""The description of the API, made of the types that its answers are encoded with."""
+"""The OpenAPI 3.1 document, made from a route table and the types that answers are encoded from."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cache
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
 
 from lensd import __version__
-from lensd.api import lens, push, runs
-from lensd.api.errors import LENS_PREFIXES
-from lensd.api.params import LEAST, MOST
-from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress
+from lensd.api.description import JSON, Answer, Parameter, Route
 
+Json = dict[str, Any]
 
-class LensError(msgspec.Struct):
-    code: str
-    message: str
-
-
-class RunsError(msgspec.Struct):
-    detail: str | list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One path: what it answers and what it may be asked."""
-
-    path: str
-    summary: str
-    answer: Any = None
-    query: tuple[str, ...] = field(default=())
-
-
-_SELECTION = (
-    "data_source", "metrics", "start", "end", "cluster", "downsample", "since", "attempt", "input", "format",
-)  # fmt: skip
-
-LENS = (
-    Route("/workloads", "All workloads", lens.WorkloadsAnswer, ("q", "status", "cluster")),
-    Route("/workloads/{uid}/metrics/sources", "Data sources of a workload", lens.SourcesAnswer, ("cluster",)),
-    Route(
-        "/workloads/{uid}/metrics/available", "Metrics of a workload", lens.AvailableAnswer,
-        ("data_source", "cluster"),
-    ),
-    Route("/workloads/{uid}/metrics/data", "Points of metrics", lens.PointsAnswer, _SELECTION),
-    Route(
-        "/workloads/{uid}/metrics/iteration-times", "When iterations were reported", lens.PointsAnswer,
-        _SELECTION,
-    ),
-    Route("/workloads/{uid}/framework-detection", "The framework of a workload", None, ("cluster",)),
-)  # fmt: skip
-
-PUSHES = (
-    Route("/wandb/detection", "Framework evidence of a run", None),
-    Route("/wandb/metrics", "Metrics that were given to wandb", push.Taken),
-    Route("/wandb/logs", "Rows that were given to wandb", push.Taken),
-    Route("/wandb/batch", "Detection, metrics and logs at once", None),
-)
-
-#: What the W&B SDK speaks; its own documentation is the SDK.
-ONLINE = (
-    ("/graphql", "post", "The operations of W&B's server that its SDK needs"),
-    ("/files/{entity}/{project}/{run}/file_stream", "post", "The file stream of a W&B run"),
-    (
-        "/files/{entity}/{project}/{run}/upload",
-        "put",
-        "Files of a W&B run; most are refused",
-    ),
-    ("/{entity}/{project}/runs/{run}", "get", "The page of an online W&B run"),
-)
-
-RUNS = (
-    Route("/api/runs", "All runs, the newest first", list[RunInfo]),
-    Route("/api/runs/{run_id}", "One run", RunDetail),
-    Route(
-        "/api/runs/{run_id}/metrics", "Rows of a run by time", runs.RowsAnswer, ("downsample", "data_source")
-    ),
-    Route(
-        "/api/runs/{run_id}/metrics_step", "Rows of a run by step", runs.RowsAnswer,
-        ("downsample", "data_source"),
-    ),
-    Route("/api/runs/{run_id}/progress", "How far a run is (deprecated)", RunProgress),
-    Route(
-        "/api/runs/{run_id}/logs/ws", "WebSocket: one text message per log line", None,
-        ("tail", "after", "follow", "progress", "ansi", "input", "token"),
-    ),
-    Route("/api/metrics/cache/stats", "What the row cache did", CacheStats),
-    Route(
-        "/api/v2/experiments/{run_id}/metrics/fast", "Rows by step of chosen metrics and steps",
-        runs.FastAnswer, ("downsample", "metric_names", "step_range"),
-    ),
-    Route("/api/health", "Whether the daemon answers", None),
-    Route("/api/version", "The version of lensd", None),
-    Route("/healthz", "Whether the process is up", None),
-    Route("/readyz", "Whether the daemon is ready; 503 with the reason if not", None),
-    Route("/metrics", "Metrics of the daemon itself, for Prometheus", None),
-    Route("/openapi.json", "This document", None),
-)  # fmt: skip
-
-_INTEGERS = {"start", "end", "after"}
-_DESCRIPTIONS = {
-    "metrics": "Names separated by commas, `{a,b}`, or repeated; `all` or nothing means all",
-    "start": "UTC milliseconds, included; together with `end`",
-    "end": "UTC milliseconds, included; together with `start`",
-    "since": "The `next` of an earlier answer: only what came after it",
-    "attempt": "`current`, `all`, or a number",
-    "input": "The id of one input, as `lensd sources` prints it",
-    "cluster": "Another lensd that the configuration names",
-    "downsample": f"At most so many points of each series, or rows: {LEAST} to {MOST}",
-    "step_range": "`min:max`, both included",
-    "format": "json, csv or ndjson",
-    "tail": "How many lines of the backlog: a number or `all`",
+REF_TEMPLATE = "#/components/schemas/{name}"
+#: Status to description; the reference prints them, too.
+ERRORS = {
+    400: "A parameter or the body is not valid",
+    401: "The token is missing or wrong",
+    403: "Refused: the request comes from a page of another origin, or asks for what lensd does not do",
+    404: "Not found",
+    413: "The body is too large",
+    422: "A parameter is not valid",
+    426: "Not a WebSocket request",
+    429: "Too many requests or open streams, or the daemon is busy; retry later",
+    500: "The daemon failed; its log has the details",
 }
+#: Header to JSON type and description.
+HEADERS = {
+    "ETag": ("string", "The state of the answer, for If-None-Match"),
+    "Cache-Control": ("string", "no-cache"),
+    "X-Row-Count": ("integer", "How many rows the answer has"),
+    "X-Total-Count": ("integer", "How many rows there were before downsampling"),
+    "X-Last-Step": ("integer", "The last step; left out if there are no rows"),
+    "X-RateLimit-Limit": ("integer", "How many requests the window allows"),
+    "X-RateLimit-Remaining": ("integer", "How many requests are left"),
+    "X-RateLimit-Reset": ("integer", "The length of the window in seconds"),
+    "Retry-After": ("integer", "Seconds to wait"),
+    "WWW-Authenticate": ("string", "Bearer"),
+    "Upgrade": ("string", "websocket"),
+}
+_ERROR_HEADERS = {401: ("WWW-Authenticate",), 426: ("Upgrade",), 429: ("Retry-After",)}
+_VERSION_HEADERS = ("ETag", "Cache-Control")
+_PATH_PARAMETER = re.compile(r"{(\w+)}")
 
 
-@cache
-def document() -> bytes:
-    """The OpenAPI document as JSON."""
-    types = [route.answer for route in (*LENS, *PUSHES, *RUNS) if route.answer is not None]
-    _, components = msgspec.json.schema_components(
-        [*types, LensError, RunsError], ref_template="#/components/schemas/{name}"
-    )
-    paths = {
-        prefix + route.path: {"get": _operation(route, LensError)}
-        for prefix in LENS_PREFIXES
-        for route in LENS
-    }
-    paths |= {
-        prefix + route.path: {"post": _operation(route, LensError)}
-        for prefix in LENS_PREFIXES
-        for route in PUSHES
-    }
-    paths |= {
-        address + path: {method: {"summary": summary}}
-        for address in ("", "/for/{workload}")
-        for path, method, summary in ONLINE
-    }
-    paths |= {route.path: {"get": _operation(route, RunsError)} for route in RUNS}
+def document(routes: Iterable[Route]) -> bytes:
+    """The document as JSON."""
+    routes = list(routes)
+    schemas, components = type_schemas(routes)
+    paths: Json = {}
+    for route in routes:
+        for index, prefix in enumerate(route.surface.prefixes):
+            operation_id = route.operation + (_suffix(prefix) if index else "")
+            operations = paths.setdefault(prefix + route.path, {})
+            operations[route.method.lower()] = _operation(route, prefix, operation_id, schemas)
     return msgspec.json.encode(
         {
             "openapi": "3.1.0",
             "info": {"title": "lensd", "version": __version__},
+            "security": [{}, {"bearer": []}, {"basic": []}],
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+                "headers": {
+                    name: {"description": description, "schema": {"type": kind}}
+                    for name, (kind, description) in HEADERS.items()
+                },
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "basic": {"type": "http", "scheme": "basic"},
+                },
             },
         }
     )
 
 
-def _operation(route: Route, error: type) -> dict[str, Any]:
-    (shown,), _ = msgspec.json.schema_components([error], ref_template="#/components/schemas/{name}")
-    success: dict[str, Any] = {"description": "OK"}
-    if route.answer is not None:
-        (schema,), _ = msgspec.json.schema_components(
-            [route.answer], ref_template="#/components/schemas/{name}"
-        )
-        success["content"] = {"application/json": {"schema": schema}}
-    return {
+def type_schemas(routes: Iterable[Route]) -> tuple[dict[Any, Json], dict[str, Json]]:
+    """(type to its JSON schema, name to schema of the components that those refer to)."""
+    types = list(dict.fromkeys(_types(routes)))
+    schemas, components = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
+    return dict(zip(types, schemas, strict=True)), components
+
+
+def _types(routes: Iterable[Route]) -> Iterator[Any]:
+    for route in routes:
+        yield route.surface.error
+        if route.body is not None and route.body.type is not None:
+            yield route.body.type
+        yield from (answer.type for answer in route.answers if answer.type is not None)
+
+
+def _suffix(prefix: str) -> str:
+    """What makes the operation id of an alias unique: `LensV1`, `V1`, `ForWorkload`."""
+    return "".join(word.capitalize() for word in re.findall(r"\w+", prefix))
+
+
+def _operation(route: Route, prefix: str, operation_id: str, schemas: dict[Any, Json]) -> Json:
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PATH_PARAMETER.findall(prefix + route.path)
+    ]
+    parameters += [_query_parameter(parameter) for parameter in route.parameters]
+    if route.versioned:
+        parameters.append({"name": "If-None-Match", "in": "header", "schema": {"type": "string"}})
+    responses = {str(answer.status): _response(route, answer, schemas) for answer in route.answers}
+    responses |= {str(status): _error(route, status, schemas) for status in route.error_statuses}
+    operation: Json = {
+        "operationId": operation_id,
+        "tags": [route.surface.title],
         "summary": route.summary,
-        "parameters": [_path_parameter(name) for name in ("uid", "run_id") if f"{{{name}}}" in route.path]
-        + [_query_parameter(name) for name in route.query],
-        "responses": {
-            "200": success,
-            "default": {"description": "An error", "content": {"application/json": {"schema": shown}}},
-        },
+        "parameters": parameters,
+        "responses": responses,
+    }
+    if route.body is not None:
+        schema = {} if route.body.type is None else {"schema": schemas[route.body.type]}
+        operation["requestBody"] = {"required": True, "content": {route.body.media_type: schema}}
+    if route.is_open:
+        operation["security"] = []
+    return operation
+
+
+def _query_parameter(parameter: Parameter) -> Json:
+    return {
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.description,
+        "schema": parameter.schema,
     }
 
 
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+def answer_headers(route: Route, answer: Answer) -> tuple[str, ...]:
+    """The names of the headers that an answer carries beside the usual ones."""
+    return (*answer.headers, *(_VERSION_HEADERS if route.versioned else ()))
 
 
-def _query_parameter(name: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"type": "integer"} if name in _INTEGERS else {"type": "string"}
-    if name == "downsample":
-        schema = {"type": "integer", "minimum": LEAST, "maximum": MOST}
-    found: dict[str, Any] = {"name": name, "in": "query", "schema": schema}
-    if name in _DESCRIPTIONS:
-        found["description"] = _DESCRIPTIONS[name]
-    return found
+def _response(route: Route, answer: Answer, schemas: dict[Any, Json]) -> Json:
+    response: Json = {"description": answer.description}
+    headers = answer_headers(route, answer)
+    if headers:
+        response["headers"] = _headers(headers)
+    if answer.media_types:
+        response["content"] = {
+            media_type: {"schema": schemas[answer.type] if media_type == JSON else {"type": "string"}}
+            for media_type in answer.media_types
+        }
+    return response
+
+
+def _error(route: Route, status: int, schemas: dict[Any, Json]) -> Json:
+    response: Json = {
+        "description": ERRORS[status],
+        "content": {JSON: {"schema": schemas[route.surface.error]}},
+    }
+    if status in _ERROR_HEADERS:
+        response["headers"] = _headers(_ERROR_HEADERS[status])
+    return response
+
+
+def _headers(names: Iterable[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

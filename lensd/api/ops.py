@@ -9,10 +9,9 @@ import msgspec
 from aiohttp import web
 
 from lensd import __version__
-from lensd.api.openapi import document
 from lensd.api.request_metrics import REQUESTS
 from lensd.api.responses import body_answer, json_answer
-from lensd.api.state import HEALTH, ROWS, SOCKETS, STARTED, STORE, ask, in_thread
+from lensd.api.state import DOCUMENT, HEALTH, ROWS, SOCKETS, STARTED, STORE, ask, in_thread
 from lensd.query import lens
 from lensd.query.results import InputInfo
 from lensd.store import ReadTimeout, StoreError
@@ -54,7 +53,7 @@ async def version(request: web.Request) -> web.StreamResponse:
 
 
 async def openapi(request: web.Request) -> web.StreamResponse:
-    return await body_answer(request, document())
+    return await body_answer(request, request.app[DOCUMENT]())
 
 
 async def own_metrics(request: web.Request) -> web.StreamResponse:

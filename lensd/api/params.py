@@ -1,38 +1,99 @@
-"""Parameters of requests. Every refusal names the parameter, what was given, and what is allowed."""
+"""Query parameters: how they are described, and how they are parsed.
+
+Each refusal names the parameter, the value, and what is allowed.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
+from lensd.api.description import Parameter
 from lensd.api.errors import ApiError, invalid
 from lensd.query.results import Attempt, Selection
 
-LEAST, MOST = 100, 50_000
+MIN_DOWNSAMPLE, MAX_DOWNSAMPLE = 100, 50_000
 ALL_STEPS = (-(1 << 62), 1 << 62)
-_INTEGER = re.compile(r"[+-]?\d{1,4000}\Z", re.ASCII)  # int() refuses more digits than that
 FORMATS = ("json", "csv", "ndjson")
+BACKLOG = 1000
+_INTEGER = re.compile(r"[+-]?\d{1,4000}\Z", re.ASCII)  # int() refuses more digits than that
+
+
+def _choice_of(*allowed: str) -> dict[str, Any]:
+    """The JSON schema of a choice whose first value is the default."""
+    return {"type": "string", "enum": list(allowed), "default": allowed[0]}
+
+
+_INT64 = {"type": "integer", "format": "int64"}
+SEARCH = Parameter("q", "Only workloads whose uid or name contains this, in any case")
+STATUS = Parameter("status", "Only workloads with this status")
+DATA_SOURCE = Parameter("data_source", "Only this data source")
+METRICS = Parameter(
+    "metrics", "Names as `a,b` or `{a,b}`, or one name each time it is repeated; empty or `all`: every metric"
+)
+START = Parameter("start", "UTC milliseconds, inclusive; requires `end`", _INT64)
+END = Parameter("end", "UTC milliseconds, inclusive; requires `start`", _INT64)
+CLUSTER = Parameter("cluster", "Pass the request on to this `[clusters.NAME]` of the configuration")
+DOWNSAMPLE = Parameter(
+    "downsample",
+    "At most this many points of each series, or rows",
+    {"type": "integer", "minimum": MIN_DOWNSAMPLE, "maximum": MAX_DOWNSAMPLE},
+)
+SINCE = Parameter(
+    "since",
+    "`next` of an earlier answer: only what was stored after it",
+    {"type": "string", "pattern": r"^\d+$"},
+)
+ATTEMPT = Parameter(
+    "attempt",
+    "`current`, `all`, or the number of one attempt, counted from 1",
+    {"type": "string", "pattern": r"^(current|all|[1-9]\d*)$", "default": "current"},
+)
+INPUT = Parameter("input", "Only this input; `lensd sources` lists the ids")
+FORMAT = Parameter("format", "The format of the answer", _choice_of(*FORMATS))
+METRIC_NAMES = Parameter("metric_names", METRICS.description)
+STEP_RANGE = Parameter(
+    "step_range",
+    "`min:max`, both inclusive; either may be left out",
+    {"type": "string", "pattern": r"^-?\d*:-?\d*$"},
+)
+TAIL = Parameter(
+    "tail",
+    "How many of the last lines come first: a number, or `all`",
+    {"type": "string", "pattern": r"^(\d+|all)$", "default": str(BACKLOG)},
+)
+AFTER = Parameter(
+    "after", "Start after this line, counted from 1; overrides `tail`", {"type": "integer", "minimum": 0}
+)
+FOLLOW = Parameter(
+    "follow", "`0` or `false`: close at the end of the log", _choice_of("1", "0", "false", "true")
+)
+PROGRESS = Parameter("progress", "`hide`: leave out progress bars", _choice_of("show", "hide"))
+ANSI = Parameter("ansi", "`strip`: remove colours", _choice_of("keep", "strip"))
+TOKEN = Parameter("token", "The token, for browsers, which cannot set headers on a WebSocket")
+FILE = Parameter("file", "The name of the file")
 
 
 def uid(request: web.Request) -> str:
-    """The workload's uid in the path."""
-    found = request.match_info["uid"]
-    if not found.strip():
+    """The workload's uid in the path. Raises ApiError (400) if it is blank."""
+    uid = request.match_info["uid"]
+    if not uid.strip():
         raise invalid("workload_uid is required")
-    return found
+    return uid
 
 
 def selection(request: web.Request) -> Selection:
-    """Everything that `metrics/data` and `iteration-times` may be asked for."""
+    """The points that a request to `metrics/data` or `iteration-times` selects. Raises ApiError (400)."""
     query = request.query
-    start, end = _times(query.get("start"), query.get("end"))
+    start_ms, end_ms = _times(query.get("start"), query.get("end"))
     return Selection(
         data_source=query.get("data_source") or None,
         metrics=metric_names(query.getall("metrics", [])),
-        start_ms=start,
-        end_ms=end,
+        start_ms=start_ms,
+        end_ms=end_ms,
         attempt=_attempt(query.get("attempt")),
         input=query.get("input") or None,
         downsample=_lens_downsample(query.get("downsample")),
@@ -40,21 +101,24 @@ def selection(request: web.Request) -> Selection:
     )
 
 
-def form(request: web.Request) -> str:
-    """The format asked for: json, csv or ndjson."""
-    given = request.query.get("format") or "json"
-    if given not in FORMATS:
-        raise invalid(f"format is {given!r}; allowed are {', '.join(FORMATS)}")
-    return given
+def output_format(request: web.Request) -> str:
+    """One of FORMATS; json by default. Raises ApiError (400)."""
+    text = request.query.get("format") or "json"
+    if text not in FORMATS:
+        raise invalid(f"format is {text!r}; allowed are {', '.join(FORMATS)}")
+    return text
 
 
-def metric_names(given: list[str]) -> frozenset[str] | None:
-    """Names out of `a,b`, `{a,b}` (Grafana) or a parameter that is repeated, whose values are taken whole so
-    that names may hold commas. None means all."""
-    if len(given) > 1:
-        names = {text.strip() for text in given}
+def metric_names(values: list[str]) -> frozenset[str] | None:
+    """The names in the values of a parameter; None means all metrics.
+
+    One value is a list: `a,b`, or `{a,b}` as Grafana writes it. A parameter that is repeated holds one whole
+    name in each value, so that names may contain commas.
+    """
+    if len(values) > 1:
+        names = {text.strip() for text in values}
         return None if any(name.lower() == "all" for name in names) else frozenset(names - {""})
-    text = given[0].strip() if given else ""
+    text = values[0].strip() if values else ""
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     names = {name.strip() for name in text.split(",")}
@@ -64,7 +128,7 @@ def metric_names(given: list[str]) -> frozenset[str] | None:
 
 
 def runs_downsample(request: web.Request) -> int | None:
-    """`downsample` of the Runs dialect, refused as its reference server refuses it (422)."""
+    """`downsample` of the Runs API. Raises ApiError (422) with the body that Runicorn's server answers."""
     values = request.query.getall("downsample", [])
     if not values:
         return None
@@ -74,19 +138,17 @@ def runs_downsample(request: web.Request) -> int | None:
             "int_parsing", "Input should be a valid integer, unable to parse string as an integer", text
         )
     number = int(text)
-    if number < LEAST:
-        raise _unprocessable(
-            "greater_than_equal", f"Input should be greater than or equal to {LEAST}", text, {"ge": LEAST}
-        )
-    if number > MOST:
-        raise _unprocessable(
-            "less_than_equal", f"Input should be less than or equal to {MOST}", text, {"le": MOST}
-        )
+    if number < MIN_DOWNSAMPLE:
+        message = f"Input should be greater than or equal to {MIN_DOWNSAMPLE}"
+        raise _unprocessable("greater_than_equal", message, text, {"ge": MIN_DOWNSAMPLE})
+    if number > MAX_DOWNSAMPLE:
+        message = f"Input should be less than or equal to {MAX_DOWNSAMPLE}"
+        raise _unprocessable("less_than_equal", message, text, {"le": MAX_DOWNSAMPLE})
     return number
 
 
 def step_range(request: web.Request) -> tuple[int, int] | None:
-    """`step_range=min:max`, both ends included and either left out for no bound."""
+    """The ends of `step_range=min:max`, both inclusive; an end that is left out is that of ALL_STEPS."""
     text = request.query.get("step_range")
     if not text:
         return None
@@ -96,8 +158,48 @@ def step_range(request: web.Request) -> tuple[int, int] | None:
     return (int(low) if low else ALL_STEPS[0], int(high) if high else ALL_STEPS[1])
 
 
-def _unprocessable(kind: str, message: str, given: str, context: dict[str, int] | None = None) -> ApiError:
-    detail: dict[str, Any] = {"type": kind, "loc": ["query", "downsample"], "msg": message, "input": given}
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """How a client wants a log. tail: lines of the backlog, None for all. after: the number of the line to
+    start after, counted from 1; it overrides tail."""
+
+    tail: int | None
+    after: int | None
+    follow: bool
+    show_progress_bars: bool
+    keep_colours: bool
+    input: str | None
+
+
+def log_options(request: web.Request) -> LogOptions:
+    """The parameters of a log stream. Raises ApiError (422)."""
+    query = request.query
+    tail, after = query.get("tail") or str(BACKLOG), query.get("after")
+    return LogOptions(
+        tail=None if tail == "all" else _line_count("tail", tail, " or all"),
+        after=_line_count("after", after) if after else None,
+        follow=_choice(request, FOLLOW, ("0", "1", "false", "true")) in ("1", "true"),
+        show_progress_bars=_choice(request, PROGRESS, ("show", "hide")) == "show",
+        keep_colours=_choice(request, ANSI, ("keep", "strip")) == "keep",
+        input=query.get("input") or None,
+    )
+
+
+def _line_count(name: str, text: str, alternative: str = "") -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 16):
+        raise ApiError(422, f"{name} is {text!r}; allowed are whole numbers from 0{alternative}")
+    return int(text)
+
+
+def _choice(request: web.Request, parameter: Parameter, allowed: tuple[str, ...]) -> str:
+    text = request.query.get(parameter.name) or str(parameter.schema["default"])
+    if text not in allowed:
+        raise ApiError(422, f"{parameter.name} is {text!r}; allowed are {', '.join(allowed)}")
+    return text
+
+
+def _unprocessable(kind: str, message: str, text: str, context: dict[str, int] | None = None) -> ApiError:
+    detail: dict[str, Any] = {"type": kind, "loc": ["query", "downsample"], "msg": message, "input": text}
     if context:
         detail["ctx"] = context
     return ApiError(422, f"downsample: {message}", detail=[detail])
@@ -108,21 +210,20 @@ def _is_int64(text: str) -> bool:
 
 
 def _times(start: str | None, end: str | None) -> tuple[int | None, int | None]:
-    if start and not _is_int64(start):
-        raise invalid(
-            f"Invalid start time format: start is {start!r}, allowed are whole milliseconds (int64)"
-        )
-    if end and not _is_int64(end):
-        raise invalid(f"Invalid end time format: end is {end!r}, allowed are whole milliseconds (int64)")
+    for name, text in (("start", start), ("end", end)):
+        if text and not _is_int64(text):
+            raise invalid(
+                f"Invalid {name} time format: {name} is {text!r}, allowed are whole milliseconds (int64)"
+            )
     if bool(start) != bool(end):
-        missing, given = ("end", f"start={start}") if start else ("start", f"end={end}")
-        raise invalid(f"start and end must be given together: {given} came without {missing}")
+        missing, present = ("end", f"start={start}") if start else ("start", f"end={end}")
+        raise invalid(f"start and end must be given together: {present} came without {missing}")
     if not start or not end:
         return None, None
-    low, high = int(start), int(end)
-    if low > high:
-        raise invalid(f"start is {low}, after end {high}; allowed is start <= end")
-    return low, high
+    start_ms, end_ms = int(start), int(end)
+    if start_ms > end_ms:
+        raise invalid(f"start is {start_ms}, after end {end_ms}; allowed is start <= end")
+    return start_ms, end_ms
 
 
 def _attempt(text: str | None) -> Attempt:
@@ -138,8 +239,10 @@ def _attempt(text: str | None) -> Attempt:
 def _lens_downsample(text: str | None) -> int | None:
     if not text:
         return None
-    if not _INTEGER.match(text) or not LEAST <= int(text) <= MOST:
-        raise invalid(f"downsample is {text!r}; allowed are whole numbers from {LEAST} to {MOST}")
+    if not _INTEGER.match(text) or not MIN_DOWNSAMPLE <= int(text) <= MAX_DOWNSAMPLE:
+        raise invalid(
+            f"downsample is {text!r}; allowed are whole numbers from {MIN_DOWNSAMPLE} to {MAX_DOWNSAMPLE}"
+        )
     return int(text)
 
 

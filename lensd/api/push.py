@@ -1,7 +1,7 @@
-"""The push of Lens clients: framework evidence, metrics and rows that were given to wandb.
+"""The pushes of Lens clients: framework evidence, metrics and rows that were passed to wandb.
 
-A success is exactly 200. Bodies are Python's JSON, NaN and Infinity included; what is no number is left out
-and counted, and nothing of a body is stored unless its shape is right.
+A success is exactly 200. Bodies are JSON as Python writes it, NaN and Infinity included. Values that are not
+numbers are left out and counted. Nothing of a body with the wrong shape is stored.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import logging
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 from aiohttp.web_protocol import RequestPayloadError
+from msgspec import UNSET, UnsetType
 
 from lensd.api.errors import ApiError, invalid
 from lensd.api.responses import json_answer
@@ -29,23 +30,48 @@ from lensd.wandb.values import leaves, name_of, number_of, step_of
 
 log = logging.getLogger(__name__)
 
-_DOCUMENTED = frozenset(("step", "run_id", "source", "history", "created_at", "updated_at"))
+_METADATA = frozenset(("step", "run_id", "source", "history", "created_at", "updated_at"))
 _LONGEST_UID = 1000
 
-#: Half a surrogate pair: JSON can say it, UTF-8 and so the store cannot.
-_LONE = re.compile("[\ud800-\udfff]")
-#: Whether a body in UTF-8 may hold one: its escape, or its bytes as some encoders write them.
-_MAYBE_LONE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+#: A lone surrogate: JSON can hold it; UTF-8, and so the store, cannot.
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+#: Whether a body in UTF-8 may hold one: as an escape, or as the bytes that some encoders write.
+_MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+
+Json = Mapping[str, Any]
 
 
 class Taken(msgspec.Struct):
-    """count: values that were taken. duplicates: those of them that changed nothing new. left_out: entries
-    that are no numbers."""
+    """What became of a push. `count`: values taken; `duplicates`: how many of them changed nothing;
+    `left_out`: entries without a number."""
 
     message: str
     count: int
     duplicates: int
     left_out: int = 0
+
+
+class DetectionTaken(msgspec.Struct):
+    """The framework that the evidence of this push shows, if any; `confidence` is between 0 and 1."""
+
+    message: str
+    framework: str | UnsetType = UNSET
+    confidence: float | UnsetType = UNSET
+
+
+class PartTaken(msgspec.Struct):
+    """What became of one part of a batch. `count`: values taken. `error`: why the part was refused."""
+
+    success: bool
+    count: int | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+
+
+class BatchTaken(msgspec.Struct):
+    """`success`: whether every part was taken. `results`: by the name of the part."""
+
+    success: bool
+    results: dict[str, PartTaken]
 
 
 async def detection(request: web.Request) -> web.StreamResponse:
@@ -61,47 +87,48 @@ async def logs(request: web.Request) -> web.StreamResponse:
 
 
 async def batch(request: web.Request) -> web.StreamResponse:
-    """Each part stands or falls alone."""
+    """Up to three pushes in one; each succeeds or fails alone."""
     body = await _body(request)
-    results: dict[str, dict[str, Any]] = {}
-    for part in ("detection", "metrics", "logs"):
-        if body.get(part) is None:
-            continue
-        given = body[part]
-        try:
-            if not isinstance(given, dict):
-                raise invalid(f"{part} is {_kind(given)}; it must be an object")
-            if part == "detection":
-                await _detection(request, given)
-                results[part] = {"success": True}
-            else:
-                taken = await _values(request, given, part)
-                results[part] = {"success": True, "count": taken.count}
-        except ApiError as error:
-            if (
-                error.status == 429
-            ):  # within a 200 nobody would come again; what was stored is not stored twice
-                raise
-            results[part] = {"success": False, "error": error.message}
+    results = {
+        name: await _part(request, name, body[name])
+        for name in ("detection", "metrics", "logs")
+        if body.get(name) is not None
+    }
     if not results:
         raise invalid("detection, metrics and logs are all missing; a batch holds one of them at least")
-    success = all(result["success"] for result in results.values())
-    return await json_answer(request, {"success": success, "results": results})
+    success = all(result.success for result in results.values())
+    return await json_answer(request, BatchTaken(success, results))
+
+
+async def _part(request: web.Request, name: str, part: object) -> PartTaken:
+    try:
+        if not isinstance(part, dict):
+            raise invalid(f"{name} is {_kind(part)}; it must be an object")
+        if name == "detection":
+            await _detection(request, part)
+            return PartTaken(True)
+        return PartTaken(True, (await _values(request, part, name)).count)
+    except ApiError as error:
+        # A client does not repeat a batch that was answered with 200, so "busy" refuses the whole batch. It
+        # may be sent again: what is stored already is not stored twice.
+        if error.status == 429:
+            raise
+        return PartTaken(False, error=error.message)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    """The object in a body. Raises ApiError."""
+    """The JSON object in the body. Raises ApiError (400)."""
     try:
         data = await request.read()
-    except RequestPayloadError as error:  # no gzip, for one, whatever its header says
+    except RequestPayloadError as error:  # for one, Content-Encoding says gzip and it is not
         reason = str(error).split("message:")[-1].strip()
-        request.content.feed_eof()  # else aiohttp reads on after the answer, and logs what it meets again
+        request.content.feed_eof()  # else aiohttp reads on after the answer, and logs the same error again
         headers = {"Connection": "close"}
         raise ApiError(400, f"the body cannot be read: {reason}", headers=headers) from None
     try:
         body = await in_thread(request, partial(_decoded, data))
     except (ValueError, RecursionError) as error:
-        raise invalid(f"the body is no JSON: {error}") from None
+        raise invalid(f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise invalid(f"the body is {_kind(body)}; it must be an object")
     return body
@@ -115,130 +142,137 @@ def _decoded(data: bytes) -> object:
 
 
 def _storable(data: bytes, value: object) -> object:
-    """The value with lone surrogates written out (`\\ud800`), so that names that differ still do."""
-    if json.detect_encoding(data) == "utf-8" and not _MAYBE_LONE.search(data):
+    """The value with each lone surrogate written as `\\ud800`, so that different names stay different."""
+    if json.detect_encoding(data) == "utf-8" and not _MAYBE_SURROGATE.search(data):
         return value
     text = json.dumps(value, ensure_ascii=False)
-    return json.loads(_LONE.sub(lambda lone: f"\\\\u{ord(lone[0]):04x}", text))
+    return json.loads(_LONE_SURROGATE.sub(lambda lone: f"\\\\u{ord(lone[0]):04x}", text))
 
 
 def _kind(value: object) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
 
 
-async def _detection(request: web.Request, body: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(body.get("evidence"), dict):
-        raise invalid(f"evidence is {_kind(body.get('evidence'))}; it must be an object")
-    now = request.app[WALL]()
-    run = body["evidence"].get("wandb")
+async def _detection(request: web.Request, body: Json) -> DetectionTaken:
+    evidence = body.get("evidence")
+    if not isinstance(evidence, dict):
+        raise invalid(f"evidence is {_kind(evidence)}; it must be an object")
+    run = evidence.get("wandb")
     run_id = str(run.get("id") or "") if isinstance(run, dict) else ""
     target = _target(body, run_id)
     log.info("Processing WandB detection for workload %s", target.workload)
-    verdict = from_evidence(body, datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    now = datetime.fromtimestamp(request.app[WALL](), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    verdict = from_evidence(body, now)
     facts: dict[str, Fact] = {}
+    answer = DetectionTaken("detection reported successfully")
     if verdict is not None:
         log.info(
             "Detected framework from WandB: %s (confidence: %.2f)", verdict.framework, verdict.confidence
         )
         facts = {"detection": msgspec.json.encode(verdict).decode(), "framework": verdict.framework}
+        answer.framework, answer.confidence = verdict.framework, verdict.confidence
     if isinstance(run, dict) and isinstance(run.get("name"), str) and run["name"]:
         facts["name"] = run["name"]
     await _put(request, target, Batch(b"push", facts=facts, log_format="push"))
-    answer: dict[str, Any] = {"message": "detection reported successfully"}
-    if verdict is not None:
-        answer |= {"framework": verdict.framework, "confidence": verdict.confidence}
     return answer
 
 
-async def _values(request: web.Request, body: Mapping[str, Any], field: str) -> Taken:
+async def _values(request: web.Request, body: Json, field: str) -> Taken:
+    """Store the entries in `field`, which is `metrics` or `logs`."""
     entries = body.get(field)
     if not isinstance(entries, list):
         raise invalid(f"{field} is {_kind(entries)}; it must be a list")
     run_id = body.get("run_id")
     target = _target(body, run_id if isinstance(run_id, str) else "")
-    sent = _seconds(body.get("timestamp"))
-    fallback = sent if sent is not None else request.app[WALL]()
+    sent_s = _seconds(body.get("timestamp"))
+    default_s = sent_s if sent_s is not None else request.app[WALL]()
     log.info("Processing WandB metrics: %d %s", len(entries), field)
-    reader = _metric if field == "metrics" else _row
-    made, count, left_out = await in_thread(request, partial(_batch, entries, reader, fallback))
-    new = await _put(request, target, made) if count else 0
-    what = "metrics" if field == "metrics" else "training data"
-    return Taken(f"{what} reported successfully", count, count - new, left_out)
+    parse = _metric if field == "metrics" else _row
+    batch, count, left_out = await in_thread(request, partial(_batch, entries, parse, default_s))
+    added = await _put(request, target, batch) if count else 0
+    subject = "metrics" if field == "metrics" else "training data"
+    return Taken(f"{subject} reported successfully", count, count - added, left_out)
 
 
-def _target(body: Mapping[str, Any], run_id: str) -> Input:
+def _target(body: Json, run_id: str) -> Input:
+    """The input that the push adds to. Raises ApiError (400) if the body names no workload."""
     for field in ("workload_uid", "pod_name"):
-        given = body.get(field)
-        if given is not None and not isinstance(given, str):
-            raise invalid(f"{field} is {_kind(given)}; it must be a text")
-        if given:
-            if len(given) > _LONGEST_UID:
-                raise invalid(f"{field} has {len(given)} characters; allowed are {_LONGEST_UID}")
+        uid = body.get(field)
+        if uid is not None and not isinstance(uid, str):
+            raise invalid(f"{field} is {_kind(uid)}; it must be a string")
+        if uid:
+            if len(uid) > _LONGEST_UID:
+                raise invalid(f"{field} has {len(uid)} characters; allowed are {_LONGEST_UID}")
             why = "the workload that training was given" if field == "workload_uid" else "the pod's name"
-            return pushed_input(given, run_id, "wandb_push", why)
+            return pushed_input(uid, run_id, "wandb_push", why)
     raise invalid("workload_uid is missing, and pod_name too; one of them must name the workload")
 
 
+#: Step, seconds since the epoch, and (name, value) pairs.
 Entry = tuple[int, float, list[tuple[str, float]]]
 
 
-def _batch(entries: list[Any], reader: Any, fallback_s: float) -> tuple[Batch, int, int]:
-    """The batch, how many values are in it, and how many entries were left out."""
-    points, left_out, before = SeriesBuilder(), 0, None
-    for each in entries:
-        found: Entry | None = reader(each, fallback_s) if isinstance(each, dict) else None
-        if found is None:
+def _batch(
+    entries: list[Any], parse: Callable[[Json, float], Entry | None], default_s: float
+) -> tuple[Batch, int, int]:
+    """The batch, the number of values in it, and the number of entries that were left out."""
+    points, left_out, row = SeriesBuilder(), 0, None
+    for item in entries:
+        entry = parse(item, default_s) if isinstance(item, dict) else None
+        if entry is None:
             left_out += 1
             continue
-        step, seconds, pairs = found
-        if (step, seconds) != before:
+        step, seconds, pairs = entry
+        if (step, seconds) != row:
             points.next_row()
-            before = step, seconds
+            row = step, seconds
         for name, value in pairs:
             points.add(name, step, seconds * 1000.0, value)
     counts = Counts(records=len(entries), matched=len(entries) - left_out, unparsed=left_out)
     return Batch(b"push", points.build(), counts=counts, log_format="push"), points.points, left_out
 
 
-def _metric(entry: Mapping[str, Any], fallback_s: float) -> Entry | None:
+def _metric(entry: Json, default_s: float) -> Entry | None:
     name, value, step = entry.get("name"), number_of(entry.get("value")), step_of(entry.get("step"))
     if not isinstance(name, str) or not name or value is None or step is None or _is_metadata(name):
         return None
     seconds = _seconds(entry.get("timestamp"))
-    return step, fallback_s if seconds is None else seconds, [(name, value)]
+    return step, default_s if seconds is None else seconds, [(name, value)]
 
 
-def _row(entry: Mapping[str, Any], fallback_s: float) -> Entry | None:
+def _row(entry: Json, default_s: float) -> Entry | None:
     step, data = step_of(entry.get("step")), entry.get("data")
     if step is None or not isinstance(data, dict):
         return None
     seconds = _seconds(entry.get("timestamp"))
     pairs = list(_numbers(data))
-    return (step, fallback_s if seconds is None else seconds, pairs) if pairs else None
+    return (step, default_s if seconds is None else seconds, pairs) if pairs else None
 
 
-def _numbers(data: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for key, given in data.items():
+def _numbers(data: Json) -> Iterator[tuple[str, float]]:
+    for key, value in data.items():
         if key and not _is_metadata(key):
-            for path, value in leaves((key,), given):
-                number = number_of(value)
+            for path, leaf in leaves((key,), value):
+                number = number_of(leaf)
                 if number is not None:
                     yield name_of(path), number
 
 
 def _is_metadata(name: str) -> bool:
-    return name in _DOCUMENTED or name.startswith("_")
+    return name in _METADATA or name.startswith("_")
 
 
 def _seconds(value: object) -> float | None:
+    """Seconds since the epoch; None if it is not a number or not a plausible time."""
     seconds = number_of(value)
     return seconds if seconds is not None and math.isfinite(seconds) and 0 < seconds < 1e11 else None
 
 
-async def _put(request: web.Request, target: Input, made: Batch) -> int:
+async def _put(request: web.Request, target: Input, batch: Batch) -> int:
+    """Store a batch; returns how many points are new. Raises ApiError (429)."""
     try:
-        return await request.app[INGEST].put(target, lambda _: made)
+        return await request.app[INGEST].put(target, lambda _: batch)
     except Busy:
         headers = {"Retry-After": "1"}
-        raise ApiError(429, "too many pushes wait to be stored; come again", headers=headers) from None
+        raise ApiError(429, "too many pushes are waiting to be stored; retry", headers=headers) from None

@@ -1,4 +1,4 @@
-"""What handlers share: the store, the settings, caches, and worker threads to ask the store on."""
+"""What handlers share: the store, the settings, caches, and the threads that blocking work runs on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ T = TypeVar("T")
 
 
 class PollerHealth(Protocol):
-    """What the poller tells the API."""
+    """What the API needs of the poller."""
 
-    def ready(self) -> str | None: ...
+    def ready(self) -> str | None:
+        """Why the first look at the folders is not done; None once it is."""
 
-    def follow(self, path: str) -> Callable[[], None]: ...
+    def follow(self, path: str) -> Callable[[], None]:
+        """Read this file often until the returned function is called."""
 
 
 STORE = web.AppKey("store", Store)
@@ -33,14 +35,17 @@ THREADS = web.AppKey("threads", ThreadPoolExecutor)
 HEALTH: web.AppKey[PollerHealth | None] = web.AppKey("health")
 WINDOW = web.AppKey("window", RequestWindow)
 SOCKETS = web.AppKey("sockets", Sockets)
-#: Data that is pushed.
+#: Stores pushes.
 INGEST = web.AppKey("ingest", Ingest)
+#: The OpenAPI document.
+DOCUMENT: web.AppKey[Callable[[], bytes]] = web.AppKey("document")
 #: The clock: seconds since the epoch.
 WALL: web.AppKey[Callable[[], float]] = web.AppKey("wall")
-#: When this daemon began, seconds since the epoch.
+#: When this daemon started, in seconds since the epoch.
 STARTED = web.AppKey("started", float)
-#: Large answers that are being sent; each holds a reader of the store as long as its client takes.
+#: Slots for large answers: each holds a reader of the store until its client has taken everything.
 STREAMS = web.AppKey("streams", asyncio.Semaphore)
+#: The large answers that are being sent.
 SENDING: web.AppKey[set[asyncio.Task[None]]] = web.AppKey("sending")
 
 
@@ -50,12 +55,12 @@ async def in_thread(request: web.Request, work: Callable[[], T]) -> T:
     return await loop.run_in_executor(request.app[THREADS], work)
 
 
-async def ask(request: web.Request, question: Callable[[Reader], T]) -> T:
-    """The answer of a query function on a reader of its own."""
+async def ask(request: web.Request, query: Callable[[Reader], T]) -> T:
+    """The result of a query function, which gets a reader of its own. Raises ReadTimeout, StoreError."""
     store, seconds = request.app[STORE], request.app[SETTINGS].read_seconds
 
     def work() -> T:
         with store.read(seconds=seconds) as reader:
-            return question(reader)
+            return query(reader)
 
     return await in_thread(request, work)

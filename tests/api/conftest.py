@@ -14,6 +14,7 @@ from lensd.api.app import make_app
 from lensd.api.settings import Settings
 from lensd.model import Batch, Input, Points, Series
 from lensd.store import Store
+from tests.api.schemas import AnswerCheck
 from tests.conftest import an_input
 
 START = 1_795_000_000_000.0
@@ -58,12 +59,15 @@ def fill(store: Store, count: int, *names: str, given: Input | None = None, begi
 
 
 @pytest.fixture
-def connect(aiohttp_client: Any, store: Store, clock: Clock) -> Connect:
-    """A client of an application with these settings."""
+def connect(aiohttp_client: Any, store: Store, clock: Clock) -> Iterator[Connect]:
+    """A client of an application with these settings. Answers that break their schema fail the test."""
+    check = AnswerCheck()
 
     async def make(**settings: Any) -> Client:
-        chosen = {"requests": 0} | settings
-        client: Client = await aiohttp_client(make_app(store, Settings(**chosen), clock=clock))
+        app = make_app(store, Settings(**{"requests": 0} | settings), clock=clock)
+        app.middlewares.insert(0, check.middleware)
+        client: Client = await aiohttp_client(app)
         return client
 
-    return make
+    yield make
+    assert not check.failures

@@ -170,8 +170,8 @@ async def test_the_pod_names_the_workload_where_nothing_else_does(connect: Conne
 @pytest.mark.parametrize(
     ("path", "data", "told"),
     [
-        ("metrics", b"", "no JSON"),
-        ("metrics", b'{"metrics": [', "no JSON"),
+        ("metrics", b"", "not JSON"),
+        ("metrics", b'{"metrics": [', "not JSON"),
         ("metrics", b"[]", "the body is a list"),
         ("metrics", b'{"workload_uid": "w"}', "metrics is null"),
         ("metrics", b'{"workload_uid": "w", "metrics": {}}', "metrics is an object"),
@@ -179,8 +179,8 @@ async def test_the_pod_names_the_workload_where_nothing_else_does(connect: Conne
         ("metrics", b'{"workload_uid": 5, "metrics": []}', "workload_uid is a number"),
         ("detection", b'{"test": "data"}', "evidence"),
         ("batch", b"{}", "one of them"),
-        ("metrics", b"[" * 100_000, "no JSON"),
-        ("metrics", b"\xff\xfe", "no JSON"),
+        ("metrics", b"[" * 100_000, "not JSON"),
+        ("metrics", b"\xff\xfe", "not JSON"),
     ],
 )
 async def test_a_body_of_the_wrong_shape_is_refused_with_a_sentence(
