@@ -13,9 +13,8 @@ from lensd.discovery import Roots, metric_prefix
 from lensd.model import Batch, Counts, Input, Restarts
 from lensd.tail.binary import Snapshot, encode_cursor
 from lensd_tensorboard.cursor import EventCursor
-from lensd_tensorboard.fast.blocks import BlockReader
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, FrameState, frame_at, next_sound
-from lensd_tensorboard.scalars import Reader, Room, Scalars
+from lensd_tensorboard.scalars import Reader, Room, Scalars, read_records
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
 BLOCK = 2 << 20
@@ -23,6 +22,15 @@ BLOCK = 2 << 20
 WINDOW = 16 << 20
 #: Readers that are kept between reads: what one has learnt may take some MiB.
 _READERS = 8
+
+
+def make_reader() -> Reader:
+    """A reader of blocks: the fast one, or the plain one where the folder `fast` was deleted."""
+    try:
+        from lensd_tensorboard.fast.blocks import BlockReader
+    except ImportError:
+        return read_records
+    return BlockReader()
 
 
 class TensorBoardAdapter:
@@ -35,7 +43,7 @@ class TensorBoardAdapter:
     name = "tensorboard"
     data_source = "tensorflow"
 
-    def __init__(self, *, make_reader: Callable[[], Reader] = BlockReader) -> None:
+    def __init__(self, *, make_reader: Callable[[], Reader] = make_reader) -> None:
         self._make_reader = make_reader
         self._readers: dict[str, Reader] = {}
 

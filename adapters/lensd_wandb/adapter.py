@@ -11,8 +11,8 @@ from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
 from lensd.tail.binary import Snapshot, encode_cursor
 from lensd.tail.protobuf import WireError
 from lensd_wandb.cursor import WandbCursor
-from lensd_wandb.fast.rows import History
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
+from lensd_wandb.history import History
 from lensd_wandb.records import (
     CONFIG,
     EXIT,
@@ -75,7 +75,7 @@ class _Read:
         self._cursor, self._restart = self._file.resume(cursor, WandbCursor)
         self._partial = dict(self._cursor.partial)
         self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
-        self._history = History(self._points, self._cursor.step)
+        self._history = _make_history(self._points, self._cursor.step)
         self._summaries: dict[int, tuple[bytes, int, int]] = {}
         self._lines: list[LogLine] = []
         self._other = 0
@@ -121,7 +121,7 @@ class _Read:
         window = _WINDOW
         while True:
             used = at - begun
-            room = (self._budget.points - self._history.points) * _VALUE_BYTES
+            room = (self._budget.points - self._point_count()) * _VALUE_BYTES
             limit = max(1, min(self._budget.bytes - used, max(room, BLOCK), _WINDOW))
             data = self._file.read(at, min(window, limit + BLOCK))
             found = frames(data, at, limit, lost=lost)
@@ -143,10 +143,13 @@ class _Read:
                         return at, found.lost, False
                     continue
             at, lost, window = found.end, found.lost, _WINDOW
-            if self._budget.spent(at - begun, self._history.points + self._points.points):
+            if self._budget.spent(at - begun, self._point_count()):
                 return at, lost, at < self._size
             if at >= self._size:
                 return at, lost, False
+
+    def _point_count(self) -> int:
+        return self._history.pending + self._points.points
 
     def _take(self, found: Frames) -> None:
         counts, history = self._counts, self._history
@@ -179,3 +182,12 @@ class _Read:
             self._facts.exit(record, begin, end)
         elif kind in (OUTPUT, OUTPUT_RAW):
             self._lines += output_lines(record, begin, end, self._partial)
+
+
+def _make_history(points: SeriesBuilder, step: int | None) -> History:
+    """A reader of rows: by columns, or item by item where the folder `fast` was deleted."""
+    try:
+        from lensd_wandb.fast.rows import ColumnHistory
+    except ImportError:
+        return History(points, step)
+    return ColumnHistory(points, step)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from lensd.adapter import Budget, InputDead, InputGone
 from lensd.model import Batch, Restarts, SeriesBuilder
 from lensd_wandb.adapter import WandbAdapter
-from lensd_wandb.fast.rows import History
+from lensd_wandb.fast.rows import ColumnHistory
+from lensd_wandb.history import History
 from tests.conftest import an_input
 
 DATA = Path(__file__).parents[1] / "data"
@@ -228,14 +229,14 @@ def test_columns_say_what_reading_item_by_item_says(
     rows: list[tuple[list[tuple[str, str]], bool, random.Random]],
 ) -> None:
     fast, plain = SeriesBuilder(), SeriesBuilder()
-    by_columns, by_items = History(fast, None), History(plain, None)
+    by_columns, by_items = ColumnHistory(fast, None), History(plain, None)
     for number, (pairs, nested, rng) in enumerate(rows):
         items = [([key], value) for key, value in dict(pairs).items()]
         items += [(["_step"], str(number)), (["_timestamp"], "1795207102.5")]
         rng.shuffle(items)
         data = row_of(items, nested=nested, step=number)
         assert by_columns.add(data, 0, len(data), number)
-        assert by_items._add_items(data, 0, len(data), number)
+        assert by_items.add(data, 0, len(data), number)
     by_columns.finish()
     assert by_columns.step == by_items.step
     one, other = fast.build(), plain.build()

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from lensd.model import Ints
 from lensd_tensorboard import crc
-from lensd_tensorboard.crc import Bytes
+from lensd_tensorboard.fast.checksums import Bytes, contribution, unmasked
 from lensd_tensorboard.fast.layouts import RecordLayout, decode, layout_of_fixed
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER
 from lensd_tensorboard.scalars import Scalars, read_frames
@@ -74,9 +74,9 @@ def _lengths_hold(raw: Bytes, starts: Ints) -> npt.NDArray[np.bool_]:
     heads = np.lib.stride_tricks.sliding_window_view(raw, HEADER)[starts]
     found = np.full(len(heads), crc.plain(bytes(8)), np.uint32)
     for place in range(8):
-        found ^= crc.contribution(7 - place)[heads[:, place]]
+        found ^= contribution(7 - place)[heads[:, place]]
     stored = np.ascontiguousarray(heads[:, 8:]).view("<u4").reshape(-1).astype(np.uint32)
-    holds: npt.NDArray[np.bool_] = found == crc.unmasked(stored)
+    holds: npt.NDArray[np.bool_] = found == unmasked(stored)
     return holds
 
 

@@ -18,8 +18,8 @@ import numpy.typing as npt
 from lensd.model import Floats, Ints
 from lensd.tail.protobuf import WireError
 from lensd_tensorboard import crc
-from lensd_tensorboard.crc import Bytes
 from lensd_tensorboard.event import WIDTHS, parse
+from lensd_tensorboard.fast.checksums import Bytes, Words, contribution, unmasked
 from lensd_tensorboard.frames import FRAME
 from lensd_tensorboard.scalars import LATEST_S, Scalars, TagPoints
 
@@ -126,7 +126,7 @@ class EventColumns:
         )
 
 
-def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> EventColumns:
+def decode(matrix: Bytes, at: int, geometry: Geometry, bases: Words) -> EventColumns:
     """The columns (k x m) of records of one geometry.
 
     matrix: contiguous, k rows, each with m frames of these records, one after the other; the payload of the
@@ -150,9 +150,9 @@ def decode(matrix: Bytes, at: int, geometry: Geometry, bases: crc.Words) -> Even
     found = np.empty(shape, np.uint32)
     found[:] = bases
     for place in geometry.varying():
-        found ^= crc.contribution(geometry.length - 1 - place).take(column("u1", place))
+        found ^= contribution(geometry.length - 1 - place).take(column("u1", place))
     stored = column("<u4", geometry.length).astype(np.uint32)
-    sound = (found == crc.unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
+    sound = (found == unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
     return EventColumns(wall_s, step.view(np.int64), numbers, sound)
 
 

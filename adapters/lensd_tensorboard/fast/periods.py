@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from lensd_tensorboard.crc import Bytes
+from lensd_tensorboard.fast.checksums import Bytes
 from lensd_tensorboard.fast.layouts import EventColumns, Geometry, RecordLayout, decode
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.scalars import Scalars
