@@ -138,8 +138,10 @@ class Explains(Protocol):
 class Adapter(Protocol):
     """Reads one kind of input. `name` is unique; `data_source` is what its points are served under.
 
-    An adapter class is made with no arguments, or with `options: dict[str, object]` from its `[[source]]`
-    block where the configuration has one.
+    An adapter class is created with no arguments, or with `options: dict[str, object]` where there are any:
+    those of its `[[source]]` block, and those options of the whole configuration that the class names in an
+    attribute `shared_options` (a collection of `timezone`, `ranks`, `patterns`) and that are set. A class
+    refuses options with ValueError.
     """
 
     name: str

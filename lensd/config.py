@@ -1,5 +1,6 @@
-"""The configuration: a TOML file, `LENSD_*` in the environment, then flags, each over the one before.
+"""Every option of lensd with its type and default, and where the values come from.
 
+Each source overrides the one before: a TOML file, `LENSD_*` environment variables, command-line flags.
 `config.example.toml` explains every option; a test keeps the two together.
 """
 
@@ -16,24 +17,41 @@ from typing import Any, Literal
 
 import msgspec
 
-from lensd.api.settings import Cluster, Settings
-from lensd.ingest.poller import Pace
-
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the message is one sentence that names the place."""
+    """The configuration cannot be used. The message is one sentence that names the place."""
 
 
 class RateLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """Limits per client address. requests: per window, for each of the two rows endpoints; 0 is no limit."""
+
     requests: int = 60
     window_seconds: float = 60.0
     websockets: int = 10
     exempt_loopback: bool = False
 
 
+class Limits(msgspec.Struct, forbid_unknown_fields=True):
+    """What one request may cost the daemon.
+
+    query_seconds: one query, or one part of a large answer. send_seconds, log_send_seconds: how long a client
+    may accept no data of an answer or of a log stream. body_bytes: a request body. cache_bytes: row tables
+    kept in memory.
+    """
+
+    query_seconds: float = 30.0
+    send_seconds: float = 60.0
+    log_send_seconds: float = 10.0
+    body_bytes: int = 16 << 20
+    cache_bytes: int = 64 << 20
+
+
 class Polling(msgspec.Struct, forbid_unknown_fields=True):
+    """How often inputs are polled, and how much one read may take. rescan_seconds: at least, between two
+    walks of the folders."""
+
     fastest_seconds: float = 0.2
     slowest_seconds: float = 5.0
     rescan_seconds: float = 2.0
@@ -44,12 +62,16 @@ class Polling(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ClusterConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Another lensd that requests with `cluster=NAME` are forwarded to. timeout: seconds."""
+
     url: str
     token: str | None = None
     timeout: float = 10.0
 
 
 class SourceConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """Inputs that discovery would not find or would assign differently. options: passed to the adapter."""
+
     adapter: str
     paths: list[str] = msgspec.field(default_factory=list)
     workload: str | None = None
@@ -57,34 +79,45 @@ class SourceConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """How text logs are read."""
+
     ranks: Literal["lowest", "every"] = "lowest"
 
 
-class Config(msgspec.Struct, forbid_unknown_fields=True):
+class ApiConfig(msgspec.Struct, forbid_unknown_fields=True):
+    """The options of the HTTP API. token: required on every request when set. origins: web pages of other
+    hosts that may send requests (CORS)."""
+
+    token: str | None = None
+    origins: list[str] = msgspec.field(default_factory=list)
+    default_cluster: str | None = None
+    rate_limits: RateLimits = msgspec.field(default_factory=RateLimits)
+    limits: Limits = msgspec.field(default_factory=Limits)
+    clusters: dict[str, ClusterConfig] = msgspec.field(default_factory=dict)
+
+
+class Config(ApiConfig, forbid_unknown_fields=True):
+    """All options."""
+
     paths: list[str] = msgspec.field(default_factory=list)
     host: str = "127.0.0.1"
     port: list[int] | int = 8080
     db: str | None = None
     workload: str | None = None
-    token: str | None = None
-    origins: list[str] = msgspec.field(default_factory=list)
     timezone: str = "UTC"
     log_level: str = "info"
-    default_cluster: str | None = None
     drain_seconds: float = 5.0
-    rate_limits: RateLimits = msgspec.field(default_factory=RateLimits)
     polling: Polling = msgspec.field(default_factory=Polling)
-    clusters: dict[str, ClusterConfig] = msgspec.field(default_factory=dict)
     source: list[SourceConfig] = msgspec.field(default_factory=list)
     log: LogConfig = msgspec.field(default_factory=LogConfig)
-    pattern: list[dict[str, Any]] = msgspec.field(default_factory=list)  # the log adapter says what is in it
+    pattern: list[dict[str, Any]] = msgspec.field(default_factory=list)  # checked by the log adapter
 
     @property
     def ports(self) -> list[int]:
         return [self.port] if isinstance(self.port, int) else self.port
 
     def database(self) -> str:
-        """The database: the one named, else one for this set of roots in the user's data folder."""
+        """The path of the database: `db`, or one file per set of roots in the user's data folder."""
         if self.db:
             return self.db
         home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
@@ -93,49 +126,19 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
         name = re.sub(r"[^\w.-]", "_", os.path.basename(roots[0])) if roots else "empty"
         return str(Path(home) / "lensd" / f"{name}-{digest.hexdigest()}.db")
 
-    def options(self, adapter: str) -> dict[str, object]:
-        """What this configuration says to an adapter wherever it is used."""
-        if adapter != "log":
-            return {}
-        given: dict[str, object] = {
-            "timezone": self.timezone,
-            "ranks": self.log.ranks,
-            "patterns": self.pattern,
-        }
-        plain: dict[str, object] = {"timezone": "UTC", "ranks": "lowest", "patterns": []}
-        return {name: value for name, value in given.items() if value != plain[name]}
+    def shared_options(self) -> dict[str, object]:
+        """The options that an adapter may ask for by name (`Adapter`), where they differ from the default."""
+        values = _shared(self)
+        defaults = _shared(Config())
+        return {name: value for name, value in values.items() if value != defaults[name]}
 
-    def pace(self) -> Pace:
-        given = self.polling
-        return Pace(
-            fastest=given.fastest_seconds,
-            slowest=given.slowest_seconds,
-            rescan=given.rescan_seconds,
-            bytes=given.read_bytes,
-            points=given.read_points,
-            seconds=given.read_seconds,
-            threads=given.threads,
-        )
 
-    def settings(self) -> Settings:
-        limits = self.rate_limits
-        return Settings(
-            token=self.token or None,
-            origins=tuple(self.origins),
-            requests=limits.requests,
-            window_s=limits.window_seconds,
-            websockets=limits.websockets,
-            exempt_loopback=limits.exempt_loopback,
-            clusters={
-                name: Cluster(each.url.rstrip("/"), each.token, each.timeout)
-                for name, each in self.clusters.items()
-            },
-            default_cluster=self.default_cluster,
-        )
+def _shared(config: Config) -> dict[str, object]:
+    return {"timezone": config.timezone, "ranks": config.log.ranks, "patterns": config.pattern}
 
 
 def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
-    """Put the configuration together. flags: None and empty values count as not given. Raises ConfigError."""
+    """Combine the sources of options. Flags that are None or empty count as not given. Raises ConfigError."""
     values: dict[str, Any] = _read_file(path) if path else {}
     values |= _from_environment(environment)
     values |= {name: value for name, value in flags.items() if value not in (None, (), [])}
@@ -158,43 +161,45 @@ def _read_file(path: str) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`LENSD_PORT=8081`, `LENSD_ORIGINS=a,b`; `WORKLOAD_UID` is what pods are given."""
-    found: dict[str, Any] = {}
+    """`LENSD_PORT=8081`, `LENSD_ORIGINS=a,b`, and `WORKLOAD_UID`, which pods have."""
+    values: dict[str, Any] = {}
     if environment.get("WORKLOAD_UID"):
-        found["workload"] = environment["WORKLOAD_UID"]
-    simple: dict[str, Callable[[str], Any]] = {
+        values["workload"] = environment["WORKLOAD_UID"]
+    parsers: dict[str, Callable[[str], Any]] = {
         "paths": lambda v: [p for p in v.split(os.pathsep) if p],
         "port": lambda v: [int(p) for p in v.split(",")],
         "origins": lambda v: [o.strip() for o in v.split(",") if o.strip()],
         "drain_seconds": float,
         **dict.fromkeys(("host", "db", "workload", "token", "timezone", "log_level", "default_cluster"), str),
     }
-    for name, parse in simple.items():
+    for name, parse in parsers.items():
         text = environment.get(f"LENSD_{name.upper()}")
         if text:
             try:
-                found[name] = parse(text)
+                values[name] = parse(text)
             except ValueError as error:
                 raise ConfigError(f"LENSD_{name.upper()}={text}: {error}") from error
-    return found
+    return values
 
 
 def _sentence(path: str | None, text: str) -> str:
+    """msgspec's message as a sentence that names the file and, for an unknown option, the closest one."""
     where = path or "the configuration"
     unknown = re.search(r"unknown field `(\w+)`(?: - at `\$\.?(.*)`)?", text)
     if unknown is None:
         return f"{where}: {text.replace('`$.', '`')}"
     section = re.sub(r"\[.*?\]", "", unknown[2] or "")
-    near = difflib.get_close_matches(unknown[1], _known(section), 1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(_known(section))}"
+    options = _options_of(section)
+    near = difflib.get_close_matches(unknown[1], options, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; the options are {', '.join(options)}"
     place = f" in [{section}]" if section else ""
     return f"{where}: unknown option {unknown[1]!r}{place}{hint}"
 
 
-def _known(section: str) -> Sequence[str]:
+def _options_of(section: str) -> Sequence[str]:
     structs: dict[str, type[msgspec.Struct]] = {
-        "": Config, "rate_limits": RateLimits, "polling": Polling, "clusters": ClusterConfig,
-        "source": SourceConfig, "log": LogConfig,
+        "": Config, "rate_limits": RateLimits, "limits": Limits, "polling": Polling,
+        "clusters": ClusterConfig, "source": SourceConfig, "log": LogConfig,
     }  # fmt: skip
     return structs.get(section.split(".")[0], Config).__struct_fields__
 
@@ -202,9 +207,8 @@ def _known(section: str) -> Sequence[str]:
 def _check(config: Config, path: str | None) -> None:
     where = path or "the configuration"
     for block in config.source:
-        if (
-            not block.paths and not block.options
-        ):  # an adapter that reads no files says in options what it reads
+        # An adapter that reads no files takes what it reads from its options.
+        if not block.paths and not block.options:
             raise ConfigError(f"{where}: source of adapter {block.adapter!r}: missing required field `paths`")
     for port in config.ports:
         if not 0 <= port <= 65535:
@@ -215,6 +219,11 @@ def _check(config: Config, path: str | None) -> None:
         raise ConfigError(f"{where}: default_cluster {config.default_cluster!r} has no [clusters] entry")
     polling = config.polling
     if not 0 < polling.fastest_seconds <= polling.slowest_seconds:
-        raise ConfigError(f"{where}: polling wants 0 < fastest_seconds <= slowest_seconds")
+        raise ConfigError(f"{where}: [polling] requires 0 < fastest_seconds <= slowest_seconds")
     if min(polling.read_bytes, polling.read_points, polling.threads) < 1:
-        raise ConfigError(f"{where}: polling wants read_bytes, read_points and threads of at least 1")
+        raise ConfigError(f"{where}: [polling] requires read_bytes, read_points and threads of at least 1")
+    limits = config.limits
+    if min(limits.query_seconds, limits.send_seconds, limits.log_send_seconds) <= 0:
+        raise ConfigError(f"{where}: the seconds of [limits] must be more than 0")
+    if limits.body_bytes < 1 or limits.cache_bytes < 0:
+        raise ConfigError(f"{where}: [limits] requires body_bytes > 0 and cache_bytes >= 0")

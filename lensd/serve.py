@@ -85,7 +85,7 @@ async def run(
         # Loops that take no handlers (Windows, a thread that is not the main one) leave Ctrl-C as it is.
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
-    app = make_app(store, config.settings(), poller)
+    app = make_app(store, config, poller)
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LONGEST_LINE
     )

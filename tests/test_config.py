@@ -13,6 +13,7 @@ from lensd.config import (
     ClusterConfig,
     Config,
     ConfigError,
+    Limits,
     LogConfig,
     Polling,
     RateLimits,
@@ -27,7 +28,7 @@ EXAMPLE = ROOT / "config.example.toml"
 
 def test_the_example_loads() -> None:
     config = load(str(EXAMPLE), {}, {})
-    assert config.settings().clusters["training-a"].url == "http://lensd.training-a:8080"
+    assert config.clusters["training-a"].url == "http://lensd.training-a:8080"
     assert config.ports == [8080]
 
 
@@ -36,6 +37,7 @@ def test_the_example_loads() -> None:
     [
         (None, Config),
         ("rate_limits", RateLimits),
+        ("limits", Limits),
         ("polling", Polling),
         ("clusters", ClusterConfig),
         ("source", SourceConfig),
@@ -53,13 +55,13 @@ def test_the_example_has_every_option_with_its_default(
     if section == "source":
         (values, *_) = tomllib.loads(EXAMPLE.read_text())[section]
     assert set(values) == set(struct.__struct_fields__)
-    if section in ("rate_limits", "polling", "log"):
+    if section in ("rate_limits", "limits", "polling", "log"):
         assert values == msgspec.structs.asdict(struct())
 
 
 def test_every_option_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
-    for struct in (Config, RateLimits, Polling, ClusterConfig, SourceConfig, LogConfig):
+    for struct in (Config, RateLimits, Limits, Polling, ClusterConfig, SourceConfig, LogConfig):
         for name in struct.__struct_fields__:
             assert re.search(rf"`\W*{name}\b|\[{name}", readme), name
 
@@ -76,6 +78,8 @@ def test_every_option_is_in_the_readme() -> None:
         ("log_level = 'loud'", "log_level 'loud' is none of"),
         ("default_cluster = 'moon'", "default_cluster 'moon' has no [clusters] entry"),
         ("[polling]\nfastest_seconds = 9.0", "0 < fastest_seconds <= slowest_seconds"),
+        ("[limits]\nquery_seconds = 0.0", "the seconds of [limits] must be more than 0"),
+        ("[limits]\nbody_bytes = 0", "[limits] requires body_bytes > 0"),
         ("[[source]]\nadapter = 'log'", "missing required field `paths`"),
     ],
 )

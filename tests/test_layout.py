@@ -16,19 +16,19 @@ SOURCES = sorted([*(ROOT / "lensd").rglob("*.py"), *(ROOT / "adapters").rglob("*
 
 #: From the ground up: what stands in a row may import what stands in the rows before it, and itself.
 LAYERS = (
-    ("lensd", "lensd.model", "lensd.hook"),
+    ("lensd", "lensd.model", "lensd.config", "lensd.hook"),
     ("lensd.discovery", "lensd.store", "lensd.tail", "lensd.wandb"),
     ("lensd.adapter", "lensd.query", "lensd.run"),
     ("lensd.testing", "lensd_log", "lensd_tensorboard", "lensd_wandb", "lensd_wandb_cloud", "lensd.ingest"),
     ("lensd.api",),
-    ("lensd.config",),
-    ("lensd.ingest.sources", "lensd.serve"),
+    ("lensd.serve",),
     ("lensd.cli",),
     ("lensd.__main__",),
 )
 
 ADAPTERS = ("lensd_log", "lensd_tensorboard", "lensd_wandb", "lensd_wandb_cloud")
 NOT_FOR_ADAPTERS = {
+    "lensd.config",
     "lensd.store",
     "lensd.query",
     "lensd.run",
@@ -40,7 +40,10 @@ NOT_FOR_ADAPTERS = {
 
 #: What may not be imported although it stands in a lower row.
 NEVER = {
-    "lensd.hook": {"lensd.model"},  # copied into environments without lensd: relative imports only
+    "lensd.hook": {
+        "lensd.model",
+        "lensd.config",
+    },  # copied into environments without lensd: relative imports only
     "lensd.store": {"lensd.hook"},
     "lensd.tail": {"lensd.hook"},
     "lensd.api": {"lensd.adapter", "lensd.discovery", "lensd.run", "lensd.hook", "lensd.testing"},

@@ -47,6 +47,7 @@ class LogAdapter:
 
     name = "log"
     data_source = "log"
+    shared_options = ("timezone", "ranks", "patterns")
 
     def __init__(self, options: Mapping[str, object] | None = None) -> None:
         given = dict(options or {})

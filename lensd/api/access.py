@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hmac
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from lensd.api.errors import ApiError
-from lensd.api.state import SETTINGS
+from lensd.api.state import CONFIG
 
 #: Paths that need no token, for probes.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
@@ -23,9 +24,9 @@ _EXPOSED = (
 @web.middleware
 async def access(request: web.Request, handler: Any) -> web.StreamResponse:
     """Check origin and token. Raises ApiError (401, 403)."""
-    settings = request.app[SETTINGS]
+    config = request.app[CONFIG]
     origin = request.headers.get("Origin")
-    allowed = _allowed(origin, settings.origins)
+    allowed = _allowed(origin, config.origins)
     if origin and not allowed and not _same_host(origin, request.host) and _changes(request):
         raise ApiError(403, f"requests from pages of {origin} are refused; name it in `origins` to allow it")
     if request.method == "OPTIONS" and allowed:
@@ -37,7 +38,7 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
                 "Access-Control-Max-Age": "600",
             },
         )
-    if settings.token and request.path not in OPEN_PATHS and not _holds(request, settings.token):
+    if config.token and request.path not in OPEN_PATHS and not _holds(request, config.token):
         raise ApiError(
             401,
             "a valid token is required: Authorization: Bearer TOKEN",
@@ -51,14 +52,14 @@ async def add_cors(request: web.Request, answer: web.StreamResponse) -> None:
     """Tell browsers that pages of the origins that are named may read the answer; done as a signal handler,
     so that errors and streamed answers get it as well."""
     origin = request.headers.get("Origin")
-    if origin and _allowed(origin, request.app[SETTINGS].origins):
+    if origin and _allowed(origin, request.app[CONFIG].origins):
         answer.headers["Access-Control-Allow-Origin"] = origin
         answer.headers["Access-Control-Expose-Headers"] = _EXPOSED
         varies = answer.headers.get("Vary")
         answer.headers["Vary"] = f"{varies}, Origin" if varies else "Origin"
 
 
-def _allowed(origin: str | None, origins: tuple[str, ...]) -> bool:
+def _allowed(origin: str | None, origins: Sequence[str]) -> bool:
     return origin is not None and ("*" in origins or origin in origins)
 
 

@@ -20,14 +20,13 @@ from lensd.api.ratelimit import RequestWindow, Sockets
 from lensd.api.request_metrics import REQUESTS, Requests, measured
 from lensd.api.responses import abort_all
 from lensd.api.routes import ROUTES
-from lensd.api.settings import Settings
 from lensd.api.state import (
+    CONFIG,
     DOCUMENT,
     HEALTH,
     INGEST,
     ROWS,
     SENDING,
-    SETTINGS,
     SOCKETS,
     STARTED,
     STORE,
@@ -37,16 +36,20 @@ from lensd.api.state import (
     WINDOW,
     PollerHealth,
 )
+from lensd.config import ApiConfig
 from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Store
 
 _THREADS = 8
 
+#: Large answers that are sent at a time. Each holds a reader of the store, of which there are 16.
+LARGE_ANSWERS = 8
+
 
 def make_app(
     store: Store,
-    settings: Settings | None = None,
+    config: ApiConfig | None = None,
     health: PollerHealth | None = None,
     *,
     clock: Callable[[], float] = time.monotonic,
@@ -57,18 +60,19 @@ def make_app(
     health: the poller; None if nothing is being read. clock: monotonic seconds, for rate limits.
     wall: seconds since the epoch.
     """
-    settings = settings or Settings()
+    config = config or ApiConfig()
+    limits, rates = config.limits, config.rate_limits
     openapi: Callable[[], bytes] = cache(lambda: document(ROUTES))
-    app = web.Application(middlewares=[measured, errors, access], client_max_size=settings.max_body)
+    app = web.Application(middlewares=[measured, errors, access], client_max_size=limits.body_bytes)
     app[STORE] = store
-    app[SETTINGS] = settings
+    app[CONFIG] = config
     app[HEALTH] = health
-    app[ROWS] = RowCache(settings.cached_tables, settings.cached_bytes)
-    app[WINDOW] = RequestWindow(settings.requests, settings.window_s, settings.exempt_loopback, clock)
-    app[SOCKETS] = Sockets(settings.websockets, settings.exempt_loopback)
+    app[ROWS] = RowCache(max_bytes=limits.cache_bytes)
+    app[WINDOW] = RequestWindow(rates.requests, rates.window_seconds, rates.exempt_loopback, clock)
+    app[SOCKETS] = Sockets(rates.websockets, rates.exempt_loopback)
     app[logs_ws.OPEN] = set()
     app[REQUESTS] = Requests()
-    app[STREAMS] = asyncio.Semaphore(settings.streams)
+    app[STREAMS] = asyncio.Semaphore(LARGE_ANSWERS)
     app[SENDING] = set()
     app[STARTED] = wall()
     app[WALL] = wall

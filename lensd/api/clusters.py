@@ -12,7 +12,7 @@ from yarl import URL
 from lensd.api.description import Handler
 from lensd.api.errors import ApiError, invalid
 from lensd.api.responses import abort
-from lensd.api.state import SETTINGS
+from lensd.api.state import CONFIG
 
 CLIENT = web.AppKey("client", aiohttp.ClientSession)
 _PASSED_ON = "X-Lensd-Passed-On"  # stops two daemons that name each other from passing a request on for ever
@@ -33,13 +33,13 @@ def per_cluster(handler: Handler) -> Handler:
 
 async def _pass_on(request: web.Request) -> web.StreamResponse | None:
     """The other daemon's answer, or None if the request is for this one. Raises ApiError."""
-    settings = request.app[SETTINGS]
-    name = request.query.get("cluster") or settings.default_cluster
+    config = request.app[CONFIG]
+    name = request.query.get("cluster") or config.default_cluster
     if not name or (_PASSED_ON in request.headers and "cluster" not in request.query):
         return None
-    peer = settings.clusters.get(name)
+    peer = config.clusters.get(name)
     if peer is None:
-        names = ", ".join(sorted(settings.clusters)) or "none (see [clusters] in the configuration)"
+        names = ", ".join(sorted(config.clusters)) or "none (see [clusters] in the configuration)"
         raise invalid(f"cluster is {name!r}; known are {names}")
     if _PASSED_ON in request.headers:
         raise invalid(f"cluster {name!r}: the request has been passed on once already")
@@ -50,8 +50,8 @@ async def _pass_on(request: web.Request) -> web.StreamResponse | None:
     headers |= {name: request.headers[name] for name in _REQUEST_HEADERS if name in request.headers}
     if peer.token:
         headers["Authorization"] = f"Bearer {peer.token}"
-    url = URL(peer.url + request.rel_url.raw_path, encoded=True).with_query(query)
-    timeout = aiohttp.ClientTimeout(total=None, connect=peer.timeout_s, sock_read=peer.timeout_s)
+    url = URL(peer.url.rstrip("/") + request.rel_url.raw_path, encoded=True).with_query(query)
+    timeout = aiohttp.ClientTimeout(total=None, connect=peer.timeout, sock_read=peer.timeout)
     answer: web.StreamResponse | None = None
     try:
         async with request.app[CLIENT].request(

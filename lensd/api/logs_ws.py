@@ -16,7 +16,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
 from lensd.api.runs import not_found
-from lensd.api.state import HEALTH, SETTINGS, SOCKETS, ask, in_thread
+from lensd.api.state import CONFIG, HEALTH, SOCKETS, ask, in_thread
 from lensd.query.logs import LogSource, log_path
 from lensd.tail import (
     LineChunk,
@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 OPEN: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("open_websockets")
 
 BACKLOG = 1000
+_POLL_S = 0.2  # between two looks at a log that is followed
 _LOOKS = 5  # at the log's file, for one at the database while there is no log yet
 _LINGER_S = 30.0  # in which a client that was dropped may still take what is on its way, the reason last
 _READ_BYTES = 256 << 10
@@ -153,8 +154,7 @@ class _LogStream:
         self._socket = socket
         self._run_id = run_id
         self._choice = choice
-        self._poll_s = request.app[SETTINGS].follow_seconds
-        self._patience_s = request.app[SETTINGS].patience_seconds
+        self._patience_s = request.app[CONFIG].limits.log_send_seconds
 
     async def run(self, source: LogSource) -> None:
         found = await self._appearance(source)
@@ -175,7 +175,7 @@ class _LogStream:
         """The log once there is one; None if there is none and nobody wants to wait."""
         current: LogSource | None = source
         while current is not None and current.path is None and not current.stored and self._choice.follow:
-            await asyncio.sleep(_LOOKS * self._poll_s)
+            await asyncio.sleep(_LOOKS * _POLL_S)
             current = await ask(
                 self._request, lambda reader: log_path(reader, self._run_id, self._choice.input)
             )
@@ -188,14 +188,14 @@ class _LogStream:
             if state == seen:
                 if not self._choice.follow:
                     return
-                await asyncio.sleep(self._poll_s)
+                await asyncio.sleep(_POLL_S)
                 continue
             try:
                 chunk, texts = await in_thread(self._request, partial(self._read, path, position))
             except OSError:  # between two rotations, or gone for good: the stream goes on if it comes back
                 if not self._choice.follow:
                     return
-                await asyncio.sleep(self._poll_s)
+                await asyncio.sleep(_POLL_S)
                 continue
             position = chunk.position
             if not await self._send_texts(texts):
@@ -226,7 +226,7 @@ class _LogStream:
             if len(lines) < _LINES:
                 if not choice.follow:
                     return
-                await asyncio.sleep(_LOOKS * self._poll_s)
+                await asyncio.sleep(_LOOKS * _POLL_S)
 
     def _read(self, path: str, position: Position | None) -> tuple[LineChunk, list[str]]:
         chunk = read_lines(path, position, _READ_BYTES)

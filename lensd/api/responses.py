@@ -19,7 +19,7 @@ from aiohttp import web
 
 from lensd.api.encode import gzipped, in_pieces
 from lensd.api.errors import ApiError
-from lensd.api.state import SENDING, SETTINGS, STARTED, STORE, STREAMS, in_thread
+from lensd.api.state import CONFIG, SENDING, STARTED, STORE, STREAMS, in_thread
 from lensd.store import Reader, ReadTimeout, StoreError
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 WHOLE = 1 << 20
 _WORTH_PACKING = 1400
 _WORTH_A_THREAD = 32 << 10
+_GRACE_S = 0.7  # for large answers to end when the daemon stops
 
 JSON = "application/json"
 
@@ -98,7 +99,7 @@ async def stream_read(
     content_type: str = JSON,
 ) -> web.StreamResponse:
     """Send what `parts` reads from the store. A client that goes away ends the reading."""
-    seconds = request.app[SETTINGS].read_seconds
+    seconds = request.app[CONFIG].limits.query_seconds
 
     def make(held: ExitStack) -> tuple[Iterable[bytes], Reader]:
         reader = held.enter_context(request.app[STORE].read(seconds=seconds))
@@ -193,7 +194,7 @@ async def _stream(
 
 
 async def _slot(request: web.Request) -> None:
-    seconds = request.app[SETTINGS].read_seconds
+    seconds = request.app[CONFIG].limits.query_seconds
     try:
         async with asyncio.timeout(seconds):
             await request.app[STREAMS].acquire()
@@ -212,13 +213,12 @@ async def _end(request: web.Request, making: _Making) -> None:
 async def abort_all(app: web.Application) -> None:
     """End the large answers that a moment is not enough for, so that the daemon's end waits for no client."""
     sending = app[SENDING].copy()
-    grace = app[SETTINGS].grace_seconds
     if sending:
-        _, late = await asyncio.wait(sending, timeout=grace)
+        _, late = await asyncio.wait(sending, timeout=_GRACE_S)
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=grace)
+            await asyncio.wait(late, timeout=_GRACE_S)
 
 
 async def _send(
@@ -231,7 +231,7 @@ async def _send(
     if packed:
         answer.headers["Content-Encoding"] = "gzip"
     making.go_on(first, packed)
-    path, patience = request.rel_url.raw_path, request.app[SETTINGS].write_seconds
+    path, patience = request.rel_url.raw_path, request.app[CONFIG].limits.send_seconds
 
     async def send() -> None:
         await answer.prepare(request)

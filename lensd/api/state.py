@@ -1,4 +1,4 @@
-"""What handlers share: the store, the settings, caches, and the threads that blocking work runs on."""
+"""What handlers share: the store, the configuration, caches, and the threads that blocking work runs on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from aiohttp import web
 
 from lensd.api.ratelimit import RequestWindow, Sockets
-from lensd.api.settings import Settings
+from lensd.config import ApiConfig
 from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache
 from lensd.store import Reader, Store
@@ -29,7 +29,7 @@ class PollerHealth(Protocol):
 
 
 STORE = web.AppKey("store", Store)
-SETTINGS = web.AppKey("settings", Settings)
+CONFIG = web.AppKey("config", ApiConfig)
 ROWS = web.AppKey("rows", RowCache)
 THREADS = web.AppKey("threads", ThreadPoolExecutor)
 HEALTH: web.AppKey[PollerHealth | None] = web.AppKey("health")
@@ -57,7 +57,7 @@ async def in_thread(request: web.Request, work: Callable[[], T]) -> T:
 
 async def ask(request: web.Request, query: Callable[[Reader], T]) -> T:
     """The result of a query function, which gets a reader of its own. Raises ReadTimeout, StoreError."""
-    store, seconds = request.app[STORE], request.app[SETTINGS].read_seconds
+    store, seconds = request.app[STORE], request.app[CONFIG].limits.query_seconds
 
     def work() -> T:
         with store.read(seconds=seconds) as reader:

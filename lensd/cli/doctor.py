@@ -54,7 +54,7 @@ def _claim(file: str, registry: Registry, options: Config) -> tuple[Adapter, Inp
     for name in sorted(
         registry.classes, key=lambda name: (name == "log", name)
     ):  # the log adapter takes any text
-        adapter = make(registry, name, options.options(name))
+        adapter = make(registry, name, options)
         if adapter is None:
             continue
         for input in adapter.discover(roots):

@@ -110,7 +110,7 @@ def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flag
         try:
             found, unavailable = sources(options)
             _tell_unavailable(unavailable)
-            poller = Poller(store, found, pace=options.pace())
+            poller = Poller(store, found, polling=options.polling)
             _say(f"database {store.path}")
             _warn(options)
             if once:
@@ -141,7 +141,7 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
         try:
             found, unavailable = sources(options)
             _tell_unavailable(unavailable)
-            poller = Poller(store, found, pace=options.pace())
+            poller = Poller(store, found, polling=options.polling)
             with _bar("reading") as progress:
                 poller.drain(progress=progress, final=True)
             with store.read() as reader:
@@ -195,7 +195,7 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
             store = Store.open(os.path.join(folder, "sources.db"))
             try:
                 found, unavailable = sources(options)
-                poller = Poller(store, found, pace=options.pace())
+                poller = Poller(store, found, polling=options.polling)
                 with _bar("looking") as progress:
                     poller.drain(progress=progress, final=True)
                 with store.read() as reader:

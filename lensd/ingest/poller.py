@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from lensd.adapter import Adapter, Budget, InputDead, InputGone, ReadError, RetryAfter
+from lensd.config import Polling
 from lensd.discovery import Roots
 from lensd.model import Batch, Input
 from lensd.store import Store, StoreError
@@ -25,19 +26,10 @@ log = logging.getLogger(__name__)
 Signature = tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How often and how much is read. Seconds, bytes and points."""
-
-    fastest: float = 0.2
-    slowest: float = 5.0
-    longest_wait: float = 300.0  # between attempts at an input that keeps failing
-    rescan: float = 2.0  # at the least; longer where a scan of the folders takes long
-    rescan_share: float = 0.003  # of one core that scanning may take
-    bytes: int = 16 << 20
-    points: int = 2 << 20
-    seconds: float = 0.25
-    threads: int = 2
+#: The longest wait between two attempts at an input that keeps failing.
+_LONGEST_WAIT_S = 300.0
+#: The share of one core that walking the folders may take: after a slow walk the next one waits longer.
+_SCAN_SHARE = 0.003
 
 
 @dataclass(slots=True)
@@ -93,11 +85,11 @@ class Poller:
         store: Store,
         sources: Sequence[AdapterSource],
         *,
-        pace: Pace | None = None,
+        polling: Polling | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self.pace = pace or Pace()
+        self._polling = polling or Polling()
         self.problems: dict[str, str] = {}  # path -> sentence, of the last scan
         self._store = store
         self._sources = list(sources)
@@ -183,7 +175,7 @@ class Poller:
                     log.log(level, "found %s: workload %s (%s)", each.name, each.workload, each.why)
         self._scanned = True
         cost = self._clock() - began
-        self._next_scan = self._clock() + max(self.pace.rescan, cost / self.pace.rescan_share)
+        self._next_scan = self._clock() + max(self._polling.rescan_seconds, cost / _SCAN_SHARE)
         return len(new)
 
     def poll(self, *, everything: bool = False) -> int:
@@ -247,7 +239,7 @@ class Poller:
             source.adapter.close()
 
     def _run(self) -> None:
-        with ThreadPoolExecutor(self.pace.threads, "lensd-read") as pool:
+        with ThreadPoolExecutor(self._polling.threads, "lensd-read") as pool:
             running: set[Future[int]] = set()
             while not self._stopping:
                 self._wake.clear()
@@ -256,14 +248,14 @@ class Poller:
                         self.scan()
                 except StoreError as error:
                     log.error("%s", error)
-                    self._next_scan = self._clock() + self.pace.slowest
+                    self._next_scan = self._clock() + self._polling.slowest_seconds
                 running = {future for future in running if not future.done()}
                 for each in self._due(False):
-                    if len(running) >= self.pace.threads:
+                    if len(running) >= self._polling.threads:
                         break
                     each.busy = True
                     running.add(pool.submit(self._visit_and_wake, each))
-                self._wake.wait(self._pause(len(running) >= self.pace.threads))
+                self._wake.wait(self._pause(len(running) >= self._polling.threads))
 
     def _visit_and_wake(self, each: Tracked) -> int:
         try:
@@ -275,7 +267,7 @@ class Poller:
     def _pause(self, full: bool) -> float:
         """Seconds until something is due; a read that ends wakes the thread earlier."""
         if full:
-            return self.pace.slowest
+            return self._polling.slowest_seconds
         now = self._clock()
         dues = [t.due for t in self.tracked() if not t.busy]
         return max(0.005, min([self._next_scan, *dues], default=now + 1.0) - now)
@@ -319,11 +311,11 @@ class Poller:
     def _read(self, each: Tracked, final: bool) -> Batch:
         if not each.loaded:
             each.cursor, each.loaded = self._store.cursor(each.input.id), True
-        pace = self.pace
+        polling = self._polling
         budget = Budget(
-            pace.bytes,
-            pace.points,
-            pace.seconds,
+            polling.read_bytes,
+            polling.read_points,
+            polling.read_seconds,
             now_ms=self._wall() * 1000.0,
             final=final,
             clock=self._clock,
@@ -343,11 +335,11 @@ class Poller:
         with self._lock:
             followed = each.input.path in self._followed
         if each.more:
-            each.interval, wait = self.pace.fastest, 0.0
+            each.interval, wait = self._polling.fastest_seconds, 0.0
         elif moved or followed:
-            each.interval = wait = self.pace.fastest
+            each.interval = wait = self._polling.fastest_seconds
         else:
-            each.interval = wait = min(self.pace.slowest, each.interval * 1.5)
+            each.interval = wait = min(self._polling.slowest_seconds, each.interval * 1.5)
         each.due = self._clock() + wait
 
     def _failed(self, each: Tracked, error: ReadError, signature: Signature) -> None:
@@ -366,9 +358,9 @@ class Poller:
         each.state, each.signature = state, signature
         # Nothing can come of reading again until the file itself changes.
         each.more = state == "waiting"
-        asked = error.seconds if isinstance(error, RetryAfter) else self.pace.slowest
+        asked = error.seconds if isinstance(error, RetryAfter) else self._polling.slowest_seconds
         wait = asked if state != "waiting" else asked * 2 ** min(each.failures - 1, 10)
-        each.due = self._clock() + min(wait, self.pace.longest_wait)
+        each.due = self._clock() + min(wait, _LONGEST_WAIT_S)
 
     def _not_stored(self, each: Tracked, error: StoreError) -> None:
         """The cursor did not move, so that the same is read again later and nothing is lost."""
@@ -377,8 +369,8 @@ class Poller:
             log.error("%s: not stored: %s", each.input.name, error)
         each.unstored = str(error)
         each.more = True
-        wait = self.pace.fastest * 2 ** min(each.failures, 10)
-        each.due = self._clock() + min(wait, self.pace.longest_wait)
+        wait = self._polling.fastest_seconds * 2 ** min(each.failures, 10)
+        each.due = self._clock() + min(wait, _LONGEST_WAIT_S)
 
 
 def _signature(given: Input) -> Signature:

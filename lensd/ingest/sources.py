@@ -1,6 +1,8 @@
-"""What a configuration says is to be read: an adapter, its options and its paths."""
+"""What a configuration says is to be read: adapters with their options and paths."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from lensd.adapter import Adapter
 from lensd.config import Config, ConfigError
@@ -9,28 +11,33 @@ from lensd.ingest.registry import OptionError, Registry, load
 
 
 def sources(config: Config, registry: Registry | None = None) -> tuple[list[AdapterSource], dict[str, str]]:
-    """What is to be read, and by name the adapters that are unavailable, with the reason.
+    """What to read; and for each adapter that is unavailable, by its name, the reason.
 
-    Inputs of `[[source]]` blocks come first: of two sources that find one file the first has it. Raises
+    `[[source]]` blocks come first: when two sources find the same file, the first one keeps it. Raises
     ConfigError for options that an adapter refuses.
     """
     registry = registry or load()
-    found: list[AdapterSource] = []
+    result: list[AdapterSource] = []
     for block in config.source:
-        made = make(registry, block.adapter, config.options(block.adapter) | block.options)
-        if made is not None:
-            found.append(AdapterSource(made, tuple(block.paths), block.workload or config.workload))
+        adapter = make(registry, block.adapter, config, block.options)
+        if adapter is not None:
+            result.append(AdapterSource(adapter, tuple(block.paths), block.workload or config.workload))
     if config.paths:
         for name in sorted(registry.classes):
-            adapter = make(registry, name, config.options(name))
+            adapter = make(registry, name, config)
             if adapter is not None:
-                found.append(AdapterSource(adapter, tuple(config.paths), config.workload))
-    return found, registry.unavailable
+                result.append(AdapterSource(adapter, tuple(config.paths), config.workload))
+    return result, registry.unavailable
 
 
-def make(registry: Registry, name: str, options: dict[str, object]) -> Adapter | None:
-    """An adapter of the registry. Raises ConfigError for options that it refuses."""
+def make(
+    registry: Registry, name: str, config: Config, options: Mapping[str, object] | None = None
+) -> Adapter | None:
+    """An adapter with the options it shares with the configuration, and `options` of its own; None where it
+    is unavailable. Raises ConfigError for options that it refuses."""
+    declared = getattr(registry.classes.get(name), "shared_options", ())
+    shared = {key: value for key, value in config.shared_options().items() if key in declared}
     try:
-        return registry.make(name, options)
+        return registry.make(name, shared | dict(options or {}))
     except OptionError as error:
         raise ConfigError(str(error)) from error

@@ -11,7 +11,7 @@ import pytest
 from aiohttp.test_utils import TestClient
 
 from lensd.api.app import make_app
-from lensd.api.settings import Settings
+from lensd.config import ApiConfig, RateLimits
 from lensd.model import Batch, Input, Points, Series
 from lensd.store import Store
 from tests.api.schemas import AnswerCheck
@@ -60,11 +60,15 @@ def fill(store: Store, count: int, *names: str, given: Input | None = None, begi
 
 @pytest.fixture
 def connect(aiohttp_client: Any, store: Store, clock: Clock) -> Iterator[Connect]:
-    """A client of an application with these settings. Answers that break their schema fail the test."""
+    """A client of an application with these options (fields of ApiConfig), without rate limits by default.
+
+    Answers that break their schema fail the test.
+    """
     check = AnswerCheck()
 
-    async def make(**settings: Any) -> Client:
-        app = make_app(store, Settings(**{"requests": 0} | settings), clock=clock)
+    async def make(**options: Any) -> Client:
+        config = ApiConfig(**({"rate_limits": RateLimits(requests=0)} | options))
+        app = make_app(store, config, clock=clock)
         app.middlewares.insert(0, check.middleware)
         client: Client = await aiohttp_client(app)
         return client

@@ -8,6 +8,7 @@ import base64
 import pytest
 
 from lensd.api.ratelimit import is_loopback
+from lensd.config import RateLimits
 from lensd.store import Store
 from tests.api.conftest import Client, Connect, fill
 
@@ -61,7 +62,7 @@ async def test_whole_and_streamed_answers_and_errors_may_be_read_by_named_pages(
     connect: Connect, store: Store
 ) -> None:
     fill(store, 60_000, "loss")
-    client = await connect(origins=("http://grafana.example",), requests=1)
+    client = await connect(origins=["http://grafana.example"], rate_limits=RateLimits(requests=1))
     seen = []
     for path in (DATA, f"{ROWS}?downsample=100", ROWS, "/api/runs/nobody", f"{DATA}?start=1"):
         answer = await client.get(path, headers=GRAFANA)
@@ -75,7 +76,7 @@ async def test_whole_and_streamed_answers_and_errors_may_be_read_by_named_pages(
 
 
 async def test_browsers_may_ask_first(connect: Connect) -> None:
-    client = await connect(token="t", origins=("http://grafana.example",))
+    client = await connect(token="t", origins=["http://grafana.example"])
     asked = GRAFANA | {"Access-Control-Request-Method": "GET"}
     answer = await client.options(DATA, headers=asked)
     assert answer.status == 204, "a preflight carries no token"
@@ -87,7 +88,7 @@ async def test_browsers_may_ask_first(connect: Connect) -> None:
 
 @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://127.0.0.1:1", "garbage"])
 async def test_posts_of_other_sites_are_refused(connect: Connect, origin: str) -> None:
-    client = await connect(origins=("http://grafana.example",))
+    client = await connect(origins=["http://grafana.example"])
     assert (await client.post("/v1/workloads", headers={"Origin": origin})).status == 403
     assert (await client.post("/v1/workloads", headers=GRAFANA)).status == 405
     own = {"Origin": str(client.make_url("")).rstrip("/")}
@@ -97,7 +98,7 @@ async def test_posts_of_other_sites_are_refused(connect: Connect, origin: str) -
 
 async def test_who_forwards_for_whom_is_not_believed(connect: Connect, store: Store) -> None:
     fill(store, 5, "loss")
-    client = await connect(requests=2)
+    client = await connect(rate_limits=RateLimits(requests=2))
     statuses = [
         (await client.get(ROWS, headers={"X-Forwarded-For": f"10.0.0.{number}"})).status
         for number in range(3)
@@ -107,7 +108,7 @@ async def test_who_forwards_for_whom_is_not_believed(connect: Connect, store: St
 
 async def test_loopback_is_exempt_only_if_configured(connect: Connect, store: Store) -> None:
     fill(store, 5, "loss")
-    client = await connect(requests=1, websockets=1, exempt_loopback=True)
+    client = await connect(rate_limits=RateLimits(requests=1, websockets=1, exempt_loopback=True))
     assert [(await client.get(ROWS)).status for _ in range(3)] == [200, 200, 200]
 
 

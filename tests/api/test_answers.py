@@ -14,6 +14,7 @@ import aiohttp
 import numpy as np
 import pytest
 
+from lensd.config import RateLimits
 from lensd.model import Batch, Points, Series
 from lensd.query import lens
 from lensd.query.results import PointsInfo, Slice
@@ -160,7 +161,7 @@ async def test_head_of_a_large_answer_leaves_the_connection_usable(connect: Conn
 )
 async def test_what_did_not_change_is_not_sent_again(connect: Connect, store: Store, path: str) -> None:
     fill(store, 5, "loss")
-    client = await connect(requests=60)
+    client = await connect(rate_limits=RateLimits())
     tag = (await client.get(path)).headers["ETag"]
     again = await client.get(path, headers={"If-None-Match": f'"other", {tag}'})
     assert (again.status, again.headers["ETag"], await again.read()) == (304, tag, b"")

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType
 
-from lensd.api import logs_ws
+from lensd.api import app, logs_ws
+from lensd.config import Limits, RateLimits
 from lensd.store import Reader, ReadTimeout, Store
 from tests.api.conftest import Client, Connect, fill
 from tests.conftest import StartDaemon, an_input
@@ -98,7 +99,7 @@ async def test_a_client_that_takes_nothing_is_let_go(
     connect: Connect, store: Store, readers: Readers
 ) -> None:
     fill(store, 200_000, "loss", "acc")
-    client = await connect(write_seconds=0.1)
+    client = await connect(limits=Limits(send_seconds=0.1))
     async with idle_client(client, DATA):
         await until(lambda: readers.open == 1)
         await readers.none()
@@ -119,16 +120,23 @@ async def test_the_time_of_a_client_is_not_that_of_the_reading(
     fill(store, 30_000, "loss")
     allowed: list[float] = []
     monkeypatch.setattr(Reader, "allow", lambda _, seconds: allowed.append(seconds))
-    client = await connect(read_seconds=7.0)
+    client = await connect(limits=Limits(query_seconds=7.0))
     body = await (await client.get(DATA)).read()
     assert allowed.count(7.0) > len(body) // (512 << 10), "every piece has its own time"
 
 
+@pytest.fixture
+def one_large_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An application made now sends one large answer at a time."""
+    monkeypatch.setattr(app, "LARGE_ANSWERS", 1)
+
+
+@pytest.mark.usefixtures("one_large_answer")
 async def test_large_answers_wait_for_one_another_without_readers(
     connect: Connect, store: Store, readers: Readers
 ) -> None:
     fill(store, 200_000, "loss", "acc")
-    client = await connect(streams=1, read_seconds=0.3)
+    client = await connect(limits=Limits(query_seconds=0.3))
     async with idle_client(client, DATA):
         await until(lambda: readers.open == 1)
         refused = await client.get(DATA)
@@ -141,9 +149,10 @@ async def test_large_answers_wait_for_one_another_without_readers(
     assert len((await (await client.get(DATA)).json())["data"]) == 400_000
 
 
+@pytest.mark.usefixtures("one_large_answer")
 async def test_answers_that_wait_are_sent_in_the_end(connect: Connect, store: Store) -> None:
     fill(store, 30_000, "loss")
-    client = await connect(streams=1)
+    client = await connect()
     answers = await asyncio.gather(*(client.get(DATA) for _ in range(6)))
     assert [len((await answer.json())["data"]) for answer in answers] == [30_000] * 6
 
@@ -159,7 +168,9 @@ def long_log(tmp_path: Path, store: Store) -> Path:
 async def test_a_client_that_reads_no_lines_is_dropped_with_a_reason(
     connect: Connect, long_log: Path
 ) -> None:
-    client = await connect(patience_seconds=0.2, websockets=2)
+    client = await connect(
+        limits=Limits(log_send_seconds=0.2), rate_limits=RateLimits(requests=0, websockets=2)
+    )
     async with idle_client(client, f"{LOGS}?tail=all", _UPGRADE) as stuck:
         async with client.ws_connect(f"{LOGS}?tail=1") as other:
             await other.receive_str(timeout=5)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lensd.api.app import make_app
-from lensd.api.settings import Cluster, Settings
+from lensd.config import ApiConfig, ClusterConfig
 from lensd.store import Store
 from tests.api.conftest import START, Connect, fill
 from tests.conftest import an_input
@@ -124,7 +124,7 @@ async def test_a_large_answer_streams_whole(connect: Connect, store: Store) -> N
 
 async def test_gzip_is_what_it_says(aiohttp_client: Any, store: Store) -> None:
     fill(store, 60_000, "loss")
-    client = await aiohttp_client(make_app(store, Settings()), auto_decompress=False)
+    client = await aiohttp_client(make_app(store, ApiConfig()), auto_decompress=False)
     answer = await client.get(DATA, headers={"Accept-Encoding": "gzip"})
     assert answer.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(await answer.read()))["total_count"] == 60_000
@@ -151,10 +151,10 @@ async def test_another_cluster_answers_for_itself(
     connect: Connect, aiohttp_server: Any, store: Store
 ) -> None:
     fill(store, 4, "loss")
-    peer = await aiohttp_server(make_app(store, Settings(token="secret")))
+    peer = await aiohttp_server(make_app(store, ApiConfig(token="secret")))
     clusters = {
-        "there": Cluster(str(peer.make_url("")).rstrip("/"), "secret"),
-        "down": Cluster("http://127.0.0.1:9", timeout_s=2.0),
+        "there": ClusterConfig(str(peer.make_url("")).rstrip("/"), "secret"),
+        "down": ClusterConfig("http://127.0.0.1:9", timeout=2.0),
     }
     client = await connect(clusters=clusters)
     answer = await client.get(f"{DATA}?cluster=there&metrics=%7Bloss%7D")

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from lensd.config import RateLimits
 from lensd.model import Batch, LogLine
 from lensd.store import Store
 from tests.api.conftest import Connect, fill
@@ -96,7 +97,7 @@ async def test_redraws_bars_and_colours(connect: Connect, log: Path) -> None:
 
 
 async def test_refusals_come_before_the_upgrade(connect: Connect, log: Path) -> None:
-    client = await connect(websockets=2)
+    client = await connect(rate_limits=RateLimits(websockets=2))
     for path, status in (
         ("/api/runs/nobody/logs/ws", 404),
         (f"{LOGS}?tail=x", 422),

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from lensd.config import Limits
 from lensd.ingest.push import Busy, Ingest
 from lensd.model import Batch
 from lensd.store import Store
@@ -252,7 +253,7 @@ async def test_who_finds_too_many_waiting_is_told_to_come_again(
 
 
 async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:
-    client = await connect(max_body=1000)
+    client = await connect(limits=Limits(body_bytes=1000))
     big = json.dumps(body(*[metric("loss", 0.5, step) for step in range(100)])).encode()
     for data, headers in ((big, {}), (gzip.compress(big), {"Content-Encoding": "gzip"})):
         assert (await client.post("/v1/wandb/metrics", data=data, headers=headers)).status == 413

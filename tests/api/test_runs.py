@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lensd.config import RateLimits
 from lensd.store import Store
 from tests.api.conftest import Clock, Connect, fill
 
@@ -64,7 +65,7 @@ async def test_unknown_paths_answer_in_their_dialect(connect: Connect) -> None:
 
 async def test_sixty_requests_a_minute(connect: Connect, store: Store, clock: Clock) -> None:
     fill(store, 5, "loss")
-    client = await connect(requests=60, window_s=60.0)
+    client = await connect(rate_limits=RateLimits())
     for left in range(59, -1, -1):
         answer = await client.get(ROWS)
         assert (answer.status, answer.headers["X-RateLimit-Remaining"]) == (200, str(left))

@@ -11,7 +11,7 @@ import pytest
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
-from lensd.ingest.poller import AdapterSource, Pace, Poller, Tracked
+from lensd.ingest.poller import AdapterSource, Poller, Tracked
 from lensd.model import Batch, Counts, Input, Points, Series
 from lensd.query import lens
 from lensd.store import Store, StoreError
@@ -97,7 +97,7 @@ def script() -> Script:
 @pytest.fixture
 def poller(store: Store, folder: Path, script: Script, clock: Clock) -> Poller:
     source = AdapterSource(script, [str(folder.parent)])
-    return Poller(store, [source], pace=Pace(), clock=clock, wall=lambda: 1.0)
+    return Poller(store, [source], clock=clock, wall=lambda: 1.0)
 
 
 def only(poller: Poller, name: str) -> Tracked:

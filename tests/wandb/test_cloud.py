@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
-from lensd.config import ConfigError
+from lensd.config import Config, ConfigError
 from lensd.discovery import Roots
 from lensd.ingest.registry import load
 from lensd.ingest.sources import make
@@ -277,7 +277,7 @@ def test_a_run_that_was_deleted_is_gone(cloud: Cloud) -> None:
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, object], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        make(load(), "wandb_cloud", options)
+        make(load(), "wandb_cloud", Config(), options)
 
 
 def test_without_options_nobody_is_asked() -> None:
