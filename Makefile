@@ -1,7 +1,7 @@
 # `make demo` and `make test` work on a fresh machine with Python 3.11 or later and make.
 PYTHON ?= python3
 BIN := .venv/bin
-# One process per core. Tests of one file stay in one process: they share daemons, environments and ports.
+# One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
 .PHONY: demo test quick test-sdks lint docs bench bench-logs fuzz clean help

@@ -1,7 +1,7 @@
-"""`make demo`: serves the sample runs of the repository, and one that a small training loop writes live.
+"""`make demo`: serve the sample runs of the repository, and one that a small training loop is writing.
 
-Copies the samples to `.demo/runs`, starts the loop and the daemon, and prints requests worth trying. Ctrl-C
-ends all of it. Extra arguments go to `lensd serve` (`make demo` uses port 8080, or any free one).
+Copies the samples to `.demo/runs`, starts the loop and the daemon, and prints requests to try. Ctrl-C
+ends everything. Extra arguments go to `lensd serve` (`make demo` uses port 8080, or any free one).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "data" / "runs"
-PLACE = ROOT / ".demo"
+FOLDER = ROOT / ".demo"
 
 REQUESTS = """
 Try, in another terminal:
@@ -31,10 +31,10 @@ Ctrl-C ends the demo.
 
 
 def main() -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):  # both end all of it, even where a shell ignores the first
+    for number in (signal.SIGINT, signal.SIGTERM):  # shells start background jobs with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
-    runs = PLACE / "runs"
-    shutil.rmtree(PLACE, ignore_errors=True)
+    runs = FOLDER / "runs"
+    shutil.rmtree(FOLDER, ignore_errors=True)
     shutil.copytree(SAMPLES, runs)
     (runs / "live-1").mkdir()
     training = subprocess.Popen(
@@ -43,7 +43,7 @@ def main() -> int:
     daemon = subprocess.Popen(
         [
             *(sys.executable, "-m", "lensd", "serve", str(runs)),
-            *("--db", str(PLACE / "lensd.db"), "--port", str(_port(8080)), *sys.argv[1:]),
+            *("--db", str(FOLDER / "lensd.db"), "--port", str(_port(8080)), *sys.argv[1:]),
         ],
         stdout=subprocess.PIPE,
         text=True,
@@ -56,7 +56,7 @@ def main() -> int:
                 print(REQUESTS.format(base=line.split()[-1].rstrip("/")), flush=True)
         return daemon.wait()
     except KeyboardInterrupt:
-        daemon.terminate()  # on Ctrl-C it has been told already, on SIGTERM nobody else tells it
+        daemon.terminate()  # Ctrl-C reaches the daemon too; SIGTERM reaches only this process
         return daemon.wait()
     finally:
         training.terminate()
@@ -66,15 +66,15 @@ def main() -> int:
         daemon.wait()
 
 
-def _port(wanted: int) -> int:
-    """The port if it is free, else 0, which lets the daemon pick one."""
+def _port(preferred: int) -> int:
+    """The port if it is free, else 0: the daemon then takes any free one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", wanted))
+            probe.bind(("127.0.0.1", preferred))
         except OSError:
             return 0
-    return wanted
+    return preferred
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""A tiny training loop that logs as people do: the live run of the demo.
+"""A small training loop with an ordinary log: the live run of the demo.
 
-Fits a line by gradient descent in plain Python, one log line per step, until it is stopped. It knows nothing
-of lensd, which only reads the file.
+Fits a line by gradient descent in plain Python and logs every step, until it is stopped. It does not use
+lensd; lensd reads its log file.
 """
 
 from __future__ import annotations
