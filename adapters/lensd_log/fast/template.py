@@ -52,8 +52,8 @@ class RecordColumns:
 class Template:
     """How to read lines of one shape.
 
-    sample: what one line of this shape says. gaps: [runs] bytes before each run of digits. fixed: runs that must be as in
-    the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
+    sample: what one line of this shape says. gaps: [runs] bytes before each run of digits. fixed: runs that
+    must be as in the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
     how long a step takes, and its unit in ms.
     """
 
