@@ -53,8 +53,8 @@ class Template:
     """How to read lines of one shape.
 
     sample: what one line of this shape says. gaps: [runs] bytes before each run of digits. fixed: runs that
-    must be as in the sample. numbers: by index of the value; those missing there do not vary. took: the value that tells
-    how long a step takes, and its unit in ms.
+    must be as in the sample. numbers: by index of the value; those missing there do not vary. took: the
+    value that tells how long a step takes, and its unit in ms.
     """
 
     shape: bytes
