@@ -12,7 +12,6 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from lensd.model import Input, Restarts
 
@@ -217,11 +216,6 @@ def metric_prefix(inner: Iterable[str]) -> str:
     `train/`, containers add nothing."""
     kept = [part for part in inner if part.lower() not in NAMELESS and not _VERSION.match(part)]
     return "".join(part + "/" for part in kept)
-
-
-def default_workload(path: str) -> str:
-    """The name a root gives to what lies directly in it."""
-    return Path(os.path.abspath(path)).name or "root"
 
 
 def _enters(name: str) -> bool:

@@ -150,10 +150,10 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
             bad = print_summary([each for each in inputs if each.id in read_now], poller.problems)
             if not read_now and not poller.problems:
                 fail(UNREADABLE, f"no runs found in {', '.join(paths)}: {_WANTED}")
-            unstored = [each for each in poller.tracked() if each.unstored]
+            unstored = [each for each in poller.tracked() if each.health.unstored]
             if unstored:
                 names = ", ".join(each.input.name for each in unstored)
-                fail(DATABASE, f"not all was stored of {names}: {unstored[0].unstored}")
+                fail(DATABASE, f"not all was stored of {names}: {unstored[0].health.unstored}")
             if bad:
                 raise SystemExit(UNREADABLE)
         finally:

@@ -61,10 +61,6 @@ class Registry:
             return None
         return made
 
-    def make_all(self) -> list[Adapter]:
-        """One of each, in order of name."""
-        return [made for name in sorted(self.classes) if (made := self.make(name)) is not None]
-
 
 def load() -> Registry:
     """Import every adapter that is installed. An import that fails is kept as a reason."""

@@ -1,5 +1,4 @@
-"""The poller's judgement: when an input is read, and what one that fails does to the others. No clock ticks
-here but the test's."""
+"""When the poller reads an input, and what a failing one does to the others. Only the tests move the clock."""
 
 from __future__ import annotations
 
@@ -11,7 +10,8 @@ import pytest
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.discovery import Roots
-from lensd.ingest.poller import AdapterSource, Poller, Tracked
+from lensd.ingest.poller import AdapterSource, Poller
+from lensd.ingest.tracked import Tracked
 from lensd.model import Batch, Counts, Input, Points, Series
 from lensd.query import lens
 from lensd.store import Store, StoreError
@@ -126,12 +126,12 @@ def test_an_input_at_rest_is_not_read(poller: Poller, folder: Path, script: Scri
         poller.poll()
         clock.now += 1.0
     assert script.reads["a.script"] == 2
-    assert only(poller, "a.script").interval == pytest.approx(5.0)
+    assert only(poller, "a.script").schedule.interval == pytest.approx(5.0)
     (folder / "a.script").write_text("give 30")
     clock.now += 5.0
     poller.poll()
     assert script.reads["a.script"] == 3
-    assert only(poller, "a.script").due == clock.now, "there is more: it is due at once"
+    assert only(poller, "a.script").schedule.due == clock.now, "there is more: it is due at once"
 
 
 def test_an_input_that_somebody_follows_is_looked_at_often(
@@ -144,11 +144,11 @@ def test_an_input_that_somebody_follows_is_looked_at_often(
         poller.poll()
         clock.now += 5.0
     poller.poll()
-    assert only(poller, "a.script").due == pytest.approx(clock.now + 0.2)
+    assert only(poller, "a.script").schedule.due == pytest.approx(clock.now + 0.2)
     release()
     clock.now += 5.0
     poller.poll()
-    assert only(poller, "a.script").due > clock.now + 0.2
+    assert only(poller, "a.script").schedule.due > clock.now + 0.2
 
 
 @pytest.mark.parametrize(("word", "state"), [("dead", "dead"), ("wait", "waiting"), ("break", "waiting")])
@@ -210,13 +210,13 @@ def test_what_could_not_be_stored_is_read_again(
     for _ in range(5):
         poller.poll()
         clock.now += 10.0
-    assert only(poller, "a.script").unstored == "the disk is full"
+    assert only(poller, "a.script").health.unstored == "the disk is full"
     monkeypatch.setattr(store, "apply", real)
     clock.now += 1000.0
     poller.drain()
     with store.read() as reader:
         assert lens.available(reader, "exp", None)[0].count == 2
-    assert only(poller, "a.script").unstored is None
+    assert only(poller, "a.script").health.unstored is None
 
 
 def test_scanning_takes_its_share_and_no_more(
