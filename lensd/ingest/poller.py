@@ -306,10 +306,13 @@ class Poller:
         batch = tracked.adapter.read(input, reading.cursor, budget)
         if batch.restart:
             log.info("%s: replaced or truncated, reading it from the start", input.name)
+        stored = 0
         if batch.cursor != reading.cursor or batch.facts or batch.point_count or tracked.health.state != "ok":
-            self._points += self._store.apply(input, batch, at_ms=budget.now_ms)
+            stored = self._store.apply(input, batch, at_ms=budget.now_ms)
         reading.cursor, reading.lag_bytes = batch.cursor, batch.lag_bytes
-        self._bytes += batch.counts.bytes
+        with self._lock:
+            self._points += stored
+            self._bytes += batch.counts.bytes
         return batch
 
     def _schedule(self, tracked: Tracked, *, moved: bool) -> None:

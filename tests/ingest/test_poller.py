@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -253,6 +254,27 @@ def test_the_thread_stops_when_told(poller: Poller, store: Store, folder: Path) 
     poller.stop(drain_seconds=5.0)
     with store.read() as reader:
         assert lens.available(reader, "exp", None)[0].count == 5
+
+
+def test_what_two_threads_read_at_the_same_time_is_counted(
+    poller: Poller, store: Store, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "a.script").write_text("give 1")
+    (folder / "b.script").write_text("give 1")
+    real, both, stored = store.apply, threading.Barrier(2, timeout=30), threading.Semaphore(0)
+
+    def together(input: Input, batch: Batch, *, at_ms: float = 0.0) -> int:
+        both.wait()  # both threads are in the middle of their reads now
+        count = real(input, batch, at_ms=at_ms)
+        stored.release()
+        return count
+
+    monkeypatch.setattr(store, "apply", together)
+    poller.start()
+    assert stored.acquire(timeout=30)
+    assert stored.acquire(timeout=30)
+    poller.stop()
+    assert (poller.progress().points, poller.progress().done_bytes) == (2, 2)
 
 
 def test_an_input_that_waits_is_read_again_though_nothing_is_written(
