@@ -1,8 +1,8 @@
 """Reads all inputs, again and again. Owns time, threads, budgets, backoff and fairness.
 
-It polls because shared volumes and NFS send no notifications of changes. Polling an idle input costs one `stat`
-per file, and the interval grows from `fastest_seconds` to `slowest_seconds` while nothing changes. A failing
-input or adapter affects no other: the failure becomes the input's health.
+It polls because shared volumes and NFS send no notifications of changes. Polling an idle input costs one
+`stat` per file, and the interval grows from `fastest_seconds` to `slowest_seconds` while nothing changes. A
+failing input or adapter affects no other: the failure becomes the input's health.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class Poller:
     # One input
 
     def _visit(self, tracked: Tracked, *, force: bool = False, final: bool = False) -> int:
-        """Poll one input: `stat` it, and read it if it changed or has more. Returns 1 if it had something new.
+        """Poll one input: `stat` it, and read it if it changed or has more. Returns 1 if something was new.
 
         force: read it in any case.
         """

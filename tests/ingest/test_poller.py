@@ -1,4 +1,4 @@
-"""When the poller reads an input, and what a failing one does to the others. Only the tests move the clock."""
+"""When the poller reads an input, and what a failing one does to the others. Only tests move the clock."""
 
 from __future__ import annotations
 
