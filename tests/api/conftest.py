@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from lensd.api import log_lines
 from lensd.api.app import make_app
 from lensd.config import ApiConfig, RateLimits
 from lensd.model import Batch, Input, Points, Series
@@ -20,6 +24,10 @@ from tests.conftest import an_input
 START = 1_795_000_000_000.0
 Client = TestClient[Any, Any]
 Connect = Callable[..., Awaitable[Client]]
+
+
+#: Seconds after which a test that waits for something has failed. Nothing that works takes long.
+HANG_S = 60.0
 
 
 class Clock:
@@ -59,19 +67,36 @@ def fill(store: Store, count: int, *names: str, given: Input | None = None, begi
 
 
 @pytest.fixture
-def connect(aiohttp_client: Any, store: Store, clock: Clock) -> Iterator[Connect]:
+def connect(
+    aiohttp_client: Any, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Connect]:
     """A client of an application with these options (fields of ApiConfig), without rate limits by default.
 
-    Answers that break their schema fail the test.
+    Log streams poll often. Answers that break their schema fail the test.
     """
+    monkeypatch.setattr(log_lines, "POLL_S", 0.01)
     check = AnswerCheck()
 
-    async def make(**options: Any) -> Client:
+    async def make(wall: Callable[[], float] = time.time, **options: Any) -> Client:
         config = ApiConfig(**({"rate_limits": RateLimits(requests=0)} | options))
-        app = make_app(store, config, clock=clock)
+        app = make_app(store, config, clock=clock, wall=wall)
         app.middlewares.insert(0, check.middleware)
         client: Client = await aiohttp_client(app)
         return client
 
     yield make
     assert not check.failures
+
+
+async def until(done: Callable[[], bool]) -> None:
+    """Wait for what happens on other threads or connections."""
+    async with asyncio.timeout(HANG_S):
+        while not done():  # noqa: ASYNC110 - nothing signals it
+            await asyncio.sleep(0.01)
+
+
+def running(client: Client) -> web.Application:
+    """The application that answers a client."""
+    app = client.app
+    assert isinstance(app, web.Application)
+    return app

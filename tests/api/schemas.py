@@ -49,7 +49,7 @@ def faults(value: Any, schema: dict[str, Any]) -> list[str]:
 
 
 class AnswerCheck:
-    """A middleware that compares answers with their description: status, headers, and JSON sent whole."""
+    """A middleware that compares answers with their description: status, headers, and whole JSON bodies."""
 
     def __init__(self) -> None:
         self.failures: list[str] = []

@@ -10,7 +10,7 @@ import pytest
 from lensd.api.ratelimit import is_loopback
 from lensd.config import RateLimits
 from lensd.store import Store
-from tests.api.conftest import Client, Connect, fill
+from tests.api.conftest import HANG_S, Client, Connect, fill
 
 ROWS = "/api/runs/w/metrics_step"
 DATA = "/api/v1/workloads/w/metrics/data"
@@ -21,7 +21,7 @@ async def raw(client: Client, request: bytes) -> bytes:
     """The answer to a request that a well-behaved client would not send."""
     reader, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(request)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(HANG_S):
         answer = await reader.read(65_536)
     writer.close()
     await writer.wait_closed()

@@ -12,8 +12,9 @@ from openapi_spec_validator import validate
 from lensd.api import reference
 from lensd.api.description import Route
 from lensd.api.routes import ROUTES
+from lensd.config import RateLimits
 from lensd.store import Store
-from tests.api.conftest import Client, Connect, fill
+from tests.api.conftest import Client, Connect, fill, running
 from tests.api.schemas import DOCUMENT, answer_faults, faults, operation
 from tests.conftest import DATA, ROOT
 
@@ -67,8 +68,7 @@ def test_operations_have_names_of_their_own() -> None:
 
 async def test_the_table_has_the_routes_that_the_application_has(connect: Connect) -> None:
     client = await connect()
-    app = client.app
-    assert isinstance(app, web.Application)
+    app = running(client)
     served = {
         (route.method, route.resource.canonical.replace("{uid:[^/]*}", "{uid}"))
         for route in app.router.routes()
@@ -100,7 +100,7 @@ async def call(client: Client, route: Route, prefix: str) -> None:
 
 async def test_every_route_answers_what_is_described(connect: Connect, store: Store) -> None:
     fill(store, 10, "loss", "acc")
-    client = await connect(requests=60)
+    client = await connect(rate_limits=RateLimits())
     pushes_first = sorted(ROUTES, key=lambda route: route.method == "GET")
     for route in pushes_first:
         for prefix in () if route.is_websocket else route.surface.prefixes:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from aiohttp import WSMsgType, WSServerHandshakeError
 
+from lensd.api.state import SOCKETS
 from lensd.config import RateLimits
 from lensd.model import Batch, LogLine
 from lensd.store import Store
-from tests.api.conftest import Connect, fill
+from tests.api.conftest import HANG_S, Connect, fill, running, until
 from tests.conftest import an_input
 
 LOGS = "/api/runs/w/logs/ws"
@@ -30,7 +31,7 @@ async def received(client: Any, query: str, count: int | None = None) -> list[st
     """The messages until the stream closes, or so many."""
     lines: list[str] = []
     async with client.ws_connect(f"{LOGS}?{query}") as socket:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             while count is None or len(lines) < count:
                 message = await socket.receive()
                 if message.type is not WSMsgType.TEXT:
@@ -58,32 +59,37 @@ async def test_no_backlog(connect: Connect, log: Path) -> None:
 
 
 async def test_new_lines_come_whole_and_once(connect: Connect, log: Path) -> None:
-    client = await connect()
+    client = await connect(wall=lambda: 0.0)  # the half line never looks like all that will come
     async with client.ws_connect(f"{LOGS}?tail=1") as socket:
-        assert await socket.receive_str(timeout=5) == "line 3000"
+        assert await socket.receive_str(timeout=HANG_S) == "line 3000"
         with log.open("ab") as file:
             file.write(b"half a ")
             file.flush()
             file.write("line, caf\u00e9".encode()[:-1])
-            file.flush()
-            with pytest.raises(TimeoutError):
-                await socket.receive_str(timeout=0.5)
-        # The timed-out wait closes this client's side: a new one goes on where it was.
+        assert await received(client, "follow=0&after=3000") == []
+        with log.open("ab") as file:
+            file.write("\u00e9\nnext\n".encode()[1:])
+        assert await socket.receive_str(timeout=HANG_S) == "half a line, caf\u00e9"
+        assert await socket.receive_str(timeout=HANG_S) == "next"
+
+
+async def test_the_half_line_of_a_dead_writer_is_sent_at_the_end(connect: Connect, log: Path) -> None:
     with log.open("ab") as file:
-        file.write("\u00e9\n".encode()[-2:])
-    assert (await received(client, "follow=0&after=3000"))[0] == "half a line, caf\u00e9"
+        file.write(b"killed her")
+    client = await connect(wall=lambda: log.stat().st_mtime + 5.1)
+    assert await received(client, "follow=0&after=2999") == ["line 3000", "killed her"]
 
 
 async def test_a_log_that_is_replaced_goes_on(connect: Connect, log: Path) -> None:
     client = await connect()
     async with client.ws_connect(f"{LOGS}?tail=1") as socket:
-        assert await socket.receive_str(timeout=5) == "line 3000"
+        assert await socket.receive_str(timeout=HANG_S) == "line 3000"
         log.write_text("new 1\nnew 2\n")
-        assert await socket.receive_str(timeout=5) == "new 1"
-        assert await socket.receive_str(timeout=5) == "new 2"
+        assert await socket.receive_str(timeout=HANG_S) == "new 1"
+        assert await socket.receive_str(timeout=HANG_S) == "new 2"
         with log.open("a") as file:
             file.write("new 3\n")
-        assert await socket.receive_str(timeout=5) == "new 3"
+        assert await socket.receive_str(timeout=HANG_S) == "new 3"
 
 
 async def test_redraws_bars_and_colours(connect: Connect, log: Path) -> None:
@@ -110,14 +116,10 @@ async def test_refusals_come_before_the_upgrade(connect: Connect, log: Path) -> 
         with pytest.raises(WSServerHandshakeError) as refused:
             await client.ws_connect(LOGS)
         assert refused.value.status == 429
-    for _ in range(50):  # those that left are noticed at once, not at their next line
-        try:
-            async with client.ws_connect(LOGS):
-                break
-        except WSServerHandshakeError:
-            await asyncio.sleep(0.02)
-    else:
-        pytest.fail("clients that left still count")
+    sockets = running(client)[SOCKETS]
+    await until(lambda: sockets.open == 0)  # those that left are noticed before their next line
+    async with client.ws_connect(LOGS):
+        pass
 
 
 async def test_pages_of_other_sites_are_refused(connect: Connect, log: Path) -> None:
@@ -132,7 +134,7 @@ async def test_a_browser_gives_its_token_in_the_address(connect: Connect, log: P
     with pytest.raises(WSServerHandshakeError):
         await client.ws_connect(LOGS)
     async with client.ws_connect(f"{LOGS}?token=t&tail=1") as socket:
-        assert await socket.receive_str(timeout=5) == "line 3000"
+        assert await socket.receive_str(timeout=HANG_S) == "line 3000"
 
 
 async def test_a_run_without_a_log_waits_for_one(connect: Connect, store: Store, tmp_path: Path) -> None:
@@ -143,14 +145,14 @@ async def test_a_run_without_a_log_waits_for_one(connect: Connect, store: Store,
         path = tmp_path / "late.log"
         path.write_text("here at last\n")
         fill(store, 1, "loss", given=an_input(path, id="late"))
-        assert await socket.receive_str(timeout=5) == "here at last"
+        assert await socket.receive_str(timeout=HANG_S) == "here at last"
 
 
 async def test_the_end_of_the_daemon_is_told(connect: Connect, log: Path) -> None:
     client = await connect()
     socket = await client.ws_connect(f"{LOGS}?tail=0")
-    await client.app.shutdown()
-    message = await socket.receive(timeout=5)
+    await running(client).shutdown()
+    message = await socket.receive(timeout=HANG_S)
     assert (message.type, message.data) == (WSMsgType.CLOSE, 1001)
 
 
@@ -167,6 +169,6 @@ async def test_console_output_that_no_file_holds(connect: Connect, store: Store)
     store.apply(given, Batch(b"2", lines=again))
     assert await received(client, "follow=0&tail=2") == ["line 2500, redrawn", "line 2501"]
     async with client.ws_connect(f"{LOGS}?tail=1") as socket:
-        assert await socket.receive_str(timeout=5) == "line 2501"
+        assert await socket.receive_str(timeout=HANG_S) == "line 2501"
         store.apply(given, Batch(b"3", lines=[LogLine(0.0, "line 2502")]))
-        assert await socket.receive_str(timeout=5) == "line 2502"
+        assert await socket.receive_str(timeout=HANG_S) == "line 2502"
