@@ -1,4 +1,4 @@
-"""The adapter: which files are W&B's transaction logs, and reading one from where its cursor stands."""
+"""The adapter for W&B's transaction logs: finds them, and reads one from where its cursor stands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
 from lensd.tail.binary import Snapshot, encode_cursor
 from lensd.tail.protobuf import WireError
 from lensd_wandb.cursor import WandbCursor
-from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, Frames, frames
+from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, frames
 from lensd_wandb.history import History
 from lensd_wandb.records import (
     CONFIG,
@@ -28,21 +28,20 @@ from lensd_wandb.records import (
     output_lines,
 )
 
-#: Bytes that are in memory at a time.
+#: Bytes that are in memory at a time, unless a record is longer.
 _WINDOW = 4 << 20
-_VALUE_BYTES = 24  # no value takes fewer bytes of its record
+_VALUE_BYTES = 24  # a value takes at least as many bytes of its record
 
 
 class WandbAdapter:
-    """`*.wandb` files, one input a file. A run that was resumed has several; they are attempts of one
-    workload, which is the run's id."""
+    """`*.wandb` files, one input each. A resumed run has several: attempts of one workload, the run's id."""
 
     name = "wandb"
     data_source = "wandb"
 
     def discover(self, roots: Roots) -> Iterable[Input]:
         for file in roots.files(lambda name: name.endswith(".wandb")):
-            if not file.name.endswith(".wandb"):  # a file that the user named
+            if not file.name.endswith(".wandb"):  # the user named this file
                 continue
             yield roots.input(
                 file,
@@ -53,7 +52,7 @@ class WandbAdapter:
             )
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-        """The next records. A torn one at the end is waited for; damage is stepped over and counted."""
+        """The next records. Waits for a torn one at the end; steps over damage and counts it."""
         try:
             with open(input.path, "rb", buffering=0) as file:
                 return _Read(file, input, cursor, budget).batch()
@@ -78,102 +77,101 @@ class _Read:
         self._history = _make_history(self._points, self._cursor.step)
         self._summaries: dict[int, tuple[bytes, int, int]] = {}
         self._lines: list[LogLine] = []
-        self._other = 0
+        self._other_matched = 0
 
     def batch(self) -> Batch:
         start = at = self._cursor.offset
-        note = None
         if at == 0:
             head = self._file.read(0, len(MAGIC))
             if not MAGIC.startswith(head):
                 raise InputDead(f"{self._input.name} is no W&B transaction log")
             if len(head) < len(MAGIC):
-                note = "nothing is written to it yet: the SDK keeps up to 32 KiB, or 15 s, to itself"
+                note = "nothing is written to it yet: the SDK buffers up to 32 KiB, or 15 s"
                 return Batch(b"" if self._restart else encode_cursor(self._cursor), note=note)
             at = len(MAGIC)
-        at, lost, more = self._take_frames(at)
+        at, lost, more = self._read_records(at)
         self._history.finish()
         for record, begin, end in self._summaries.values():
             self._facts.summary(record, begin, end)
-        self._counts.matched = self._history.matched + self._other
+        self._counts.matched = self._history.matched + self._other_matched
         self._counts.bytes = at - start
-        head_hash, trace = self._file.fingerprints(at)
+        head_digest, trace = self._file.fingerprints(at)
         cursor = WandbCursor(
-            offset=at, lost=lost, head=head_hash, trace=trace, step=self._history.step, partial=self._partial
+            offset=at,
+            lost=lost,
+            head=head_digest,
+            trace=trace,
+            step=self._history.step,
+            partial=self._partial,
         )
         return Batch(
             encode_cursor(cursor),
             self._points.build(self._input.prefix),
-            facts=self._facts.found,
+            facts=self._facts.facts,
             counts=self._counts,
             lines=self._lines,
             more=more,
             restart=self._restart,
             lag_bytes=max(0, self._size - at),
             log_format="wandb transaction log",
-            note=note,
         )
 
-    def _take_frames(self, at: int) -> tuple[int, bool, bool]:
-        """Take records until the end or the budget's: where reading goes on, whether in a record that is
-        lost, and whether there is more at once."""
-        begun, lost = at, self._cursor.lost
-        window = _WINDOW
+    def _read_records(self, at: int) -> tuple[int, bool, bool]:
+        """Take records from `at` until the file or the budget ends.
+
+        Returns where reading goes on, whether in a record whose beginning is lost, and whether there is more
+        to read at once.
+        """
+        start, lost = at, self._cursor.lost
+        window = 0  # bytes to look at for a record that is longer than the budget
         while True:
-            used = at - begun
-            room = (self._budget.points - self._point_count()) * _VALUE_BYTES
-            limit = max(1, min(self._budget.bytes - used, max(room, BLOCK), _WINDOW))
-            data = self._file.read(at, min(window, limit + BLOCK))
+            limit = 1 if window else self._limit(at - start)
+            data = self._file.read(at, window or limit + BLOCK)
             found = frames(data, at, limit, lost=lost)
             self._counts.skipped += found.skipped
-            self._take(found)
-            if found.end == at:
-                if at + len(data) >= self._size:
-                    return at, found.lost, False  # the rest is torn
-                if window > LONGEST:
-                    raise InputDead(f"{self._input.name} holds a record of over {LONGEST >> 20} MiB at {at}")
-                # A record that is longer than the window: look at more of it.
-                window = max(window, len(data)) * 4
-                data = self._file.read(at, window)
-                found = frames(data, at, 1, lost=lost)
-                self._counts.skipped += found.skipped
-                self._take(found)
-                if found.end == at:
-                    if at + len(data) >= self._size:
-                        return at, found.lost, False
-                    continue
-            at, lost, window = found.end, found.lost, _WINDOW
-            if self._budget.spent(at - begun, self._point_count()):
-                return at, lost, at < self._size
-            if at >= self._size:
-                return at, lost, False
+            for record in found.records:
+                self._take_record(record)
+            if found.end > at:
+                at, lost, window = found.end, found.lost, 0
+                if at >= self._size or self._budget.spent(at - start, self._point_count()):
+                    return at, lost, at < self._size
+            elif at + len(data) >= self._size:
+                return at, found.lost, False  # the rest is the beginning of a record
+            elif window > LONGEST:
+                raise InputDead(f"{self._input.name} holds a record of over {LONGEST >> 20} MiB at {at}")
+            else:
+                window = 4 * (window or _WINDOW)
+
+    def _limit(self, used_bytes: int) -> int:
+        """How many bytes of records may be taken next."""
+        points_left = self._budget.points - self._point_count()
+        bytes_left = self._budget.bytes - used_bytes
+        return max(1, min(bytes_left, max(points_left * _VALUE_BYTES, BLOCK), _WINDOW))
 
     def _point_count(self) -> int:
         return self._history.pending + self._points.points
 
-    def _take(self, found: Frames) -> None:
-        counts, history = self._counts, self._history
-        for record in found.records:
-            counts.records += 1
-            row = self._points.next_row()
-            try:
-                kind, begin, end = content(record)
-                if kind == HISTORY:
-                    if not history.add(record, begin, end, row):
-                        counts.unparsed += 1
-                    self._points.row = row
-                elif kind == SUMMARY:
-                    # One a row, most of them of the same keys: only the last one of a length is looked at.
-                    self._summaries.pop(end - begin, None)
-                    self._summaries[end - begin] = record, begin, end
-                elif kind:
-                    self._take_other(kind, record, begin, end)
-            except WireError:
-                counts.unparsed += 1
+    def _take_record(self, record: bytes) -> None:
+        self._counts.records += 1
+        row = self._points.next_row()
+        try:
+            kind, begin, end = content(record)
+            if kind == HISTORY:
+                if not self._history.add(record, begin, end, row):
+                    self._counts.unparsed += 1
+                self._points.row = row
+            elif kind == SUMMARY:
+                # One comes with each row, mostly with the same keys: read only the last one of each length.
+                self._summaries.pop(end - begin, None)
+                self._summaries[end - begin] = record, begin, end
+            elif kind:
+                self._take_other(kind, record, begin, end)
+        except WireError:
+            self._counts.unparsed += 1
 
     def _take_other(self, kind: int, record: bytes, begin: int, end: int) -> None:
         if kind == STATS:
-            self._other += add_stats(record, begin, end, self._history.step or 0, self._points)
+            self._other_matched += add_stats(record, begin, end, self._history.step or 0, self._points)
         elif kind == CONFIG:
             self._facts.config(record, begin, end)
         elif kind == RUN:

@@ -1,9 +1,8 @@
-"""Keys and values as history, summary, config and system records hold them, read one after another.
+"""Items: keys and values in history, summary, config and system records.
 
 Format: wandb SDK 0.12 to 0.31, `wandb_internal.proto`: HistoryItem, SummaryItem, ConfigItem and StatsItem
-agree in the fields that are read here. Values are JSON as Python and Go write it, with `NaN` and `Infinity`;
-a nested value is either a JSON object or, since 0.17, an item of its own with a path of keys. This is the
-plain reader, right in every case, to which the reader of whole columns (`rows`) is held.
+have the same numbers for the fields that are read here. Values are JSON as Python and Go write it, with `NaN`
+and `Infinity`. A nested value is either a JSON object or, since 0.17, an item of its own with a path of keys.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ _KEY, _NESTED, _BOOLEAN, _INTEGER, _NUMBER, _TEXT, _JSON, _VALUE = 1, 2, 4, 5, 6
 
 
 def item(data: bytes, begin: int, end: int) -> tuple[Path, Any]:
-    """Path and value of one item. Raises WireError for what is no item, ValueError for what is no JSON."""
+    """Path and value of one item. Raises WireError, and ValueError where the value is not JSON."""
     path: list[str] = []
     value: Any = None
-    for number, kind, given, first, last in fields(data, begin, end):
+    for number, kind, varint, first, last in fields(data, begin, end):
         if kind == BYTES:
             if number in (_KEY, _NESTED):
                 path.append(text(data, first, last))
@@ -31,27 +30,27 @@ def item(data: bytes, begin: int, end: int) -> tuple[Path, Any]:
         elif number == _NUMBER and kind == FIXED64:
             value = double(data, first)
         elif number == _INTEGER and kind == VARINT:
-            value = zigzag(given)
+            value = zigzag(varint)
         elif number == _BOOLEAN and kind == VARINT:
-            value = bool(given)
+            value = bool(varint)
     if not path:
-        raise WireError("an item without a key")
+        raise WireError("an item has no key")
     return tuple(path), value
 
 
 def path_of(data: bytes) -> Path:
-    """The path in the bytes of an item's keys alone. Raises WireError."""
+    """The path in the encoded keys of an item. Raises WireError."""
     return tuple(text(data, first, last) for _, _, _, first, last in fields(data, 0, len(data)))
 
 
 def items(data: bytes, begin: int, end: int, number: int = 1) -> dict[Path, Any]:
-    """The items of a message, by path; those that cannot be read are left out."""
-    found: dict[Path, Any] = {}
+    """The items of a message by path: its fields of that number. Leaves out those that are invalid."""
+    values: dict[Path, Any] = {}
     for field, kind, _, first, last in fields(data, begin, end):
         if field == number and kind == BYTES:
             try:
                 path, value = item(data, first, last)
             except ValueError:
                 continue
-            found[path] = value
-    return found
+            values[path] = value
+    return values

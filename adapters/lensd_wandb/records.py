@@ -1,7 +1,7 @@
-"""What the records of a `.wandb` file say, but for rows of history (`rows`).
+"""The records of a `.wandb` file, except rows of history (see `history`).
 
-Format: wandb SDK 0.12 to 0.31, `wandb_internal.proto`, message Record. Fields that are not named here are
-stepped over by their tag alone.
+Format: wandb SDK 0.12 to 0.31, `wandb_internal.proto`, message Record. Other fields are stepped over without
+reading their content.
 """
 
 from __future__ import annotations
@@ -15,20 +15,23 @@ from lensd.wandb.values import config_facts, name_of, number_of, scalar_facts, s
 from lensd_wandb.items import items
 
 HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT = 2, 3, 4, 5, 7, 13, 17, 18
-_WANTED = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT))
+_READ = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT))
 
-#: The beginning of nearly all records: their number, then history or a summary.
-_MOSTLY = re.compile(rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]([\x12\x1a])([\x80-\xff]{0,4}[\x00-\x7f])", re.DOTALL)
+#: The beginning of nearly all records: their number, then a row of history or a summary.
+_USUAL_HEAD = re.compile(
+    rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]([\x12\x1a])([\x80-\xff]{0,4}[\x00-\x7f])", re.DOTALL
+)
 
-#: Console output without an end of line is given as a line when it is as long as this.
-_LONGEST_LINE = 1 << 16
+#: Characters of console output after which a line is cut.
+_MAX_LINE = 1 << 16
 
 
 def content(record: bytes) -> tuple[int, int, int]:
-    """(field, begin, end) of what a record is about; field 0 for one that is about nothing of these. Raises
-    WireError."""
+    """(field, begin, end) of what a record holds; field 0 where that is none of those above.
+
+    Raises WireError."""
     at, end = 0, len(record)
-    head = _MOSTLY.match(record)
+    head = _USUAL_HEAD.match(record)
     if head:
         length = 0
         for place, byte in enumerate(head[2]):
@@ -41,8 +44,8 @@ def content(record: bytes) -> tuple[int, int, int]:
         if kind == BYTES:
             length, at = varint(record, at)
             if at + length > end:
-                raise WireError("a field that is cut off")
-            if tag >> 3 in _WANTED:
+                raise WireError("a field is cut off")
+            if tag >> 3 in _READ:
                 return tag >> 3, at, at + length
             at += length
         elif kind == VARINT:
@@ -53,16 +56,16 @@ def content(record: bytes) -> tuple[int, int, int]:
 
 
 class Facts:
-    """Collects facts of the run."""
+    """Collects the facts of a run."""
 
     def __init__(self) -> None:
-        self.found: dict[str, Fact] = {}
+        self.facts: dict[str, Fact] = {}
 
     def summary(self, data: bytes, begin: int, end: int) -> None:
-        self.found.update(scalar_facts("summary.", _nested(data, begin, end)))
+        self.facts.update(scalar_facts("summary.", _nested(data, begin, end)))
 
     def config(self, data: bytes, begin: int, end: int) -> None:
-        self.found.update(config_facts(_nested(data, begin, end)))
+        self.facts.update(config_facts(_nested(data, begin, end)))
 
     def run(self, data: bytes, begin: int, end: int) -> None:
         names = {2: "entity", 3: "project", 8: "name"}
@@ -70,55 +73,54 @@ class Facts:
             if kind != BYTES:
                 continue
             if number in names and last > first:
-                self.found[names[number]] = text(data, first, last)
+                self.facts[names[number]] = text(data, first, last)
             elif number == 4:
                 self.config(data, first, last)
             elif number == 17:
-                self.found["start_time"] = timestamp_ms(data, first, last) / 1000.0
+                self.facts["start_time"] = timestamp_ms(data, first, last) / 1000.0
 
     def exit(self, data: bytes, begin: int, end: int) -> None:
         code = 0  # a zero is not written
         for number, kind, value, _, _ in fields(data, begin, end):
             if number == 1 and kind == VARINT:
                 code = signed(value)
-        self.found["exit_code"] = code
-        self.found["status"] = "finished" if code == 0 else "failed"
+        self.facts["exit_code"] = code
+        self.facts["status"] = "finished" if code == 0 else "failed"
 
 
 def _nested(data: bytes, begin: int, end: int) -> dict[str, object]:
-    """The items of an update, paths joined."""
+    """The items of an update by name, those of the SDK's bookkeeping left out."""
     return {name_of(path): value for path, value in items(data, begin, end).items() if path[0][:1] != "_"}
 
 
 def add_stats(data: bytes, begin: int, end: int, step: int, points: SeriesBuilder) -> bool:
-    """Put a StatsRecord's numbers in at the last step of history."""
+    """Add the numbers of a StatsRecord at `step`; whether there were any."""
     ts_ms = None
     for number, kind, _, first, last in fields(data, begin, end):
         if number == 2 and kind == BYTES:
             ts_ms = timestamp_ms(data, first, last)
     if ts_ms is None:
         return False
-    given = False
+    before = points.points
     for path, value in items(data, begin, end, 3).items():
-        number_ = number_of(value)
-        if number_ is not None and path[0][:1] != "_":
-            points.add(system_name(name_of(path)), step, ts_ms, number_)
-            given = True
-    return given
+        measurement = number_of(value)
+        if measurement is not None and path[0][:1] != "_":
+            points.add(system_name(name_of(path)), step, ts_ms, measurement)
+    return points.points > before
 
 
 def output_lines(data: bytes, begin: int, end: int, partial: dict[str, str]) -> Iterator[LogLine]:
-    """The lines that an OutputRecord or OutputRawRecord completes; what is left of it waits in `partial`."""
-    stream, ts_ms, said = "stderr", 0.0, ""
+    """The lines that an OutputRecord or OutputRawRecord completes. `partial` keeps the rest, by stream."""
+    stream, ts_ms, output = "stderr", 0.0, ""
     for number, kind, value, first, last in fields(data, begin, end):
         if number == 1 and kind == VARINT:
             stream = "stdout" if value == 1 else "stderr"
         elif number == 2 and kind == BYTES:
             ts_ms = timestamp_ms(data, first, last)
         elif number == 3 and kind == BYTES:
-            said = text(data, first, last)
-    *whole, rest = (partial.pop(stream, "") + said).split("\n")
-    if len(rest) > _LONGEST_LINE:
+            output = text(data, first, last)
+    *whole, rest = (partial.pop(stream, "") + output).split("\n")
+    if len(rest) > _MAX_LINE:
         whole, rest = [*whole, rest], ""
     if rest:
         partial[stream] = rest

@@ -1,8 +1,8 @@
 """The block reader gives the same batches as the plain reader, whatever is in the file.
 
 Files are made of stretches of repeated steps, as writers make them, and of anything else between them; bytes
-are damaged anywhere. The thresholds of the block reader are lowered in one of the tests, so that its ways are
-taken in small files too, where hypothesis finds its counterexamples.
+are damaged anywhere. The thresholds of the block reader are lowered, so that it takes all its ways in small
+files too, where hypothesis finds its counterexamples.
 """
 
 from __future__ import annotations
@@ -190,16 +190,29 @@ def test_small_files_with_low_thresholds(
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=relaxed)
-@given(st.lists(stretches(300), min_size=1, max_size=5), st.integers(0, 99), flips, limits)
-def test_larger_files(
+@given(st.lists(stretches(60), min_size=1, max_size=5), st.integers(0, 99), flips, limits)
+def test_files_of_several_blocks(
     tmp_path_factory: pytest.TempPathFactory,
     parts: list[tuple[list[list[Maker]], int, int, int, bool]],
     seed: int,
     flips: list[tuple[float, int]],
     limits: tuple[int, int],
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "events.out.tfevents.large"
-    assert_same(path, damage(write(parts, seed), flips), limits)
+    """The thresholds are a fraction of the real ones and stay in proportion, so that every way of reading is
+    chosen by size: periods of a few and of many steps, several slabs and stretches, blocks that end anywhere.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(periods, "LEAST", 8)
+        patch.setattr(periods, "_MANY", 30)
+        patch.setattr(periods, "_SLAB", 2 << 10)
+        patch.setattr(periods, "_WIDE", 256)
+        patch.setattr(groups, "_FEW", 12)
+        patch.setattr(blocks, "_SMALL", 1 << 10)
+        patch.setattr(blocks, "_STRETCH", 200)
+        patch.setattr(blocks, "_AHEAD", 16)
+        patch.setattr(adapter_module, "BLOCK", 16 << 10)
+        path = tmp_path_factory.getbasetemp() / "events.out.tfevents.blocks"
+        assert_same(path, damage(write(parts, seed), flips), limits)
 
 
 @pytest.mark.parametrize("many", [1, 1 << 30])
