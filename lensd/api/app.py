@@ -18,7 +18,6 @@ from lensd.api.errors import errors
 from lensd.api.openapi import document
 from lensd.api.ratelimit import RequestWindow, Sockets
 from lensd.api.request_metrics import REQUESTS, Requests, measured
-from lensd.api.responses import abort_all
 from lensd.api.routes import ROUTES
 from lensd.api.state import (
     CONFIG,
@@ -36,6 +35,7 @@ from lensd.api.state import (
     WINDOW,
     PollerHealth,
 )
+from lensd.api.streaming import abort_all
 from lensd.config import ApiConfig
 from lensd.ingest.push import Ingest
 from lensd.query.rows import RowCache

@@ -11,8 +11,8 @@ from yarl import URL
 
 from lensd.api.description import Handler
 from lensd.api.errors import ApiError, invalid
-from lensd.api.responses import abort
 from lensd.api.state import CONFIG
+from lensd.api.streaming import abort
 
 CLIENT = web.AppKey("client", aiohttp.ClientSession)
 _PASSED_ON = "X-Lensd-Passed-On"  # stops two daemons that name each other from passing a request on for ever

@@ -166,8 +166,8 @@ def _present(column: np.ndarray[Any, np.dtype[np.float64]]) -> list[Any]:
     return values
 
 
-def in_pieces(parts: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
-    """The same bytes in pieces of about `size`."""
+def in_chunks(parts: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
+    """The same bytes in chunks of about `size` bytes."""
     held: list[bytes] = []
     length = 0
     for part in parts:

@@ -11,8 +11,9 @@ from lensd.api import params
 from lensd.api.clusters import per_cluster
 from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson
 from lensd.api.errors import ApiError
-from lensd.api.responses import etag, json_answer, stream_read, unchanged
+from lensd.api.responses import etag, json_answer, unchanged
 from lensd.api.state import ask
+from lensd.api.streaming import stream_read
 from lensd.query import lens
 from lensd.query.detection import detection
 from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo

@@ -12,8 +12,9 @@ from lensd.api import params
 from lensd.api.encode import column_names, row_objects, rows_json
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
-from lensd.api.responses import body_answer, etag, json_answer, pack, stream_made, takes_gzip, unchanged
+from lensd.api.responses import accepts_gzip, body_answer, compress, etag, json_answer, unchanged
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
+from lensd.api.streaming import stream_made
 from lensd.query import lens, runs
 from lensd.query.results import Axis, RowTable, RunProgress
 
@@ -92,17 +93,17 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
         return known
     if len(table) * len(column_names(table)) > _MANY:
         return await stream_made(request, lambda: rows_json(table), headers)
-    gzip = takes_gzip(request)
+    gzip = accepts_gzip(request)
     if table.encoded is None or (gzip and table.packed is None):
         await in_thread(request, lambda: _encode(table, gzip))
-    return await body_answer(request, table.encoded or b"", headers=headers, packed=table.packed)
+    return await body_answer(request, table.encoded or b"", headers=headers, compressed=table.packed)
 
 
 def _encode(table: RowTable, gzip: bool) -> None:
     """Keep the table's JSON with it, for whoever asks for the same rows again."""
     table.encoded = table.encoded or b"".join(rows_json(table))
     if gzip:
-        table.packed = pack(table.encoded)
+        table.packed = compress(table.encoded)
 
 
 async def progress(request: web.Request) -> web.StreamResponse:
