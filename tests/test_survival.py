@@ -7,8 +7,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Daemon, start_daemon
 from tests.tensorboard.writing import event, simple, version
+
+pytestmark = pytest.mark.slow  # twenty daemons are killed
 
 LINES = RECORDS = 1000
 KILLS = 20

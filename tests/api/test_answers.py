@@ -264,6 +264,7 @@ async def test_a_failure_half_way_does_not_look_like_an_end(
     assert (await client.get(DATA)).status == 200
 
 
+@pytest.mark.slow
 def test_five_million_points_take_little_memory(tmp_path: Path, serve: StartDaemon) -> None:
     store = Store.open(tmp_path / "x.db")
     (known,) = store.register([an_input()])

@@ -118,6 +118,7 @@ async def test_the_version_is_that_of_the_package(connect: Connect) -> None:
     assert await (await (await connect()).get("/api/health")).json() == {"status": "ok"}
 
 
+@pytest.mark.slow
 def test_a_variable_with_hundreds_of_metrics_fits_into_a_request(tmp_path: Path, serve: StartDaemon) -> None:
     daemon = serve("--once", "--db", str(tmp_path / "x.db"), str(tmp_path))
     names = ",".join(f"train/some_rather_long_name_of_a_metric_{number}" for number in range(800))

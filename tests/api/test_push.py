@@ -262,6 +262,7 @@ async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:
     assert answer.status == 200
 
 
+@pytest.mark.slow
 async def test_ten_thousand_keys_and_any_characters(connect: Connect) -> None:
     client = await connect()
     names = [f"key {number}/é\n{{}}," for number in range(10_000)]

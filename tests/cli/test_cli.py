@@ -65,6 +65,7 @@ def test_ingesting_twice_adds_nothing(database: str) -> None:
     assert f"{points} points" in again.stdout
 
 
+@pytest.mark.slow
 def test_sources_tell_what_is_read_and_what_hides_what(database: str) -> None:
     for arguments in (("--db", database), (RUNS,)):
         done = lensd("sources", *arguments)
@@ -80,6 +81,7 @@ def test_runs_are_listed(database: str) -> None:
     assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == set(os.listdir(RUNS))
 
 
+@pytest.mark.slow
 def test_export_gives_every_point(database: str) -> None:
     table = lensd("export", "--db", database, "--workload", "torch-mlp-1", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(table.stdout)))
@@ -157,12 +159,14 @@ def test_a_port_in_use_leaves_the_database_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "x.db").exists()
 
 
+@pytest.mark.slow
 def test_two_daemons_on_one_database(tmp_path: Path, serve: StartDaemon) -> None:
     serve(RUNS, "--db", str(tmp_path / "x.db"))
     done = lensd("serve", RUNS, "--port", "0", "--db", str(tmp_path / "x.db"))
     assert "is in use by another lensd" in refusal(done, 3)
 
 
+@pytest.mark.slow
 def test_a_corrupt_database(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"this is no database at all, but long enough to be read as one" * 99)
     for command in (("serve", RUNS, "--port", "0"), ("ingest", RUNS), ("runs",)):
@@ -177,6 +181,7 @@ def test_a_database_of_another_program(tmp_path: Path) -> None:
     assert "another program" in refusal(lensd("ingest", RUNS, "--db", str(tmp_path / "x.db")), 3)
 
 
+@pytest.mark.slow
 def test_a_database_of_a_newer_version(tmp_path: Path, database: str) -> None:
     path = tmp_path / "x.db"
     shutil.copy(database, path)
@@ -208,6 +213,7 @@ def test_a_database_that_is_a_folder(tmp_path: Path) -> None:
     assert "is a folder" in refusal(lensd("ingest", RUNS, "--db", str(tmp_path)), 3)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     """A quota on the file stands in for the disk: what does not fit is refused, what was there stays."""
     program = (
@@ -251,12 +257,14 @@ def test_the_default_database_is_one_for_each_set_of_roots(tmp_path: Path, serve
     assert any(line.startswith(f"database {tmp_path}/lensd/xgboost-1-") for line in daemon.lines)
 
 
+@pytest.mark.slow
 def test_several_ports_are_bound(tmp_path: Path, serve: StartDaemon) -> None:
     daemon = serve(str(DATA / "runs" / "xgboost-1"), "--once", "--port", "0", "--db", str(tmp_path / "x.db"))
     assert daemon.stop() == 0
     assert sum("listening on" in line for line in daemon.lines) == 2
 
 
+@pytest.mark.slow
 def test_a_database_can_be_read_while_a_daemon_writes_it(tmp_path: Path, serve: StartDaemon) -> None:
     serve(RUNS, "--db", str(tmp_path / "x.db"))
     store = Store.open(tmp_path / "x.db", read_only=True)

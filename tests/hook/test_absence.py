@@ -9,11 +9,15 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
+
 from lensd.hook.channel import Channel
 from lensd.hook.reporter import Reporter
 from lensd.hook.settings import HookSettings
 from lensd.hook.spool import Spool, open_leftover
 from tests.hook.conftest import Server, Training
+
+pytestmark = pytest.mark.slow  # each test starts training in processes of its own
 
 LONG = """
     import wandb
@@ -234,24 +238,22 @@ def test_errors_of_wandb_are_the_users_own(training: Training, server: Server) -
 
 
 def test_training_does_not_wait_for_the_server(training: Training, server: Server) -> None:
-    """Ten thousand log calls while not one request is answered."""
+    """Ten thousand log calls while not one request is answered. A call that waits would never return."""
     server.hold = threading.Event()
     out, _ = training.run(
         """
         import time, wandb
         run = wandb.init(project="p")
-        begun = time.monotonic()
-        slowest = 0.0
         from lensd_hook.interception import _observe
+        begun = time.thread_time()
         for step in range(10_000):
-            before = time.monotonic()
             _observe(run, {f"m{i}": i for i in range(20)}, step)
-            slowest = max(slowest, time.monotonic() - before)
-        print(time.monotonic() - begun)
+        print(time.thread_time() - begun)
         """,
         LENSD_WANDB_DRAIN_SECONDS="0",
+        LENSD_WANDB_TIMEOUT="3600",
     )
-    assert float(out) < 10, "a millisecond each, on the slowest machine"
+    assert float(out) < 10, "a millisecond of processor time each, on the slowest machine"
     server.hold.set()
     assert training.flush().returncode == 0
     assert len(server.points) == 200_000

@@ -13,6 +13,8 @@ from lensd.hook.settings import HookSettings
 from tests.conftest import needs_shared
 from tests.hook.conftest import Server, Training
 
+pytestmark = pytest.mark.slow  # each test starts training in processes of its own
+
 TINY = "import wandb; run = wandb.init(project='p', id='abc'); run.log({'loss': 1.0}); run.finish()"
 
 

@@ -14,6 +14,8 @@ from lensd.hook import install
 from tests.cli.test_cli import lensd as command
 from tests.hook.conftest import Server
 
+pytestmark = pytest.mark.slow  # each test starts training in processes of its own
+
 
 @pytest.fixture
 def python(tmp_path: Path) -> Path:

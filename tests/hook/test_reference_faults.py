@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.hook.conftest import Server, Training
+
+pytestmark = pytest.mark.slow  # each test starts training in processes of its own
 
 
 def test_every_one_of_many_fast_log_calls_arrives(training: Training, server: Server) -> None:
@@ -141,14 +142,20 @@ def test_a_server_that_answers_500_loses_nothing(training: Training, server: Ser
 
 def test_an_absent_server_loses_and_delays_nothing(training: Training, server: Server) -> None:
     server.stop()
-    begun = time.monotonic()
-    training.run("""
-        import wandb
+    out, _ = training.run(f"""
+        import socket, threading, wandb
+        connect = socket.socket.connect
+        def watched(self, address):
+            main = threading.current_thread() is threading.main_thread()
+            if main and address == ("127.0.0.1", {server.port}):
+                print("training connects itself")
+            return connect(self, address)
+        socket.socket.connect = watched
         wandb.init(project="p")
         for step in range(2000):
-            wandb.log({"loss": step})
+            wandb.log({{"loss": step}})
     """)
-    assert time.monotonic() - begun < 15
+    assert out == ""
     server.start()
     done = training.flush()
     assert done.stdout == f"2000 log calls of 1 spool files sent to {server.url}\n"
@@ -160,21 +167,19 @@ def test_an_absent_server_loses_and_delays_nothing(training: Training, server: S
 def test_a_server_that_hangs_delays_the_exit_no_longer_than_the_limit(
     training: Training, server: Server
 ) -> None:
-    """The reference waited ten seconds."""
+    """The reference waited ten seconds. An exit that waits for the answer would never come."""
     server.hold = threading.Event()
-    out, said = training.run(
+    _, said = training.run(
         """
-        import atexit, time, wandb
-        atexit.register(lambda: print(time.monotonic() - finished))  # runs after the hook's
+        import wandb
         wandb.init(project="p")
         for step in range(100):
             wandb.log({"loss": step})
         wandb.finish()
-        finished = time.monotonic()
         """,
         LENSD_WANDB_DRAIN_SECONDS="0.5",
+        LENSD_WANDB_TIMEOUT="3600",
     )
-    assert float(out) < 2.5
     assert "did not answer" in said
     assert list(server.series("loss")) == list(range(100)), "the server has it all, though it did not say so"
     server.hold.set()

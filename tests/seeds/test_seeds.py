@@ -22,6 +22,8 @@ import pytest
 from tests.conftest import DATA, SHARED, Daemon, needs_shared, start_daemon
 from tests.seeds.snippets import Snippet, requests, snippets
 
+pytestmark = pytest.mark.slow  # each test starts a daemon and a client
+
 SEEDS = SHARED / "seeds"
 DOCUMENTS = ["000-lens-api-zh.md", "001-lens-api-en.md", "002-runs-api-v1.1-zh.md", "003-runs-api-v1.0-en.md"]
 ALL = [s for name in DOCUMENTS if (SEEDS / name).exists() for s in snippets(SEEDS / name)]

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,6 +31,7 @@ BATCH = st.tuples(st.integers(0, 2), st.lists(RECORD, max_size=12), st.booleans(
     structured=st.tuples(st.booleans(), st.booleans(), st.booleans()),
     gap=st.sampled_from([0.0, 500.0, 1e6]),
 )
+@pytest.mark.slow
 def test_counts_are_those_of_what_is_shown(
     batches: list[tuple[int, list[tuple[int, list[tuple[str, float]]]], bool]],
     restarts: Restarts,

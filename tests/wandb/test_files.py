@@ -225,6 +225,7 @@ KEYS = ["loss", "a" * 10, "b" * 18, "k" * 130, "opt.lr", "é", "\x82", "x\ny", "
         max_size=12,
     )
 )
+@pytest.mark.slow
 def test_columns_say_what_reading_item_by_item_says(
     rows: list[tuple[list[tuple[str, str]], bool, random.Random]],
 ) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from tests.conftest import Daemon, StartDaemon
 
+pytestmark = pytest.mark.slow  # each test trains with wandb
+
 KEY = "lensd" + "0" * 35
 
 

@@ -14,6 +14,8 @@ from lensd.hook.install import source
 from tests.conftest import ROOT, Daemon, StartDaemon
 from tests.wandb.test_files import Reading
 
+pytestmark = pytest.mark.slow  # each test trains with wandb
+
 
 def start(folder: Path, script: str, python: str = sys.executable, **env: str) -> subprocess.Popen[str]:
     """A script with the SDK offline, in a process of its own."""
