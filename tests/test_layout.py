@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -92,6 +93,49 @@ def test_imports_go_one_way(path: Path) -> None:
             assert other, f"{name} belongs to no layer"
         if other and other != own:
             assert RANK[other] < RANK[own], f"{own} imports {name}"
+
+
+#: Who asks the store through its methods alone.
+OUTSIDE_THE_STORE = ("lensd.query", "lensd.api", *ADAPTERS)
+SQL = re.compile(
+    r"\s*(SELECT\b.*\bFROM|INSERT\b.*\bINTO|REPLACE\s+INTO|UPDATE\b.*\bSET|DELETE\s+FROM|WITH\b.*\bAS\s*\("
+    r"|CREATE\s+(TABLE|INDEX)|DROP\s+|PRAGMA\s)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def strings(tree: ast.AST) -> Iterator[str]:
+    """The string constants of a module; formatted ones with `x` in place of each value."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield "".join(str(v.value) if isinstance(v, ast.Constant) else "x" for v in node.values)
+
+
+def private_attributes(tree: ast.AST) -> Iterator[str]:
+    """Private attributes of a reader or a store that a module uses."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and re.match(r"_(?!_)", node.attr):
+            owner = ast.unparse(node.value)
+            if re.search(r"\b_?(reader|store)$", owner, re.IGNORECASE):
+                yield f"{owner}.{node.attr}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=module_name)
+def test_sql_is_for_the_store_alone(path: Path) -> None:
+    if module_name(path).startswith(OUTSIDE_THE_STORE):
+        tree = ast.parse(path.read_text())
+        assert [text for text in strings(tree) if SQL.match(text)] == []
+        assert list(private_attributes(tree)) == []
+
+
+def test_sql_and_private_attributes_would_be_found() -> None:
+    tree = ast.parse(
+        "reader._db.execute(f'SELECT {x} FROM input'); self._reader._db.execute('DELETE FROM a')"
+    )
+    assert len([text for text in strings(tree) if SQL.match(text)]) == 2
+    assert sorted(private_attributes(tree)) == ["reader._db", "self._reader._db"]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -15,7 +15,7 @@ from lensd.api.responses import etag, json_answer, unchanged
 from lensd.api.state import ask
 from lensd.api.streaming import stream_read
 from lensd.query import lens
-from lensd.query.detection import detection
+from lensd.query.framework import detection
 from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
 from lensd.store import Reader
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lensd.api.params import LogOptions
 from lensd.api.state import HEALTH, WALL, ask, in_thread
-from lensd.query.logs import LogSource, log_path
+from lensd.query.logs import LogSource, log_source
 from lensd.store import Reader
 from lensd.tail import (
     LineChunk,
@@ -59,7 +59,9 @@ class LogLines:
             if not self._options.follow:
                 return None
             await asyncio.sleep(_DATABASE_PERIODS * POLL_S)
-            log = await ask(self._request, lambda reader: log_path(reader, self._run_id, self._options.input))
+            log = await ask(
+                self._request, lambda reader: log_source(reader, self._run_id, self._options.input)
+            )
         return log
 
     async def _of_file(self, path: str, log: LogSource) -> AsyncIterator[list[str]]:
@@ -126,7 +128,7 @@ class LogLines:
         """The number of the first line to send, counted from 0."""
         if self._options.after is not None:
             return self._options.after
-        return 0 if self._options.tail is None else reader.log_line_from_end(input_id, self._options.tail)
+        return 0 if self._options.tail is None else reader.console_tail(input_id, self._options.tail)
 
     def _shown(self, lines: Iterable[bytes]) -> list[str]:
         """Lines as the client wants them: redrawn ones in their final state, without hidden progress bars."""
@@ -140,7 +142,7 @@ class LogLines:
 
 
 def _stored_lines(input_id: str, number: int, reader: Reader) -> list[tuple[int, str]]:
-    return reader.log_lines(input_id, number, _STORED_LINES)
+    return reader.console_lines(input_id, number, _STORED_LINES)
 
 
 def _start(path: str, log: LogSource, options: LogOptions) -> Position | None:

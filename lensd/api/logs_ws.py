@@ -17,7 +17,7 @@ from lensd.api.log_lines import LogLines
 from lensd.api.ratelimit import client
 from lensd.api.runs import not_found
 from lensd.api.state import CONFIG, SOCKETS, ask
-from lensd.query.logs import LogSource, log_path
+from lensd.query.logs import LogSource, log_source
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _CLOSE_S = 0.5
 async def logs(request: web.Request) -> web.StreamResponse:
     """Send the last lines, then each new line. Every refusal comes before the upgrade."""
     run_id, options = request.match_info["run_id"], params.log_options(request)
-    source = await ask(request, lambda reader: log_path(reader, run_id, options.input))
+    source = await ask(request, lambda reader: log_source(reader, run_id, options.input))
     if source is None:
         if options.input is None:
             raise not_found(run_id)

@@ -1,7 +1,7 @@
-"""Thinning that keeps the shape of curves: which points of many to show.
+"""Downsampling that keeps the shape of curves: which of many points to show.
 
-One series is thinned by LTTB (Steinarsson 2013; here tsdownsample's), rows of several columns by a form of it
-that looks at all columns at once. Pure functions of numpy columns that return ascending indices.
+A series is downsampled by LTTB (Steinarsson 2013, as implemented by tsdownsample), rows of several columns by
+a variant that considers all columns at once. Pure functions of numpy columns that return ascending indices.
 """
 
 from __future__ import annotations
@@ -18,131 +18,146 @@ from lensd.model import Floats, Ints
 Indices = npt.NDArray[np.intp]
 
 
-def thin(x: Ints | Floats, y: Floats, count: int) -> Indices:
-    """At most `count` (5 or more) points: first, last, least, greatest, and those of largest triangles.
+def downsample(x: Ints | Floats, y: Floats, count: int) -> Indices:
+    """At most `count` (5 or more) points: the first, last, least and greatest, and those of the largest
+    triangles.
 
     x: ascending. y: finite.
     """
     if len(y) <= count:
         return np.arange(len(y))
     lttb: Any = LTTBDownsampler
-    picked = lttb().downsample(x.astype(np.float64), np.ascontiguousarray(y), n_out=count - 2)
-    peaks = np.array([y.argmin(), y.argmax()])
-    return np.unique(np.concatenate((picked.astype(np.intp), peaks)))
+    index = lttb().downsample(x.astype(np.float64), np.ascontiguousarray(y), n_out=count - 2)
+    return np.unique(np.concatenate((index.astype(np.intp), [y.argmin(), y.argmax()])))
 
 
-def peaks(y: Floats, buckets: int) -> Indices:
-    """The least and the greatest of each of `buckets` equal stretches, and the first and last point."""
+def extremes(y: Floats, buckets: int) -> Indices:
+    """The first and the last point, and the least and the greatest of each of `buckets` equal stretches."""
     if len(y) <= 2 * buckets:
         return np.arange(len(y))
     size = len(y) // buckets
     body = y[: size * buckets].reshape(buckets, size)
     base = np.arange(buckets) * size
     rest = np.arange(size * buckets, len(y))
-    found = [base + body.argmin(axis=1), base + body.argmax(axis=1), np.array([0, len(y) - 1])]
+    index = [base + body.argmin(axis=1), base + body.argmax(axis=1), np.array([0, len(y) - 1])]
     if len(rest):
         tail = y[rest]
-        found.append(rest[[tail.argmin(), tail.argmax()]])
-    return np.unique(np.concatenate(found))
+        index.append(rest[[tail.argmin(), tail.argmax()]])
+    return np.unique(np.concatenate(index))
 
 
-def thin_rows(x: Ints | Floats, columns: Sequence[Floats], count: int) -> Indices:
-    """`count` rows: the first and the last, each column's least and greatest as far as there is room (columns
-    in their order), and of each bucket in between the row with the largest triangle over all columns, every
+def downsample_rows(x: Ints | Floats, columns: Sequence[Floats], count: int) -> Indices:
+    """`count` rows: the first, the last, each column's least and greatest as far as there is room (columns in
+    their order), and of each bucket in between the row with the largest triangle over all columns, every
     column scaled by its own range.
 
-    x: ascending. columns: of equal length, NaN where a row has no value. LTTB of one column, applied to
-    rows, loses the spikes of all others: on 9 columns with 20 spikes each, 100k rows to 2,000, it keeps 22
-    of 180 of them, this 170 and more.
+    x: ascending. columns: of equal length, not finite where a row has no value. LTTB of one column
+    loses the spikes of all others: downsampling 100,000 rows of 9 columns with 20 spikes each to 2,000, it
+    keeps 22 of 180 spikes, this function 170 or more.
     """
     total = len(x)
     if total <= count:
         return np.arange(total)
-    kept = _extremes(columns, total, count)
-    buckets = count - len(kept)
+    chosen = _extremes(columns, total, count)
+    buckets = count - len(chosen)
     if buckets <= 0 or not columns:
-        return _filled(kept, total, count)
-    return _filled(_largest_triangles(x, columns, kept, buckets), total, count)
+        return _padded(chosen, total, count)
+    return _padded(_largest_triangles(x, columns, chosen, buckets), total, count)
 
 
 def _extremes(columns: Sequence[Floats], total: int, count: int) -> list[int]:
-    kept = {0: None, total - 1: None}
+    chosen = {0: None, total - 1: None}
     for column in columns:
         finite = np.flatnonzero(np.isfinite(column))
         if len(finite):
             inside = column[finite]
             for index in (finite[inside.argmin()], finite[inside.argmax()]):
-                if len(kept) < count:
-                    kept[int(index)] = None
-    return sorted(kept)
+                if len(chosen) < count:
+                    chosen[int(index)] = None
+    return sorted(chosen)
 
 
 def _largest_triangles(
-    x: Ints | Floats, columns: Sequence[Floats], kept: list[int], buckets: int
+    x: Ints | Floats, columns: Sequence[Floats], chosen: list[int], buckets: int
 ) -> list[int]:
+    """The chosen rows, and of each bucket the row that spans the largest triangle with the row picked before
+    and the mean of the bucket after."""
     total = len(x)
     edges = np.linspace(1, total - 1, buckets + 1).astype(np.intp)
-    scaled = np.empty((total, len(columns)))
-    for index, column in enumerate(columns):
-        finite = column[np.isfinite(column)]
-        low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-        with np.errstate(over="ignore"):
-            spread = high - low
-        # A range beyond what a float holds: halves keep their order and their shape.
-        if not np.isfinite(spread):
-            low, spread = low / 2, high / 2 - low / 2
-            column = column / 2
-        scaled[:, index] = (column - low) / spread if spread > 0 else 0.0
-        if len(finite) < total:
-            scaled[~np.isfinite(column), index] = np.nan
-    place = (x - x[0]).astype(np.float64)
-    place /= place[-1] if place[-1] > 0 else 1.0
-
-    known = np.isfinite(scaled)
-    holes = not known.all()
-    starts = edges[:-1]
-    numbers = np.add.reduceat(known[: total - 1], starts, axis=0)
-    sums = np.add.reduceat((np.where(known, scaled, 0.0) if holes else scaled)[: total - 1], starts, axis=0)
-    means = np.divide(sums, numbers, out=np.full(sums.shape, np.nan), where=numbers > 0)
-    centres = np.add.reduceat(place[: total - 1], starts) / np.maximum(np.diff(edges), 1)
-    means = np.vstack([means, np.where(known[-1], scaled[-1], np.nan)])
-    centres = np.append(centres, place[-1])
+    scaled = np.column_stack([_scaled(column) for column in columns])
+    position = (x - x[0]).astype(np.float64)
+    position /= position[-1] if position[-1] > 0 else 1.0
+    present = np.isfinite(scaled)
+    has_gaps = not present.all()
+    means, centres = _bucket_means(scaled, present, position, edges)
 
     taken = np.zeros(total, np.bool_)
-    taken[kept] = True
-    picked = list(kept)
-    anchor, at = np.where(known[0], scaled[0], 0.0), place[0]
+    taken[chosen] = True
+    result = list(chosen)
+    before, before_x = np.where(present[0], scaled[0], 0.0), position[0]
     for bucket in range(buckets):
         lo, hi = edges[bucket], edges[bucket + 1]
         if lo >= hi:
             continue
-        rows = scaled[lo:hi]
-        ahead = means[bucket + 1]
-        if holes:
-            ahead = np.where(np.isnan(ahead), anchor, ahead)
+        after, after_x = means[bucket + 1], centres[bucket + 1]
+        if has_gaps:
+            after = np.where(np.isnan(after), before, after)
         area = np.abs(
-            (at - centres[bucket + 1]) * (rows - anchor) - (at - place[lo:hi])[:, None] * (ahead - anchor)
+            (before_x - after_x) * (scaled[lo:hi] - before)
+            - (before_x - position[lo:hi])[:, None] * (after - before)
         )
-        if holes:
+        if has_gaps:
             area[np.isnan(area)] = 0.0
-        best = area.max(axis=1)
-        best[taken[lo:hi]] = -1.0
-        index = int(best.argmax())
-        if best[index] < 0:
+        largest = area.max(axis=1)
+        largest[taken[lo:hi]] = -1.0
+        index = int(largest.argmax())
+        if largest[index] < 0:
             continue
         row = int(lo) + index
-        picked.append(row)
-        anchor = np.where(known[row], scaled[row], anchor) if holes else scaled[row]
-        at = place[row]
-    return picked
+        result.append(row)
+        before = np.where(present[row], scaled[row], before) if has_gaps else scaled[row]
+        before_x = position[row]
+    return result
 
 
-def _filled(picked: Sequence[int], total: int, count: int) -> Indices:
-    """Rows evenly spread over those not picked make up what empty buckets left."""
-    chosen = np.unique(np.asarray(picked, np.intp))
+def _scaled(column: Floats) -> Floats:
+    """A column scaled to 0..1 by its own range; NaN where it has no value."""
+    present = np.isfinite(column)
+    finite = column[present]
+    low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
+    with np.errstate(over="ignore"):
+        spread = high - low
+    if not np.isfinite(spread):  # the range overflows: scale halves, which have the same order and shape
+        low, spread = low / 2, high / 2 - low / 2
+        column = column / 2
+    if not spread > 0:
+        return np.where(present, 0.0, np.nan)
+    scaled = (column - low) / spread
+    if len(finite) < len(column):
+        scaled[~present] = np.nan
+    return np.asarray(scaled)
+
+
+def _bucket_means(
+    scaled: Floats, present: npt.NDArray[np.bool_], position: Floats, edges: Indices
+) -> tuple[Floats, Floats]:
+    """Mean values (one row per bucket, one column per column) and mean positions of the buckets, followed by
+    those of the last row."""
+    starts, end = edges[:-1], len(position) - 1
+    counts = np.add.reduceat(present[:end], starts, axis=0)
+    sums = np.add.reduceat(np.where(present, scaled, 0.0)[:end], starts, axis=0)
+    means = np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+    centres = np.add.reduceat(position[:end], starts) / np.maximum(np.diff(edges), 1)
+    last = np.where(present[-1], scaled[-1], np.nan)
+    return np.vstack([means, last]), np.append(centres, position[-1])
+
+
+def _padded(indices: Sequence[int], total: int, count: int) -> Indices:
+    """The chosen rows, and evenly spread others in place of what empty buckets did not supply."""
+    chosen = np.unique(np.asarray(indices, np.intp))
     missing = count - len(chosen)
     if missing > 0:
         free = np.setdiff1d(np.arange(total), chosen, assume_unique=True)
-        even = free[np.linspace(0, len(free) - 1, missing).astype(np.intp)]
-        chosen = np.union1d(chosen, even)
+        spread = free[np.linspace(0, len(free) - 1, missing).astype(np.intp)]
+        chosen = np.union1d(chosen, spread)
     return chosen

@@ -1,4 +1,4 @@
-"""What the Lens dialect asks of a workload: its sources, its metrics, their points, its iterations."""
+"""Workloads as the Lens API shows them: their data sources, metrics, points and iterations."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lensd.model import Floats, Ints
-from lensd.query.downsample import thin
-from lensd.query.points import slices, thinned, total
+from lensd.query.downsample import downsample
+from lensd.query.points import downsampled, slices, total
 from lensd.query.results import MetricInfo, PointsInfo, Selection, Slice, SourceCount
 from lensd.query.workloads import inputs, workloads
 from lensd.store.columns import joined
@@ -28,14 +28,14 @@ __all__ = [
     "workloads",
 ]
 
-#: What W&B's own rows carry beside metrics (documented for the Lens API).
+#: The fields of W&B's rows that are no metrics, as documented for the Lens API.
 WANDB_METADATA = frozenset({"step", "run_id", "source", "history", "created_at", "updated_at"})
 
 
 @dataclass(slots=True)
 class IterationSlice:
     """Consecutive iterations: `ts_ms` whole UTC milliseconds of the earliest report, `target` NaN where no
-    target iteration was told, `data_source` of that report."""
+    target iteration was reported, `data_source` of that report."""
 
     iteration: Ints
     ts_ms: Ints
@@ -47,12 +47,12 @@ class IterationSlice:
 
 
 def is_metric(data_source: str, name: str) -> bool:
-    """Whether a name of a source is a metric rather than W&B's bookkeeping."""
+    """Whether a name is that of a metric, not of W&B's bookkeeping."""
     return data_source != "wandb" or not (name in WANDB_METADATA or name.startswith("_"))
 
 
 def workload_version(reader: Reader, uid: str) -> int:
-    """Rises with every batch of the workload; 0 for one never seen."""
+    """Rises with every batch of the workload; 0 for an unknown one."""
     workload = reader.workload(uid)
     return workload.version if workload else 0
 
@@ -62,26 +62,31 @@ def sources(reader: Reader, uid: str) -> list[SourceCount]:
     workload = reader.workload(uid)
     if workload is None:
         return []
-    counts = {source: n for source, kind, _, n, _ in reader.counts(workload.id) if kind == "iteration"}
-    return [SourceCount(name, count) for name, count in sorted(counts.items(), key=lambda c: (-c[1], c[0]))]
+    iterations = [
+        SourceCount(count.data_source, count.points)
+        for count in reader.counts(workload.id)
+        if count.kind == "iteration"
+    ]
+    return sorted(iterations, key=lambda source: (-source.count, source.name))
 
 
 def available(reader: Reader, uid: str, data_source: str | None) -> list[MetricInfo]:
     """The metrics of a workload by name."""
     workload = reader.workload(uid)
-    found: dict[str, MetricInfo] = {}
-    for source, kind, name, count, _ in sorted(reader.counts(workload.id)) if workload else []:
-        if kind == "metric" and data_source in (None, source) and is_metric(source, name):
-            metric = found.setdefault(name, MetricInfo(name, [], 0))
+    metrics: dict[str, MetricInfo] = {}
+    for view in sorted(reader.counts(workload.id)) if workload else []:
+        source, name = view.data_source, view.name
+        if view.kind == "metric" and data_source in (None, source) and is_metric(source, name):
+            metric = metrics.setdefault(name, MetricInfo(name, [], 0))
             metric.data_source.append(source)
-            metric.count += count
-    return [found[name] for name in sorted(found)]
+            metric.count += view.points
+    return [metrics[name] for name in sorted(metrics)]
 
 
 def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, Iterator[Slice]]:
     """The points selected, by metric name, data source, timestamp and iteration; only finite ones.
 
-    The slices are read as they are asked for: one after the other, and on the thread that has the reader.
+    Each slice is read when the iterator is advanced, which must happen on the reader's thread.
     """
     workload = reader.workload(uid)
     info = PointsInfo(reader.version())
@@ -89,8 +94,8 @@ def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, 
     if workload is not None:
         for member in reader.members(workload.id, data_source=selection.data_source, kind="metric"):
             source = member.input.data_source
-            wanted = selection.metrics is None or member.name in selection.metrics
-            if wanted and is_metric(source, member.name) and selection.input in (None, member.input.key):
+            selected = selection.metrics is None or member.name in selection.metrics
+            if selected and is_metric(source, member.name) and selection.input in (None, member.input.key):
                 views.setdefault((member.name, source), []).append(member)
     plans = [(view, _planned(views[view], selection)) for view in sorted(views)]
     if selection.downsample is not None:
@@ -108,10 +113,8 @@ def _point_slices(
     reader: Reader, plans: list[tuple[tuple[str, str], list[Part]]], selection: Selection
 ) -> Iterator[Slice]:
     for (name, source), parts in plans:
-        stream = slices(reader, parts, selection)
-        if selection.downsample is not None:
-            stream = thinned(reader, parts, selection)
-        for columns, number in stream:
+        read = slices if selection.downsample is None else downsampled
+        for columns, number in read(reader, parts, selection):
             yield Slice(
                 name,
                 source,
@@ -125,7 +128,7 @@ def _point_slices(
 def iteration_times(
     reader: Reader, uid: str, selection: Selection
 ) -> tuple[PointsInfo, Iterator[IterationSlice]]:
-    """When each iteration was first reported, ascending; over all sources unless one is selected."""
+    """When each iteration was first reported, ascending, by the selected data source or by any."""
     workload = reader.workload(uid)
     info = PointsInfo(reader.version())
     by_source: dict[str, list[Part]] = {}
@@ -144,9 +147,9 @@ def iteration_times(
                 by_source[source] = _planned(steps, selection)
     stream = _iteration_slices(reader, by_source, selection)
     if selection.downsample is not None:
-        every = list(stream)
-        info.total_points = sum(len(each) for each in every)
-        return info, iter(_thin_iterations(every, selection.downsample))
+        all_slices = list(stream)
+        info.total_points = sum(len(each) for each in all_slices)
+        return info, iter(_downsampled_iterations(all_slices, selection.downsample))
     return info, stream
 
 
@@ -159,34 +162,34 @@ def _iteration_slices(
             joined([reader.read(part, lo, hi, kind="iteration") for part in by_source[name]])
             for name in names
         ]
-        every = joined(pieces)
+        points = joined(pieces)
         origin = np.repeat(np.arange(len(names)), [len(piece) for piece in pieces])
-        order = np.lexsort((origin, every.ts_ms, every.step))
-        step = every.step[order]
+        order = np.lexsort((origin, points.ts_ms, points.step))
+        step = points.step[order]
         first = np.append(True, step[1:] != step[:-1]) if len(step) else np.empty(0, np.bool_)
         chosen = order[first]
-        ts_ms = np.rint(every.ts_ms[chosen]).astype(np.int64)
+        ts_ms = np.rint(points.ts_ms[chosen]).astype(np.int64)
         keep = np.ones(len(chosen), np.bool_)
         if selection.start_ms is not None and selection.end_ms is not None:
             keep = (ts_ms >= selection.start_ms) & (ts_ms <= selection.end_ms)
         if selection.since is not None:
-            keep &= every.version[chosen] > selection.since
+            keep &= points.version[chosen] > selection.since
         chosen = chosen[keep]
         if len(chosen):
             yield IterationSlice(
-                every.step[chosen],
+                points.step[chosen],
                 ts_ms[keep],
-                every.value[chosen],
+                points.value[chosen],
                 [names[index] for index in origin[chosen]],
             )
 
 
-def _thin_iterations(every: list[IterationSlice], count: int) -> list[IterationSlice]:
-    if not every:
+def _downsampled_iterations(all_slices: list[IterationSlice], count: int) -> list[IterationSlice]:
+    if not all_slices:
         return []
-    step = np.concatenate([each.iteration for each in every])
-    ts_ms = np.concatenate([each.ts_ms for each in every])
-    target = np.concatenate([each.target for each in every])
-    source = [name for each in every for name in each.data_source]
-    kept = thin(step, ts_ms.astype(np.float64), count)
-    return [IterationSlice(step[kept], ts_ms[kept], target[kept], [source[index] for index in kept])]
+    step = np.concatenate([each.iteration for each in all_slices])
+    ts_ms = np.concatenate([each.ts_ms for each in all_slices])
+    target = np.concatenate([each.target for each in all_slices])
+    source = [name for each in all_slices for name in each.data_source]
+    index = downsample(step, ts_ms.astype(np.float64), count)
+    return [IterationSlice(step[index], ts_ms[index], target[index], [source[at] for at in index])]

@@ -1,4 +1,4 @@
-"""Which file holds the log lines of a workload."""
+"""Where the log lines of a run come from."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass, field
 
 from lensd.model import LineMark
+from lensd.store.catalogue import StoredInput
 from lensd.store.reader import Reader
 
 
 @dataclass(slots=True)
 class LogSource:
-    """Where the log stream of a run reads: the file `path`; else, where `stored`, the lines that the database
-    has of the input; else nowhere yet."""
+    """Where the log stream of a run reads: the file `path`; else, if `stored`, the console output that the
+    database holds of the input; else nowhere yet."""
 
     path: str | None = None
     input_id: str | None = None
@@ -20,38 +21,32 @@ class LogSource:
     stored: bool = False
 
 
-def log_path(reader: Reader, run_id: str, input: str | None) -> LogSource | None:
-    """The log of a run: the input asked for, else its `logs.txt`, else the text log written last, else the
-    console output that another input brought. None for a run (or an input) never seen."""
+def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource | None:
+    """The log of a run: the selected input, else its `logs.txt`, else the text log written last, else the
+    console output that another input holds. None for an unknown run or input."""
     workload = reader.workload(run_id)
     if workload is None:
         return None
-    sql = "SELECT key, path, structured FROM input WHERE workload_id = ? AND adapter = 'log' ORDER BY path"
-    rows = [(str(key), str(path), bool(s)) for key, path, s in reader.rows(sql, (workload.id,))]
-    if input is not None:
-        chosen = [(key, path) for key, path, _ in rows if key == input]
-        if not chosen and _stored(reader, workload.id, input) is None:
-            return None
+    logs = [each for each in reader.inputs(workload.id) if each.adapter == "log"]
+    if input_id is not None:
+        logs = [each for each in logs if each.id == input_id]
     else:
-        chosen = [(key, path) for key, path, structured in rows if not structured]
-        chosen.sort(key=lambda each: (os.path.basename(each[1]) == "logs.txt", _written(each[1])))
-    if not chosen:
-        brought = _stored(reader, workload.id, input)
-        return LogSource(input_id=brought, stored=brought is not None)
-    key, path = chosen[-1]
-    return LogSource(path, key, reader.line_marks(key))
+        logs = sorted((each for each in logs if not each.structured), key=_preference)
+    if logs:
+        log = logs[-1]
+        return LogSource(log.path, log.id, reader.line_marks(log.id))
+    consoles = reader.console_inputs(workload.id)
+    if input_id is not None:
+        return LogSource(input_id=input_id, stored=True) if input_id in consoles else None
+    return LogSource(input_id=consoles[0], stored=True) if consoles else LogSource()
 
 
-def _stored(reader: Reader, workload_id: int, input: str | None) -> str | None:
-    """The input with console output that reported last, or the one asked for."""
-    sql = """
-        SELECT key FROM input WHERE workload_id = ? AND (? IS NULL OR key = ?)
-        AND EXISTS (SELECT 1 FROM log_line WHERE input_id = input.id) ORDER BY max_ts DESC LIMIT 1"""
-    found = reader.rows(sql, (workload_id, input, input))
-    return next((str(key) for (key,) in found), None)
+def _preference(log: StoredInput) -> tuple[bool, float, str]:
+    """The preferred log sorts last."""
+    return os.path.basename(log.path) == "logs.txt", _mtime(log.path), log.path
 
 
-def _written(path: str) -> float:
+def _mtime(path: str) -> float:
     try:
         return os.stat(path).st_mtime
     except OSError:

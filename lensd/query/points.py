@@ -1,4 +1,4 @@
-"""Points of a view in order of time, piece by piece: memory stays bounded however many there are."""
+"""The points of a view in order of time, piece by piece, so that memory stays bounded."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lensd.query.downsample import peaks, thin
+from lensd.model import Ints
+from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
 from lensd.store.plan import Part
-from lensd.store.reader import Reader, StepWindow
+from lensd.store.reader import Reader
+from lensd.store.windows import StepWindow
 
-#: Points that are decoded together when a view is thinned; beyond, its chunks are asked for their peaks.
+#: Views of at most so many points are decoded before they are downsampled. Of larger ones only candidates are
+#: considered, most of which the rows of chunks supply without decoding.
 DECODED = 1 << 20
-_RATIO = 4  # candidates per point wanted (MinMaxLTTB's ratio)
+_RATIO = 4  # candidates per returned point, as in MinMaxLTTB
 
 
 @dataclass(slots=True)
 class _Group:
-    """Windows whose times run into one another, so that only all of them together can be put in order."""
+    """Windows whose times overlap, so that they must be read together to be put in order of time."""
 
     members: list[tuple[StepWindow, Part]]
     min_ts: float
@@ -28,9 +31,9 @@ class _Group:
 
 
 def slices(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
-    """(points, attempt number) in order of time, then iteration; finite values, and what is selected."""
+    """(points, attempt number): the finite points selected, in order of time, then iteration."""
     for group in _groups(reader, parts):
-        if not _may_hold(group, selection):
+        if not _may_match(group, selection):
             continue
         pieces = [reader.read_window(window, part) for window, part in group.members]
         numbers = np.repeat([part.number for _, part in group.members], [len(piece) for piece in pieces])
@@ -40,38 +43,37 @@ def slices(reader: Reader, parts: Sequence[Part], selection: Selection) -> Itera
         if len(group.members) > 1 or not (points.ts_ms[1:] >= points.ts_ms[:-1]).all():
             order = np.lexsort((points.step, np.rint(points.ts_ms)))
             points, numbers = points.take(order), numbers[order]
-        edges = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
-        for lo, hi in zip([0, *edges], [*edges, len(points)], strict=True):
-            if hi > lo:
-                yield points.take(slice(int(lo), int(hi))), int(numbers[lo])
+        yield from _by_attempt(points, numbers)
 
 
 def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
-    """How many points `slices` gives."""
+    """How many points `slices` returns."""
     if selection.start_ms is None and selection.since is None:
         return sum(reader.count(part) for part in parts)
     return sum(len(points) for points, _ in slices(reader, parts, selection))
 
 
-def thinned(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
-    """Like `slices`, thinned to `selection.downsample` points in all, peaks kept.
-
-    Few points are all decoded. Many are first reduced to candidates chunk by chunk, mostly by the peaks that
-    the rows of sealed chunks tell, so that the cost does not grow with the points.
-    """
+def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
+    """Like `slices`, downsampled to `selection.downsample` points in total, extremes included."""
     count = selection.downsample or 0
     windows = [(window, part) for part in parts for window in reader.windows(part)]
     if sum(window.points for window, _ in windows) <= DECODED:
-        kept = list(slices(reader, parts, selection))
+        candidates = list(slices(reader, parts, selection))
     else:
-        kept = list(_candidates(reader, windows, selection, count))
-    if not kept:
+        candidates = list(_candidates(reader, windows, selection, count))
+    if not candidates:
         return
-    points = joined([columns for columns, _ in kept])
-    numbers = np.repeat([number for _, number in kept], [len(columns) for columns, _ in kept])
-    rising = bool((points.step[1:] >= points.step[:-1]).all())
-    index = thin(points.step if rising else np.arange(len(points)), points.value, count)
-    points, numbers = points.take(index), numbers[index]
+    points = joined([columns for columns, _ in candidates])
+    numbers = np.repeat([number for _, number in candidates], [len(columns) for columns, _ in candidates])
+    is_sorted = bool((points.step[1:] >= points.step[:-1]).all())
+    index = downsample(points.step if is_sorted else np.arange(len(points)), points.value, count)
+    yield from _by_attempt(points.take(index), numbers[index])
+
+
+def _by_attempt(points: Columns, numbers: Ints) -> Iterator[tuple[Columns, int]]:
+    """Consecutive points of one attempt each."""
+    if not len(points):
+        return
     edges = np.flatnonzero(numbers[1:] != numbers[:-1]) + 1
     for lo, hi in zip([0, *edges], [*edges, len(points)], strict=True):
         yield points.take(slice(int(lo), int(hi))), int(numbers[lo])
@@ -80,40 +82,20 @@ def thinned(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iter
 def _candidates(
     reader: Reader, windows: list[tuple[StepWindow, Part]], selection: Selection, count: int
 ) -> Iterator[tuple[Columns, int]]:
-    wanted = -(-_RATIO * count // len(windows))
+    per_window = -(-_RATIO * count // len(windows))
     last = len(windows) - 1
     for index, (window, part) in enumerate(windows):
-        if not _may_hold(_Group([(window, part)], window.min_ts, window.max_ts), selection):
+        if not _may_match(_Group([(window, part)], window.min_ts, window.max_ts), selection):
             continue
-        told = _told_peaks(window) if wanted <= 2 and 0 < index < last else None
-        if told is not None and _selected(told, selection).all() and _inside(window, part):
-            yield told, part.number
-            continue
+        if per_window <= 2 and 0 < index < last and window.within(part):
+            known = window.extremes()
+            if known is not None and _selected(known, selection).all():
+                yield known, part.number
+                continue
         points = reader.read_window(window, part)
         points = points.take(_selected(points, selection))
         if len(points):
-            yield points.take(peaks(points.value, max(1, wanted // 2))), part.number
-
-
-def _told_peaks(window: StepWindow) -> Columns | None:
-    """The least and greatest point of a window as its chunk's row tells them; None where it does not."""
-    if window.head is not None or len(window.blocks) != 1 or not window.blocks[0].ascending:
-        return None
-    block = window.blocks[0]
-    if block.low is None or block.high is None:
-        return None
-    found = sorted({(block.low_step, block.low_ts, block.low), (block.high_step, block.high_ts, block.high)})
-    step, ts_ms, value = zip(*found, strict=True)
-    return Columns(
-        np.array(step, np.int64),
-        np.array(ts_ms, np.float64),
-        np.array(value, np.float64),
-        np.full(len(found), block.version, np.int64),
-    )
-
-
-def _inside(window: StepWindow, part: Part) -> bool:
-    return part.lo <= window.min_step and window.max_step < part.hi
+            yield points.take(extremes(points.value, max(1, per_window // 2))), part.number
 
 
 def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
@@ -132,17 +114,14 @@ def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
     return groups
 
 
-def _may_hold(group: _Group, selection: Selection) -> bool:
+def _may_match(group: _Group, selection: Selection) -> bool:
+    """Whether points of a group may be selected; decides without decoding them."""
     if selection.start_ms is not None and np.rint(group.max_ts) < selection.start_ms:
         return False
     if selection.end_ms is not None and np.rint(group.min_ts) > selection.end_ms:
         return False
-    if selection.since is not None:
-        return any(
-            window.head is not None or any(block.version > selection.since for block in window.blocks)
-            for window, _ in group.members
-        )
-    return True
+    since = selection.since
+    return since is None or any(window.may_be_newer(since) for window, _ in group.members)
 
 
 def _selected(points: Columns, selection: Selection) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

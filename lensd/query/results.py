@@ -1,6 +1,6 @@
-"""The types that queries answer with and the API encodes; shapes and units are given here once.
+"""The results of queries, with their shapes and units.
 
-Structs are encoded as they are (msgspec); dataclasses carry numpy columns and are encoded piecewise.
+The API encodes structs as they are (msgspec). Dataclasses carry numpy columns and are encoded piece by piece.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Floats, Ints
+from lensd.store.catalogue import StoredInput
 
 Attempt = Literal["current", "all"] | int
 Axis = Literal["step", "time"]
@@ -27,7 +28,7 @@ class SourceCount(msgspec.Struct):
 
 
 class MetricInfo(msgspec.Struct):
-    """One metric of a workload; `count` is the number of points that `data` returns for it."""
+    """One metric of a workload; `count` is the number of points that the API returns for it."""
 
     name: str
     data_source: list[str]
@@ -37,7 +38,7 @@ class MetricInfo(msgspec.Struct):
 class WorkloadInfo(msgspec.Struct):
     """One workload as the list of workloads shows it; times are UTC milliseconds.
 
-    times_inferred: data sources some of whose times were reckoned, because nothing printed them.
+    times_inferred: data sources for which some times were inferred, because the log has no timestamps.
     """
 
     uid: str
@@ -54,10 +55,12 @@ class WorkloadInfo(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What of a workload's points is asked for. Times are UTC milliseconds, both ends included.
+    """Which points of a workload to return; None does not restrict. Times are UTC milliseconds, both ends
+    included.
 
-    since: the store version of an earlier answer; only points stored after it are wanted.
-    input: the id of one input, whose series are then shown whatever hides them.
+    metrics: names. attempt: the current view, all attempts uncut, or the attempt of that number, from 1.
+    input: the id of an input, whose series are then shown even if others hide them. downsample: the most
+    points of each series. since: the store version of an earlier answer, to return what was stored after it.
     """
 
     data_source: str | None = None
@@ -90,18 +93,19 @@ class Slice:
 
 @dataclass(slots=True)
 class PointsInfo:
-    """What is known of an answer before its first slice."""
+    """What is known about an answer before its first slice is read."""
 
     version: int  # of the store, for `next` and ETag
-    total_points: int | None = None  # before thinning, where `downsample` was asked for
+    total_points: int | None = None  # before downsampling; None unless `downsample` was selected
 
 
 @dataclass(slots=True)
 class RowTable:
-    """Rows of a run: one axis column ascending, one value column a metric, NaN where a row has no value.
+    """Rows of a run: an ascending axis and one column of values per metric, NaN where a row has no value.
 
-    axis: global steps (int64), or seconds from the run's first row (float64). `labels` are text columns
-    (`stage`) with None where a row has none. total: rows before thinning.
+    axis: global steps (int64), or seconds from the run's first row (float64). labels: columns of strings
+    (`stage`), None where a row has none. total: rows before downsampling. encoded, packed: the answer as JSON
+    and as gzipped JSON, cached here by the API.
     """
 
     axis_name: str
@@ -111,15 +115,15 @@ class RowTable:
     labels: dict[str, list[str | None]] = field(default_factory=dict)
     total: int = 0
     last_step: int | None = None
-    encoded: bytes | None = None  # its JSON, kept by who made it as long as the table is kept
-    packed: bytes | None = None  # the same as gzip
+    encoded: bytes | None = None
+    packed: bytes | None = None
 
     def __len__(self) -> int:
         return len(self.axis)
 
 
 class RunInfo(msgspec.Struct, omit_defaults=False):
-    """One run as the Runs dialect shows it. Times are seconds since the epoch, as its clients expect."""
+    """One run as the Runs API shows it. Times are seconds since the epoch, as its clients expect."""
 
     id: str
     run_dir: str | None
@@ -135,7 +139,7 @@ class RunInfo(msgspec.Struct, omit_defaults=False):
 
 
 class RunDetail(msgspec.Struct):
-    """One run with all that is known of it."""
+    """One run with its details. Times are seconds since the epoch, durations seconds."""
 
     id: str
     status: str
@@ -154,7 +158,7 @@ class RunDetail(msgspec.Struct):
 
 
 class RunProgress(msgspec.Struct):
-    """How far a run is; times in seconds. Only `available` and `status` are told where nothing is known."""
+    """The progress of a run; times in seconds. A run without progress has `available` and `status` only."""
 
     available: bool
     status: str
@@ -166,7 +170,7 @@ class RunProgress(msgspec.Struct):
 
 
 class CacheStats(msgspec.Struct):
-    """What the row cache did since the daemon began; rates have two decimals."""
+    """What the row cache did since the daemon started; rates have two decimals."""
 
     size: int
     max_size: int
@@ -177,31 +181,16 @@ class CacheStats(msgspec.Struct):
     incremental_rate: float
 
 
-class InputInfo(msgspec.Struct):
-    """One input as `lensd sources` and the workload facts show it."""
+class InputInfo(StoredInput):
+    """One input as `lensd sources` shows it.
 
-    id: str
-    workload: str
-    data_source: str
-    adapter: str
-    path: str
-    name: str
-    why: str
-    log_format: str | None
-    state: str  # ok, waiting, gone, dead
-    points: int
-    records: int
-    matched: int
-    unparsed: int
-    skipped: int
-    lag_bytes: int
-    last_ok_ms: float | None
-    error: str | None
-    note: str | None
-    time_inferred: bool
-    hidden_by: Sequence[str] = ()  # ids of the inputs shown in its place
+    hidden_by: ids of the inputs that are shown in its place.
+    hidden_points: how many of its points that hides.
+    """
+
+    hidden_by: Sequence[str] = ()
     hidden_points: int = 0
 
 
 class UnreadableRun(Exception):
-    """A run whose metrics file holds not one readable record."""
+    """A run whose metrics file has no readable record."""

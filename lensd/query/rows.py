@@ -1,22 +1,23 @@
-"""Runs as tables of rows, and the cache that keeps the tables of runs that are looked at."""
+"""Runs as tables of rows, and a cache of the tables read last."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 
 from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
-from lensd.query.downsample import thin_rows
+from lensd.query.downsample import downsample_rows
 from lensd.query.lens import is_metric
 from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
-from lensd.store.columns import Columns, joined
+from lensd.store.catalogue import Workload
+from lensd.store.columns import Columns, is_ascending, joined
 from lensd.store.plan import Member, Part, plan, plan_all
-from lensd.store.reader import Reader, Workload
+from lensd.store.reader import Reader
 
 #: Names that are coordinates of a row and never a column of values.
 _COORDINATES = frozenset({"global_step", "step", "epoch", "time", "stage"})
@@ -25,7 +26,8 @@ Bounds = tuple[int, int]
 
 @dataclass(slots=True)
 class _Column:
-    """One column of a table: where its points come from. inferred: series whose times were reckoned."""
+    """One column of a table and the parts its points come from. inferred: the series among them whose times
+    were inferred."""
 
     name: str
     kind: str
@@ -35,9 +37,10 @@ class _Column:
 
 @dataclass(slots=True)
 class _Table:
-    """All rows of a run along one axis, with what is needed to add to them later.
+    """All rows of a run along one axis, with what is needed to append to them later.
 
-    axis: global steps, or UTC milliseconds. columns[i] belongs to values[i], labels hold codes.
+    version: of the workload. axis: global steps, or UTC milliseconds. values[i]: the values of columns[i], as
+    long as the axis, NaN where a row has none; codes for labels. downsampled: answers, by number of rows.
     """
 
     version: int
@@ -45,20 +48,22 @@ class _Table:
     axis: Ints | Floats
     values: list[Floats]
     max_step: int | None
-    thinned: OrderedDict[int, RowTable] = field(default_factory=OrderedDict)
+    downsampled: OrderedDict[int, RowTable] = field(default_factory=OrderedDict)
 
     @property
     def bytes(self) -> int:
         own = self.axis.nbytes + sum(column.nbytes for column in self.values)
         return own + sum(
             t.axis.nbytes * (1 + len(t.values)) + len(t.encoded or b"") + len(t.packed or b"")
-            for t in self.thinned.values()
+            for t in self.downsampled.values()
         )
 
 
 class RowCache:
-    """Tables of the runs asked for last. An unchanged run is a hit, one that only grew is added to, anything
-    else is read anew."""
+    """Caches the tables of the runs read last.
+
+    A table of an unchanged run is a hit. A table whose run only grew is extended. Otherwise it is read anew.
+    """
 
     def __init__(self, max_size: int = 100, max_bytes: int = 64 << 20) -> None:
         self.max_size = max_size
@@ -78,52 +83,53 @@ class RowCache:
         metric_names: frozenset[str] | None = None,
         step_range: Bounds | None = None,
     ) -> RowTable | None:
-        """The rows of a run by step or by time; None for a run never seen. Raises UnreadableRun."""
+        """The rows of a run by step or by time; None for an unknown run. Raises UnreadableRun."""
         workload = reader.workload(run_id)
         if workload is None:
             return None
-        _refuse_unreadable(reader, workload)
         table = self._table(reader, workload, axis, data_source)
         if metric_names is not None or step_range is not None:
-            return _cut(reader, table, axis, metric_names, step_range, downsample)
+            part = _restricted(table, metric_names, step_range)
+            return _row_table(reader, part, axis, downsample)
         with self._lock:
-            done = table.thinned.get(downsample or 0)
-        if done is None:
-            done = _row_table(reader, table, axis, downsample)
+            answer = table.downsampled.get(downsample or 0)
+        if answer is None:
+            answer = _row_table(reader, table, axis, downsample)
             if downsample is not None:
                 with self._lock:
-                    table.thinned[downsample] = done
-                    while len(table.thinned) > 4:
-                        table.thinned.popitem(last=False)
-        return done
+                    table.downsampled[downsample] = answer
+                    while len(table.downsampled) > 4:
+                        table.downsampled.popitem(last=False)
+        return answer
 
     def stats(self) -> CacheStats:
         with self._lock:
-            asked = self._hits + self._misses + self._updates
+            calls = self._hits + self._misses + self._updates
             return CacheStats(
                 size=len(self._tables),
                 max_size=self.max_size,
                 hits=self._hits,
                 misses=self._misses,
                 incremental_updates=self._updates,
-                hit_rate=round(self._hits / asked, 2) if asked else 0.0,
-                incremental_rate=round(self._updates / asked, 2) if asked else 0.0,
+                hit_rate=round(self._hits / calls, 2) if calls else 0.0,
+                incremental_rate=round(self._updates / calls, 2) if calls else 0.0,
             )
 
     def _table(self, reader: Reader, workload: Workload, axis: Axis, source: str | None) -> _Table:
         key = (workload.uid, axis, source)
         with self._lock:
-            held = self._tables.get(key)
-            if held is not None and held.version == workload.version:
+            cached = self._tables.get(key)
+            if cached is not None and cached.version == workload.version:
                 self._tables.move_to_end(key)
                 self._hits += 1
-                return held
+                return cached
+        _refuse_unreadable(reader, workload)
         columns = _columns(reader, workload, axis, source)
-        grown = _grown(reader, held, columns, axis) if held is not None else None
-        table = grown or _read(reader, columns, axis)
+        extended = _extended(reader, cached, columns, axis) if cached is not None else None
+        table = extended or _read(reader, columns, axis)
         table.version = workload.version
         with self._lock:
-            if grown is not None:
+            if extended is not None:
                 self._updates += 1
             else:
                 self._misses += 1
@@ -143,34 +149,26 @@ class RowCache:
 
 
 def _refuse_unreadable(reader: Reader, workload: Workload) -> None:
-    sql = (
-        "SELECT 1 FROM input WHERE workload_id = ? AND structured AND restarts = 'never'"
-        " AND unparsed + skipped > 0 AND unparsed + skipped >= records"
-    )
-    if reader.rows(sql, (workload.id,)):
-        raise UnreadableRun("Failed to parse metrics file")
+    for input in reader.inputs(workload.id):
+        unreadable = input.unparsed + input.skipped
+        if input.structured and input.restarts is Restarts.NEVER and 0 < unreadable >= input.records:
+            raise UnreadableRun("Failed to parse metrics file")
 
 
 def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None) -> list[_Column]:
-    """The columns of a run in the order first seen, labels last; of sources with one name the best."""
-    named: dict[tuple[str, str], dict[str, list[Member]]] = {}
+    """The columns of a run in the order first seen, labels last. Where data sources share a name, the one
+    that comes first in DATA_SOURCES."""
     members = reader.members(workload.id, data_source=source)
-    # A Runicorn run is what its events.jsonl says, as on its own server; the numbers in its logs.txt, which
-    # count epochs, are shown by the Lens log format.
+    # The rows of a Runicorn run are those of its events.jsonl, as on its own server. The numbers in its
+    # logs.txt, which count epochs, are served by the Lens API.
     recorded = {m.input.data_source for m in members if m.input.restarts is Restarts.NEVER}
+    named: dict[tuple[str, str], dict[str, list[Member]]] = {}
     for member in members:
         if member.input.data_source in recorded and member.input.restarts is not Restarts.NEVER:
             continue
-        if member.kind == "metric" and (
-            member.name in _COORDINATES
-            or not is_metric(member.input.data_source, member.name)
-            or (axis == "step" and not member.iterates)
-        ):
-            continue
-        if member.kind == "iteration" or (member.kind == "label" and axis == "time"):
-            continue
-        by_source = named.setdefault((member.kind, member.name), {})
-        by_source.setdefault(member.input.data_source, []).append(member)
+        if _is_column(member, axis):
+            by_source = named.setdefault((member.kind, member.name), {})
+            by_source.setdefault(member.input.data_source, []).append(member)
     columns = []
     for (kind, name), by_source in sorted(named.items(), key=lambda item: item[0][0] == "label"):
         best = by_source[min(by_source, key=_rank)]
@@ -180,133 +178,137 @@ def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None)
     return columns
 
 
+def _is_column(member: Member, axis: Axis) -> bool:
+    if member.kind == "metric":
+        is_value = member.name not in _COORDINATES and is_metric(member.input.data_source, member.name)
+        return is_value and (axis == "time" or member.iterates)
+    return member.kind == "label" and axis == "step"
+
+
 def _rank(source: str) -> tuple[int, str]:
     return (DATA_SOURCES.index(source) if source in DATA_SOURCES else len(DATA_SOURCES), source)
 
 
 def _read(reader: Reader, columns: list[_Column], axis: Axis) -> _Table:
-    if axis == "step":
-        found = [joined([reader.read_values(part) for part in column.parts]) for column in columns]
-        keys: list[Ints | Floats] = [points.step for points in found]
-    else:
-        found = [
-            _by_time([_told_apart(reader.written(part), part.series in c.inferred) for part in c.parts])
-            for c in columns
-        ]
-        keys = [points.ts_ms for points in found]
-    rows = _union([key for key, column in zip(keys, columns, strict=True) if column.kind == "metric"], axis)
-    values = [_placed(rows, key, points.value) for key, points in zip(keys, found, strict=True)]
-    steps = [int(p.step.max()) for p, c in zip(found, columns, strict=True) if len(p) and c.kind == "metric"]
-    return _Table(0, columns, rows, values, max(steps, default=None))
+    read = _by_step if axis == "step" else _by_time
+    keys: list[Ints | Floats] = []
+    values: list[Floats] = []
+    max_steps: list[int] = []
+    for column in columns:
+        key, value, max_step = read(reader, column)
+        keys.append(key)
+        values.append(value)
+        if column.kind == "metric" and max_step is not None:
+            max_steps.append(max_step)
+    rows = _axis_of(columns, keys, axis)
+    aligned = [_aligned(rows, key, value) for key, value in zip(keys, values, strict=True)]
+    return _Table(0, columns, rows, aligned, max(max_steps, default=None))
 
 
-def _grown(reader: Reader, held: _Table, columns: list[_Column], axis: Axis) -> _Table | None:
-    """`held` with what was stored since; None where rows that it has would have to change."""
-    if axis == "time" or [(c.name, c.parts) for c in columns] != [(c.name, c.parts) for c in held.columns]:
-        return None
-    news = [joined([reader.newer(part, held.version) for part in column.parts]) for column in columns]
-    last = held.axis[-1] if len(held.axis) else None
-    for points in news:
-        rising = bool((points.step[1:] > points.step[:-1]).all())
-        if len(points) and (not rising or (last is not None and points.step[0] <= last)):
-            return None
-    metrics = [n.step for n, c in zip(news, columns, strict=True) if c.kind == "metric"]
-    rows = _union(metrics, axis)
-    values = [
-        np.concatenate((old, _placed(rows, points.step, points.value)))
-        for old, points in zip(held.values, news, strict=True)
-    ]
-    max_step = int(rows[-1]) if len(rows) else held.max_step
-    return _Table(0, columns, _joined([held.axis, rows]), values, max_step)
+def _by_step(reader: Reader, column: _Column) -> tuple[Ints, Floats, int | None]:
+    """(steps, values, the greatest step) of a column."""
+    pieces = [reader.read_values(part) for part in column.parts]
+    step = np.concatenate([piece[0] for piece in pieces] or [np.empty(0, np.int64)])
+    value = np.concatenate([piece[1] for piece in pieces] or [np.empty(0)])
+    return step, value, int(step.max()) if len(step) else None
 
 
-def _told_apart(points: Columns, inferred: bool) -> Columns:
-    """Reckoned times may be one for many records (all of a log without stamps), which are no one row for
-    that: each step is put a microsecond behind the one before."""
+def _by_time(reader: Reader, column: _Column) -> tuple[Floats, Floats, int | None]:
+    """(times, values, the greatest step) of a column: one point per time, the one written last."""
+    points = joined([_spread(reader.written(part), part.series in column.inferred) for part in column.parts])
+    order = np.argsort(points.ts_ms, kind="stable")
+    points = points.take(order)
+    if len(points) > 1:
+        points = points.take(np.append(points.ts_ms[1:] != points.ts_ms[:-1], True))
+    return points.ts_ms, points.value, int(points.step.max()) if len(points) else None
+
+
+def _spread(points: Columns, inferred: bool) -> Columns:
+    """Inferred times may be the same for many records (for all records of a log without timestamps), which
+    must not become one row. Each step is moved a microsecond behind the one before."""
     if not inferred:
         return points
     return Columns(points.step, points.ts_ms + points.step / 1000.0, points.value, points.version)
 
 
-def _by_time(pieces: Sequence[Columns]) -> Columns:
-    """One point a time, ascending: the one written last."""
-    points = joined(pieces)
-    order = np.argsort(points.ts_ms, kind="stable")
-    points = points.take(order)
-    if len(points) < 2:
-        return points
-    return points.take(np.append(points.ts_ms[1:] != points.ts_ms[:-1], True))
+def _extended(reader: Reader, cached: _Table, columns: list[_Column], axis: Axis) -> _Table | None:
+    """The cached table with what was stored since; None where rows that it has would have to change."""
+    if axis == "time" or [(c.name, c.parts) for c in columns] != [(c.name, c.parts) for c in cached.columns]:
+        return None
+    newer = [joined([reader.newer(part, cached.version) for part in column.parts]) for column in columns]
+    last = cached.axis[-1] if len(cached.axis) else None
+    for points in newer:
+        if not is_ascending(points.step) or (len(points) and last is not None and points.step[0] <= last):
+            return None
+    rows = _axis_of(columns, [points.step for points in newer], axis)
+    values = [
+        np.concatenate((old, _aligned(rows, points.step, points.value)))
+        for old, points in zip(cached.values, newer, strict=True)
+    ]
+    max_step = int(rows[-1]) if len(rows) else cached.max_step
+    return _Table(0, columns, _concatenated([cached.axis, rows]), values, max_step)
 
 
-def _union(keys: Iterable[Ints | Floats], axis: Axis) -> Ints | Floats:
+def _axis_of(columns: Sequence[_Column], keys: Sequence[Ints | Floats], axis: Axis) -> Ints | Floats:
+    """The ascending axis of a table: every step or time at which one of its metrics has a point."""
     distinct: list[Ints | Floats] = []
-    for key in keys:
-        if not any(len(key) == len(seen) and np.array_equal(key, seen) for seen in distinct):
+    for column, key in zip(columns, keys, strict=True):
+        if column.kind == "metric" and not any(np.array_equal(key, other) for other in distinct):
             distinct.append(key)
     if not distinct:
         return np.empty(0, np.int64) if axis == "step" else np.empty(0)
-    return distinct[0] if len(distinct) == 1 else cast("Ints | Floats", np.unique(_joined(distinct)))
+    return distinct[0] if len(distinct) == 1 else cast("Ints | Floats", np.unique(_concatenated(distinct)))
 
 
-def _joined(keys: Sequence[Ints | Floats]) -> Ints | Floats:
-    return cast("Ints | Floats", np.concatenate(keys))  # all of one axis, and so of one type
+def _concatenated(keys: Sequence[Ints | Floats]) -> Ints | Floats:
+    return cast("Ints | Floats", np.concatenate(keys))  # all along one axis, and so of one type
 
 
-def _placed(rows: Ints | Floats, key: Ints | Floats, value: Floats) -> Floats:
-    """A column as long as `rows`, with `value` where `key` is, NaN elsewhere."""
-    if len(rows) == len(key) and np.array_equal(rows, key):
+def _aligned(rows: Ints | Floats, key: Ints | Floats, value: Floats) -> Floats:
+    """A column as long as `rows`, with the values where their keys are and NaN elsewhere."""
+    if np.array_equal(rows, key):
         return value
     column = np.full(len(rows), np.nan)
     if len(rows) and len(key):
         at = np.minimum(np.searchsorted(rows, key), len(rows) - 1)
-        there = rows[at] == key
-        column[at[there]] = value[there]
+        matches = rows[at] == key
+        column[at[matches]] = value[matches]
     return column
 
 
-def _row_table(
-    reader: Reader, table: _Table, axis: Axis, downsample: int | None, total: int | None = None
-) -> RowTable:
+def _row_table(reader: Reader, table: _Table, axis: Axis, downsample: int | None) -> RowTable:
     metrics = [i for i, column in enumerate(table.columns) if column.kind == "metric"]
     labels = [i for i, column in enumerate(table.columns) if column.kind == "label"]
-    shown: Ints | Floats = table.axis
-    if axis == "time" and len(shown):
-        shown = (table.axis - table.axis[0]) / 1000.0
+    keys: Ints | Floats = table.axis
+    if axis == "time" and len(keys):
+        keys = (table.axis - table.axis[0]) / 1000.0
     values = [table.values[i] for i in metrics]
     codes = [table.values[i] for i in labels]
-    if downsample is not None and downsample < len(shown):
-        finite = [np.where(np.isfinite(column), column, np.nan) for column in values]
-        index = thin_rows(shown, finite, downsample)
-        shown, values, codes = shown[index], [v[index] for v in values], [c[index] for c in codes]
+    if downsample is not None and downsample < len(keys):
+        index = downsample_rows(keys, values, downsample)
+        keys, values, codes = keys[index], [v[index] for v in values], [c[index] for c in codes]
     last_step = table.max_step
     if axis == "step":
-        last_step = int(shown[-1]) if len(shown) else None
+        last_step = int(keys[-1]) if len(keys) else None
     return RowTable(
         axis_name="global_step" if axis == "step" else "time",
-        axis=shown,
+        axis=keys,
         columns=[table.columns[i].name for i in metrics],
         values=values,
-        labels={table.columns[i].name: _texts(reader, c) for i, c in zip(labels, codes, strict=True)},
-        total=len(table.axis) if total is None else total,
+        labels={table.columns[i].name: _strings(reader, c) for i, c in zip(labels, codes, strict=True)},
+        total=len(table.axis),
         last_step=last_step,
     )
 
 
-def _texts(reader: Reader, codes: Floats) -> list[str | None]:
-    known = reader.label_texts(int(code) for code in np.unique(codes[np.isfinite(codes)]))
-    return [known.get(int(code)) if code == code else None for code in codes.tolist()]
+def _strings(reader: Reader, codes: Floats) -> list[str | None]:
+    by_code = reader.label_strings(int(code) for code in np.unique(codes[np.isfinite(codes)]))
+    return [by_code.get(int(code)) if code == code else None for code in codes.tolist()]
 
 
-def _cut(
-    reader: Reader,
-    table: _Table,
-    axis: Axis,
-    names: frozenset[str] | None,
-    step_range: Bounds | None,
-    downsample: int | None,
-) -> RowTable:
-    """Only the metrics and steps asked for, of rows that hold any of them; no labels."""
-    chosen = [
+def _restricted(table: _Table, names: frozenset[str] | None, step_range: Bounds | None) -> _Table:
+    """The metrics of these names and rows of these steps, without labels and rows that then have no value."""
+    metrics = [
         i
         for i, column in enumerate(table.columns)
         if column.kind == "metric" and (names is None or column.name in names)
@@ -315,15 +317,14 @@ def _cut(
     if step_range is not None:
         keep &= (table.axis >= step_range[0]) & (table.axis <= step_range[1])
     if names is not None:
-        holding = np.zeros(len(table.axis), np.bool_)
-        for i in chosen:
-            holding |= np.isfinite(table.values[i])
-        keep &= holding
-    part = _Table(
+        has_value = np.zeros(len(table.axis), np.bool_)
+        for i in metrics:
+            has_value |= np.isfinite(table.values[i])
+        keep &= has_value
+    return _Table(
         table.version,
-        [table.columns[i] for i in chosen],
+        [table.columns[i] for i in metrics],
         table.axis[keep],
-        [table.values[i][keep] for i in chosen],
+        [table.values[i][keep] for i in metrics],
         table.max_step,
     )
-    return _row_table(reader, part, axis, downsample)

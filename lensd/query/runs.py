@@ -1,4 +1,4 @@
-"""What the Runs dialect asks of a run besides its rows: the list of runs, one run, how far it is."""
+"""Runs as the Runs API shows them: the list of runs, the details and the progress of one."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from lensd.model import Fact
 from lensd.query.results import RunDetail, RunInfo, RunProgress
 from lensd.query.rows import RowCache
 from lensd.query.workloads import Summary, status_of, summary_of
-from lensd.store.reader import Reader, Workload
+from lensd.store.reader import Reader
 
 __all__ = ["RowCache", "progress", "run", "runs"]
 
 
 def runs(reader: Reader) -> list[RunInfo]:
     """All runs, the newest first."""
-    found = [_info(summary_of(reader, workload)) for workload in reader.workloads()]
-    return sorted(found, key=lambda r: (-(r.created_time or 0.0), r.id))
+    infos = [_info(summary_of(reader, workload)) for workload in reader.workloads()]
+    return sorted(infos, key=lambda r: (-(r.created_time or 0.0), r.id))
 
 
 def run(reader: Reader, run_id: str) -> RunDetail | None:
-    """One run; None for one never seen."""
+    """The details of a run; None for an unknown one."""
     workload = reader.workload(run_id)
     if workload is None:
         return None
-    known = summary_of(reader, workload)
-    info, facts = _info(known), known.facts
-    ended = _number(facts.get("ended_at")) or _seconds(known.max_ts)
+    summary = summary_of(reader, workload)
+    info, facts = _info(summary), summary.facts
+    ended = _number(facts.get("ended_at")) or _seconds(summary.max_ts)
     started = _number(facts.get("started_at")) or info.created_time
-    metrics = _path(reader, workload, "%/events.jsonl")
+    metrics = _path(summary, "events.jsonl")
     return RunDetail(
         id=info.id,
         status=info.status,
@@ -38,7 +38,7 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
         alias=info.alias,
         start_time=started,
         duration=max(0.0, ended - started) if ended is not None and started is not None else None,
-        logs=_path(reader, workload, "%/logs.txt"),
+        logs=_path(summary, "logs.txt"),
         metrics=metrics,
         metrics_step=metrics,
         assets=info.assets_count,
@@ -52,50 +52,57 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
 
 
 def progress(reader: Reader, run_id: str) -> RunProgress:
-    """How far a run is, as far as its target is known."""
+    """The progress of a run; not available while its target iteration is unknown."""
     workload = reader.workload(run_id)
     if workload is None:
         return RunProgress(available=False, status="unknown")
-    known = summary_of(reader, workload)
-    if known.iteration is None or not known.target:
+    summary = summary_of(reader, workload)
+    if summary.iteration is None or not summary.target:
         return RunProgress(available=False, status="unknown")
-    status = status_of(known)
+    status = status_of(summary)
     speed = None
-    if known.min_ts is not None and known.max_ts is not None and known.max_ts > known.min_ts:
-        speed = known.iteration / ((known.max_ts - known.min_ts) / 1000.0)
-    left = max(0, known.target - known.iteration)
+    if summary.min_ts is not None and summary.max_ts is not None and summary.max_ts > summary.min_ts:
+        speed = summary.iteration / ((summary.max_ts - summary.min_ts) / 1000.0)
+    remaining = max(0, summary.target - summary.iteration)
     return RunProgress(
         available=True,
         status=status,
-        progress=min(1.0, known.iteration / known.target),
-        current_step=known.iteration,
-        total_steps=known.target,
-        eta_seconds=left / speed if speed and status == "running" else (0.0 if left == 0 else None),
+        progress=min(1.0, summary.iteration / summary.target),
+        current_step=summary.iteration,
+        total_steps=summary.target,
+        eta_seconds=_eta(remaining, speed, status),
         steps_per_second=speed,
     )
 
 
-def _info(known: Summary) -> RunInfo:
-    facts = known.facts
-    tags = facts.get("tags")
+def _eta(remaining: int, speed: float | None, status: str) -> float | None:
+    """Seconds to the target iteration; None where they cannot be estimated."""
+    if speed and status == "running":
+        return remaining / speed
+    return 0.0 if remaining == 0 else None
+
+
+def _info(summary: Summary) -> RunInfo:
+    facts = summary.facts
     return RunInfo(
-        id=known.workload.uid,
-        run_dir=known.workload.folder or None,
-        created_time=_number(facts.get("created_at")) or _seconds(known.min_ts),
-        status=status_of(known),
+        id=summary.workload.uid,
+        run_dir=summary.workload.folder or None,
+        created_time=_number(facts.get("created_at")) or _seconds(summary.min_ts),
+        status=status_of(summary),
         pid=_whole(facts.get("pid")),
         best_metric_value=_number(facts.get("best_metric_value")),
-        best_metric_name=_text(facts.get("best_metric_name")),
-        path=_text(facts.get("runicorn.path")),
-        alias=_text(facts.get("alias")),
-        tags=_tags(tags),
+        best_metric_name=_string(facts.get("best_metric_name")),
+        path=_string(facts.get("runicorn.path")),
+        alias=_string(facts.get("alias")),
+        tags=_tags(facts.get("tags")),
         assets_count=_whole(facts.get("assets_count")) or 0,
     )
 
 
-def _path(reader: Reader, workload: Workload, like: str) -> str | None:
-    rows = reader.rows("SELECT path FROM input WHERE workload_id = ? AND path LIKE ?", (workload.id, like))
-    return str(rows[0][0]) if rows else None
+def _path(summary: Summary, file_name: str) -> str | None:
+    """The path of the run's input with that file name."""
+    paths = (input.path for input in summary.inputs if input.path.endswith("/" + file_name))
+    return next(paths, None)
 
 
 def _tags(value: Fact) -> list[str]:
@@ -115,7 +122,7 @@ def _whole(value: Fact) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _text(value: Fact) -> str | None:
+def _string(value: Fact) -> str | None:
     return value if isinstance(value, str) else None
 
 

@@ -1,26 +1,35 @@
-"""What is known of a workload as a whole: its facts, how far it is, whether it runs, what it is read from."""
+"""Workloads as a whole: their facts, their progress, whether they run, and the inputs they are read from."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from lensd.model import Fact
 from lensd.query.results import InputInfo, WorkloadInfo
+from lensd.store.catalogue import StoredInput, Workload
 from lensd.store.plan import BEYOND, Member, Part, plan, plan_iterations, shown
-from lensd.store.reader import Reader, Workload
+from lensd.store.reader import Reader
 
-#: A workload that says nothing of its end counts as running for so long after its last sign of life.
+#: A workload that does not report its end counts as running for so long after its last point.
 QUIET_MS = 10 * 60 * 1000.0
 
 
 @dataclass(slots=True)
 class Summary:
-    """One workload in numbers; `*_ts` are UTC milliseconds of its points."""
+    """One workload in numbers.
+
+    sources: the data sources that reported iterations, by name. iteration: the last one of the current
+    attempt. target: the target iteration, in the unit of `iteration`. min_ts, max_ts: the range of its
+    points' times, UTC milliseconds. now_ms: when it was summarised.
+    """
 
     workload: Workload
     facts: dict[str, Fact]
+    inputs: list[StoredInput]
     sources: list[str]
     iteration: int | None
     target: int | None
@@ -30,128 +39,114 @@ class Summary:
 
 
 def summary_of(reader: Reader, workload: Workload) -> Summary:
-    """Gather what is known; a handful of rows, whatever the number of points."""
+    """Summarise a workload. Reads a handful of rows, however many points it has."""
     facts = reader.facts(workload.id)
-    counts = [row for row in reader.counts(workload.id) if row[1] == "iteration"]
-    ((low, high),) = reader.rows(
-        "SELECT MIN(min_ts), MAX(max_ts) FROM input WHERE workload_id = ?", (workload.id,)
-    )
-    told = facts.get("target_iteration")
-    iteration = _last_iteration(reader, workload)
-    target = told if isinstance(told, int) else _last_target(reader, workload)
+    inputs = reader.inputs(workload.id)
+    members = reader.members(workload.id)
+    iteration = _last_iteration(members)
+    target = facts.get("target_iteration")
+    if not isinstance(target, int):
+        target = _last_target(reader, members)
     if target is not None and iteration is not None and iteration > target:
-        target = None  # told in another unit than that of the source furthest on: epochs beside steps
+        target = None  # in another unit than the source that is furthest on: epochs beside steps
     return Summary(
         workload,
         facts,
-        sorted(row[0] for row in counts),
+        inputs,
+        sorted(count.data_source for count in reader.counts(workload.id) if count.kind == "iteration"),
         iteration,
         target,
-        float(low) if isinstance(low, float) else None,
-        float(high) if isinstance(high, float) else None,
+        min((input.min_ts for input in inputs if input.min_ts is not None), default=None),
+        max((input.max_ts for input in inputs if input.max_ts is not None), default=None),
         reader.now_ms,
     )
 
 
-def status_of(known: Summary) -> str:
-    """What the run says of itself; else `running` while its last point is recent, then `finished`."""
-    told = known.facts.get("status")
-    if isinstance(told, str):
-        return told
-    if known.max_ts is None:
+def status_of(summary: Summary) -> str:
+    """The status that the run reported; else `running` while its last point is recent, then `finished`."""
+    status = summary.facts.get("status")
+    if isinstance(status, str):
+        return status
+    if summary.max_ts is None:
         return "unknown"
-    return "running" if known.now_ms - known.max_ts < QUIET_MS else "finished"
+    return "running" if summary.now_ms - summary.max_ts < QUIET_MS else "finished"
 
 
 def workloads(reader: Reader, q: str | None, status: str | None) -> list[WorkloadInfo]:
-    """All workloads by uid; only those whose uid or name holds `q` and whose status is `status`, if given."""
-    found = []
-    for workload in reader.workloads():
-        known = summary_of(reader, workload)
-        name = known.facts.get("name")
-        framework = known.facts.get("framework")
-        info = WorkloadInfo(
-            uid=workload.uid,
-            name=name if isinstance(name, str) else workload.uid,
-            status=status_of(known),
-            framework=framework if isinstance(framework, str) else None,
-            data_sources=known.sources,
-            iteration=known.iteration,
-            target_iteration=known.target,
-            created_at=_milliseconds(known.min_ts if known.min_ts is not None else workload.created_ms),
-            updated_at=_milliseconds(known.max_ts if known.max_ts is not None else workload.updated_ms),
-            times_inferred=_inferred(reader, workload),
-        )
-        sought = q is None or q.lower() in info.uid.lower() or q.lower() in info.name.lower()
-        if sought and status in (None, info.status):
-            found.append(info)
-    return found
+    """All workloads by uid, restricted to those whose uid or name contains `q` and to those of one status."""
+    infos = [_workload_info(summary_of(reader, workload)) for workload in reader.workloads()]
+    return [
+        info
+        for info in infos
+        if (q is None or q.lower() in info.uid.lower() or q.lower() in info.name.lower())
+        and status in (None, info.status)
+    ]
 
 
-def _inferred(reader: Reader, workload: Workload) -> list[str]:
-    sql = (
-        "SELECT DISTINCT data_source FROM input WHERE workload_id = ? AND time_inferred ORDER BY data_source"
+def _workload_info(summary: Summary) -> WorkloadInfo:
+    workload = summary.workload
+    name = summary.facts.get("name")
+    framework = summary.facts.get("framework")
+    return WorkloadInfo(
+        uid=workload.uid,
+        name=name if isinstance(name, str) else workload.uid,
+        status=status_of(summary),
+        framework=framework if isinstance(framework, str) else None,
+        data_sources=summary.sources,
+        iteration=summary.iteration,
+        target_iteration=summary.target,
+        created_at=_rounded(summary.min_ts if summary.min_ts is not None else workload.created_ms),
+        updated_at=_rounded(summary.max_ts if summary.max_ts is not None else workload.updated_ms),
+        times_inferred=sorted({input.data_source for input in summary.inputs if input.time_inferred}),
     )
-    return [str(source) for (source,) in reader.rows(sql, (workload.id,))]
 
 
 def inputs(reader: Reader, uid: str | None) -> list[InputInfo]:
-    """All inputs (of one workload), with what is hidden of each and by which others."""
-    sql = """
-        SELECT key, uid, data_source, adapter, path, name, why, dialect, state, points, records, matched,
-               unparsed, skipped, lag_bytes, last_ok_ms, error, note, time_inferred
-        FROM input JOIN workload ON workload.id = workload_id ORDER BY uid, data_source, path"""
-    found: list[InputInfo] = []
-    hidden: dict[str, dict[str, tuple[set[str], int]]] = {}
-    for row in reader.rows(sql):
-        if uid not in (None, row[1]):
+    """The inputs of a workload, or of all, with what is hidden of each and by which others."""
+    workloads = reader.workloads() if uid is None else [reader.workload(uid)]
+    infos: list[InputInfo] = []
+    for workload in workloads:
+        if workload is None:
             continue
-        info = InputInfo(*row)  # type: ignore[arg-type]  # columns in the order of the struct
-        info.time_inferred = bool(info.time_inferred)
-        if info.workload not in hidden:
-            hidden[info.workload] = _hidden(reader, info.workload)
-        by, points = hidden[info.workload].get(info.id, (set(), 0))
-        info.hidden_by, info.hidden_points = sorted(by), points
-        found.append(info)
-    return found
+        hidden = _hidden(reader.members(workload.id, kind="metric"))
+        for stored in reader.inputs(workload.id):
+            hidden_by, hidden_points = hidden.get(stored.id, (set(), 0))
+            fields = msgspec.structs.asdict(stored)
+            infos.append(InputInfo(**fields, hidden_by=sorted(hidden_by), hidden_points=hidden_points))
+    return infos
 
 
-def _hidden(reader: Reader, uid: str) -> dict[str, tuple[set[str], int]]:
-    """input -> (the inputs shown in its place, how many of its points are not shown for that)."""
-    workload = reader.workload(uid)
-    named: dict[tuple[str, str], list[Member]] = {}
-    for member in reader.members(workload.id, kind="metric") if workload else []:
-        named.setdefault((member.input.data_source, member.name), []).append(member)
-    result: dict[str, tuple[set[str], int]] = {}
-    for members in named.values():
+def _hidden(metrics: Sequence[Member]) -> dict[str, tuple[set[str], int]]:
+    """For each input that is hidden: the inputs shown in its place, and how many of its points are hidden."""
+    by_name: dict[tuple[str, str], list[Member]] = {}
+    for member in metrics:
+        by_name.setdefault((member.input.data_source, member.name), []).append(member)
+    hidden: dict[str, tuple[set[str], int]] = {}
+    for members in by_name.values():
         if len(members) < 2:
             continue
-        winners = shown(members)
-        keys = {member.input.key for member in winners}
+        shown_inputs = {member.input.key for member in shown(members)}
         for member in members:
-            if member.input.key not in keys:
-                by, points = result.get(member.input.key, (set(), 0))
-                result[member.input.key] = (by | keys, points + sum(s.points for s in member.spans))
-    return result
+            if member.input.key not in shown_inputs:
+                hidden_by, points = hidden.get(member.input.key, (set(), 0))
+                points += sum(span.points for span in member.spans)
+                hidden[member.input.key] = (hidden_by | shown_inputs, points)
+    return hidden
 
 
-def _last_iteration(reader: Reader, workload: Workload) -> int | None:
-    """The last step that is shown of the current attempt, of the source that is furthest."""
-    members = reader.members(workload.id)
+def _last_iteration(members: Sequence[Member]) -> int | None:
+    """The last step shown of the current attempt, of the source that is furthest on."""
+    spans = {(member.series, span.attempt): span for member in members for span in member.spans}
     steps = [
-        span.max_step
+        spans[part.series, part.attempt].max_step
         for source in {member.input.data_source for member in members}
-        for part in _iterations(members, source)
+        for part in _iteration_parts(members, source)
         if part.hi == BEYOND
-        for member in members
-        if member.series == part.series
-        for span in member.spans
-        if span.attempt == part.attempt
     ]
     return max(steps, default=None)
 
 
-def _iterations(members: list[Member], source: str) -> list[Part]:
+def _iteration_parts(members: Sequence[Member], source: str) -> list[Part]:
     of_source = [member for member in members if member.input.data_source == source]
     return plan_iterations(
         [member for member in of_source if member.kind == "metric"],
@@ -159,17 +154,20 @@ def _iterations(members: list[Member], source: str) -> list[Part]:
     )
 
 
-def _last_target(reader: Reader, workload: Workload) -> int | None:
-    for member in reader.members(workload.id, kind="iteration"):
+def _last_target(reader: Reader, members: Sequence[Member]) -> int | None:
+    """The target iteration reported last, looked for in the last window of each attempt."""
+    for member in members:
+        if member.kind != "iteration":
+            continue
         for part in reversed(plan([member])):
             windows = reader.windows(part)
             if windows:
                 values = reader.read_window(windows[-1], part, kind="iteration").value
-                told = values[np.isfinite(values)]
-                if len(told):
-                    return int(told[-1])
+                targets = values[np.isfinite(values)]
+                if len(targets):
+                    return int(targets[-1])
     return None
 
 
-def _milliseconds(ts_ms: float | None) -> int | None:
+def _rounded(ts_ms: float | None) -> int | None:
     return round(ts_ms) if ts_ms is not None else None

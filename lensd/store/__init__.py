@@ -1,4 +1,4 @@
-"""Keeps points, facts and cursors in one SQLite file: `Store.apply` is the only way in, `Store.read` out."""
+"""Keeps points, facts and cursors in one SQLite file. Batches go in by `Store.apply`; `Store.read` reads."""
 
 from lensd.store.database import Store
 from lensd.store.errors import ReadTimeout, StoreError

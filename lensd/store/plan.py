@@ -30,7 +30,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class InputRow:
+class PlanInput:
     """What planning must know of an input. `begins` maps its later attempts to their first step."""
 
     id: int
@@ -53,7 +53,7 @@ class Member:
     name: str
     kind: str
     iterates: bool
-    input: InputRow
+    input: PlanInput
     spans: list[Span] = field(default_factory=list)
     unit: str | None = None
 
@@ -67,6 +67,10 @@ class Part:
     lo: int = LOWEST
     hi: int = BEYOND
     number: int = 1
+
+    def clipped(self, lo: int, hi: int) -> Part:
+        """What of it lies in lo <= step < hi."""
+        return Part(self.series, self.attempt, max(lo, self.lo), min(hi, self.hi), self.number)
 
 
 def shown(members: Sequence[Member]) -> list[Member]:

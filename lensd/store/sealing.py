@@ -65,7 +65,7 @@ def append(
         _insert_rows(db, series, attempt, points)
         return head + len(points)
     if head:
-        points = joined([reader.written_head(Part(series, attempt)), points])
+        points = joined([reader.head(Part(series, attempt)), points])
         db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
     rest = len(points) % CHUNK
     sealed = len(points) - rest if rest < BULK else len(points)

@@ -16,7 +16,7 @@ from aiohttp import WSMsgType
 from lensd.api import app, log_lines, logs_ws
 from lensd.api.state import SENDING
 from lensd.config import Limits, RateLimits
-from lensd.store import Reader, ReadTimeout, Store
+from lensd.store import Reader, Store
 from tests.api.conftest import HANG_S, Client, Connect, fill, running, until
 from tests.conftest import StartDaemon, an_input
 
@@ -100,15 +100,6 @@ async def test_a_client_that_takes_nothing_is_let_go(
     async with idle_client(client, DATA):
         await until(lambda: readers.open == 1)
         await readers.none()
-
-
-def test_a_reader_that_is_allowed_more_time_goes_on(store: Store) -> None:
-    slow = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 100000) SELECT MAX(x) FROM n"
-    with store.read(seconds=-1.0) as reader:
-        reader.allow(30.0)
-        assert reader.rows(slow) == [(100_000,)]
-    with pytest.raises(ReadTimeout), store.read(seconds=-1.0) as reader:
-        reader.rows(slow)
 
 
 async def test_the_time_of_a_client_is_not_that_of_the_reading(

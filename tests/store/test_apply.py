@@ -32,10 +32,10 @@ def shown(store: Store, name: str = "loss") -> list[tuple[int, float]]:
     with store.read() as reader:
         workload = reader.workload("w")
         assert workload
-        members = reader.members(workload.id, name=name, kind="metric")
+        members = [m for m in reader.members(workload.id, kind="metric") if m.name == name]
         columns = [reader.read(part) for part in plan(members)]
         points = [(int(s), float(v)) for c in columns for s, v in zip(c.step, c.value, strict=True)]
-        count = {row[2]: row[3] for row in reader.counts(workload.id) if row[1] == "metric"}[name]
+        count = {view.name: view.points for view in reader.counts(workload.id) if view.kind == "metric"}[name]
         assert count == sum(np.isfinite(v) for _, v in points), "the count is what is shown"
         return points
 
@@ -44,7 +44,7 @@ def iterations(store: Store) -> int:
     with store.read() as reader:
         workload = reader.workload("w")
         assert workload
-        return sum(row[3] for row in reader.counts(workload.id) if row[1] == "iteration")
+        return sum(view.points for view in reader.counts(workload.id) if view.kind == "iteration")
 
 
 def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
@@ -57,9 +57,9 @@ def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
     batch.series["stage"] = Series(Points.of([1], [0.0], [float("nan")]), texts=["warm\udfff"])
     assert store.apply(given, batch) == 3
     with store.read() as reader:
-        assert reader.rows("SELECT name FROM series WHERE kind = 'metric'") == [("loss\\ud800",)]
-        assert reader.rows("SELECT text FROM label_text") == [("warm\\udfff",)]
-        assert reader.rows("SELECT value FROM fact") == [(r'"x\\ud800"',)]
+        assert [member.name for member in reader.members(1, kind="metric")] == ["loss\\ud800"]
+        assert reader.label_strings([1]) == {1: "warm\\udfff"}
+        assert reader.facts(1) == {"framework": "x\\ud800"}
 
 
 def test_points_come_back_as_they_went_in(store: Store) -> None:
@@ -105,7 +105,7 @@ def test_steps_that_go_back_begin_an_attempt_that_counts_from_there(store: Store
     assert shown(store) == [(10, 1.0), (20, 2.0), (25, 5.0), (35, 6.0), (45, 7.0)]
     assert iterations(store) == 5
     with store.read() as reader:
-        members = reader.members(1, name="loss", kind="metric")
+        members = reader.members(1, kind="metric")
         assert [len(reader.read(part)) for part in plan_all(members)] == [4, 3]
 
 
@@ -133,7 +133,7 @@ def test_a_replaced_input_begins_again_and_keeps_what_was(store: Store, restarts
     store.apply(given, a_batch([1, 2], [8.0, 9.0], at=1e6, restart=True))
     assert shown(store) == [(1, 8.0), (2, 9.0)]
     with store.read() as reader:
-        assert [len(reader.read(p)) for p in plan_all(reader.members(1, name="loss", kind="metric"))] == [
+        assert [len(reader.read(p)) for p in plan_all(reader.members(1, kind="metric"))] == [
             3,
             2,
         ]
