@@ -44,7 +44,7 @@ def varint(data: bytes, at: int) -> tuple[int, int]:
 def fields(data: bytes, at: int, end: int) -> Iterator[Field]:
     """The fields of the message between `at` and `end`, which must lie in `data`.
 
-    Every field that is given lies in the message. Raises WireError at the first one that does not.
+    Raises WireError at a field that does not end in the message.
     """
     # Nearly every key and length is one byte, which needs no call.
     while at < end:

@@ -1,16 +1,17 @@
-"""One pathname is one perpetual stream of lines over the pieces that rotation cut it into.
+"""One path is one endless stream of lines, over the segments that rotation cut it into.
 
-Owns positions and the reading of complete lines from one; never remembers anything between calls: a read is
-right from (path, position) alone. What happens to the file between two reads, and what then follows:
+Owns positions in the stream, and reading complete lines from one. Nothing is remembered between calls: a read
+needs only the path and the position. What a read does about what happened to the file since the one before:
 
-    grew                    the new complete lines; half a line at the end is waited for
-    renamed to .1, gzipped  the rest of the old piece is found by its fingerprint, then the new piece is read
-    copied and truncated    the same, the copy being the old piece
-    shrunk, replaced        `restarted`; reading goes on after the piece that was read before, else at the
-    oldest vanished                FileNotFoundError
+    grew                    reads the new complete lines; half a line at the end waits for its newline
+    renamed to .1, gzipped  finds the old segment by its fingerprint, reads its rest, then the new segment
+    copied and truncated    the same: the copy is the old segment
+    shrunk, replaced        sets `restarted`, and reads on after the segment that was read before, or from
+                            the oldest one
+    vanished                raises FileNotFoundError
 
-Half a line at the end of a piece that has a successor will never be completed: it is given with `complete`
-false. Line numbers count on through all of it.
+Half a line at the end of a segment that has a successor will never be completed: it is returned with
+`complete` false. Line numbers go on through all of this.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ from typing import Any
 
 from lensd.tail.segments import TRACE, Segment, digest, segments
 
-LINE_LIMIT = 1 << 20  #: bytes; a longer line is passed over, or cut at a carriage return where it has one
+LINE_LIMIT = 1 << 20  #: bytes; a longer line is skipped, or cut at a carriage return where it has one
 _SCAN = 1 << 16
-_BOM = codecs.BOM_UTF8
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """A place between two lines of the stream.
 
-    piece: fingerprint of the piece; `""` before the first byte of all. offset: bytes into its text. line:
-    number of the line that begins here. trace: hash of the bytes just before. after: fingerprint of the
-    piece before this one. identity: device and inode, a mere tie-breaker. inside: the line that begins
-    here was cut or is being passed over, what comes up to the next newline is its rest.
+    segment: fingerprint of the segment; `""` before the very first byte. offset: bytes into its text. line:
+    number of the line that begins here. trace: digest of the bytes before it. after: fingerprint of the
+    segment before this one. identity: device and inode, only used to break ties. inside: `"cut"` or `"over"`
+    where the beginning of this line was returned or skipped, so that the bytes up to the next newline are its
+    rest.
     """
 
     segment: str = ""
@@ -42,7 +43,7 @@ class Position:
     trace: str = ""
     after: str = ""
     identity: str = ""
-    inside: str = ""  # "", "cut" or "over"
+    inside: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -55,9 +56,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line without its newline. `start` is the byte where it begins in its piece. `complete` is false
-    for what was cut off: a redrawn line over the limit, or half a line that its writer left at the end of
-    a piece."""
+    """A line without its newline.
+
+    start: the byte of its segment where it begins. complete: false for a redrawn line over the limit, which
+    was cut, and for half a line at the end of a segment.
+    """
 
     number: int
     text: bytes
@@ -67,13 +70,13 @@ class Line:
 
 @dataclass(slots=True)
 class LineChunk:
-    """The result of one read: lines of one piece, and where to go on.
+    """The result of one read: lines of one segment, and where to go on.
 
-    more: there is more to read at once. lag_bytes: what is left unread, half lines included (packed pieces by
-    estimate). mtime_ms: of the piece that was read. skipped_lines, skipped_bytes: lines over the limit.
-    torn: bytes of a line at the end whose newline has not come. body: where lines were asked for unsplit,
-    their bytes with every newline, from byte `start` and line number `first` on; `lines` is empty then, and
-    the line number of `position` is for the reader to count (see `position_in`).
+    more: there is more to read at once. lag_bytes: bytes that are left unread, half lines included (estimated
+    for compressed segments). mtime_ms: of the segment. skipped_lines, skipped_bytes: lines over the limit.
+    torn: bytes of a line at the end whose newline is still to come. body: the lines' bytes with every
+    newline, where they were asked for unsplit; it begins at byte `start`, with line number `first`. `lines`
+    is empty then, and the line number of `position` is for the caller to count (see `position_in`).
     """
 
     lines: list[Line]
@@ -89,17 +92,19 @@ class LineChunk:
     body: bytes = b""
     start: int = 0
     first: int = 0
-    _data: bytes = field(default=b"", repr=False)
-    _base: int = 0
+    _data: bytes = field(
+        default=b"", repr=False
+    )  # the bytes that were read, and those before them for a trace
+    _base: int = 0  # the byte of the segment where `_data` begins
 
     def position_at(self, index: int) -> Position:
-        """The place where `lines[index]` begins: for a reader that stops before the end of the chunk."""
+        """The place where `lines[index]` begins: for a caller that stops before the end of the chunk."""
         line = self.lines[index]
         inside = "cut" if index and not self.lines[index - 1].complete else ""
         return self._position(line.start, line.number, inside)
 
     def position_in(self, offset: int, line: int) -> Position:
-        """The place `offset` bytes into the body, where its line of ordinal `line` begins."""
+        """The place `offset` bytes into the body, after `line` of its lines."""
         return self._position(self.start + offset, self.first + line, "")
 
     def _position(self, start: int, number: int, inside: str) -> Position:
@@ -111,37 +116,66 @@ class LineChunk:
 def read_lines(path: str, position: Position | None, max_bytes: int, *, split: bool = True) -> LineChunk:
     """The complete lines from `position` (`None`: the beginning), about `max_bytes` of them but at least one.
 
-    split: false asks for them in one piece (see `LineChunk.body`), which is granted where they are plain
-    text; whether one is over the limit is for the reader to see.
+    split: false asks for the bytes of all lines as one (see `LineChunk.body`). They are returned like that
+    where they are plain text; the caller must then check for lines over the limit.
 
-    Raises FileNotFoundError when the stream has no piece, OSError when one cannot be read.
+    Raises FileNotFoundError when the stream has no segment, OSError when one cannot be read.
     """
     parts = segments(path)
-    here = position or Position()
-    index, here, restarted = _locate(parts, here)
-    # A piece that is read to its end hands over to the next one that has anything in it.
+    index, here, restarted = _locate(parts, position or Position())
+    # After the end of a segment comes the next one that has text.
     while True:
         segment = parts[index]
-        chunk = _read_piece(segment, here, max_bytes, split)
+        chunk = _read_segment(segment, here, max_bytes, split)
         later = _next_with_text(parts, index)
         if chunk.lines or chunk.body or chunk.skipped_bytes or chunk.more or later is None:
             break
         if chunk.torn:
-            _give_torn(chunk)
+            _end_torn_line(chunk)
             break
         index = later
         line = chunk.position.line + (1 if chunk.position.inside else 0)
-        here = replace(_enter(parts[index], Position(line=line)), after=here.segment or segment.fingerprint())
+        here = replace(_beginning(parts[index], line), after=here.segment or segment.fingerprint())
     chunk.restarted = restarted
     chunk.more = chunk.more or later is not None
     behind = segment.size_estimate() - chunk.position.offset
-    chunk.lag_bytes = max(0, behind) + sum(p.size_estimate() for p in parts[index + 1 :])
+    chunk.lag_bytes = max(0, behind) + sum(part.size_estimate() for part in parts[index + 1 :])
     chunk.mtime_ms = segment.mtime_ms
     return chunk
 
 
-def matches(segment: Segment, position: Position) -> bool:
-    """Is `position` a place in this very piece?"""
+def _locate(parts: list[Segment], position: Position) -> tuple[int, Position, bool]:
+    """The segment to read, the position in it, and whether the text before `position` is gone."""
+    if not position.segment:
+        return 0, replace(_beginning(parts[0], position.line), after=position.after), False
+    index = _find(parts, position)
+    if index is not None:
+        segment = parts[index]
+        # The head may have grown since the fingerprint was taken; a longer one is more certain.
+        return index, replace(position, segment=segment.fingerprint(), identity=segment.identity), False
+    first = 0
+    if position.after:
+        for older in range(len(parts) - 1, -1, -1):
+            if parts[older].has(position.after):
+                first = min(older + 1, len(parts) - 1)
+                break
+    here = replace(_beginning(parts[first], position.line), after=position.after if first else "")
+    return first, here, True
+
+
+def _find(parts: list[Segment], position: Position) -> int | None:
+    """The segment that a position is in: the newest one that matches, or rather one with the same inode."""
+    newest = None
+    for index in range(len(parts) - 1, -1, -1):
+        if _matches(parts[index], position):
+            if parts[index].identity == position.identity:
+                return index
+            newest = index if newest is None else newest
+    return newest
+
+
+def _matches(segment: Segment, position: Position) -> bool:
+    """Whether the segment begins, and goes on before the position, as it did when the position was made."""
     if not segment.packed and segment.stored_size < position.offset:
         return False
     if not segment.has(position.segment):
@@ -151,36 +185,8 @@ def matches(segment: Segment, position: Position) -> bool:
     return len(before) == position.offset - start and (not position.trace or digest(before) == position.trace)
 
 
-def find_piece(parts: list[Segment], position: Position) -> int | None:
-    """The piece that a position lies in: the newest of those that match, one with the same inode first."""
-    found = None
-    for index in range(len(parts) - 1, -1, -1):
-        if matches(parts[index], position):
-            if parts[index].identity == position.identity:
-                return index
-            found = index if found is None else found
-    return found
-
-
-def _locate(parts: list[Segment], position: Position) -> tuple[int, Position, bool]:
-    if not position.segment:
-        return 0, replace(_enter(parts[0], position), after=position.after), False
-    index = find_piece(parts, position)
-    if index is not None:
-        segment = parts[index]
-        # The head may have grown since the fingerprint was taken; a longer one tells more.
-        return index, replace(position, segment=segment.fingerprint(), identity=segment.identity), False
-    first = 0
-    if position.after:
-        for older in range(len(parts) - 1, -1, -1):
-            if parts[older].has(position.after):
-                first = min(older + 1, len(parts) - 1)
-                break
-    return first, replace(_enter(parts[first], position), after=position.after if first else ""), True
-
-
-def _enter(segment: Segment, position: Position) -> Position:
-    return Position(segment=segment.fingerprint(), line=position.line, identity=segment.identity)
+def _beginning(segment: Segment, line: int) -> Position:
+    return Position(segment=segment.fingerprint(), line=line, identity=segment.identity)
 
 
 def _next_with_text(parts: list[Segment], index: int) -> int | None:
@@ -190,50 +196,28 @@ def _next_with_text(parts: list[Segment], index: int) -> int | None:
     return None
 
 
-def _read_piece(segment: Segment, here: Position, max_bytes: int, split: bool) -> LineChunk:
+def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool) -> LineChunk:
+    encoding = _Encoding.of(segment.read(0, 4))
     base = max(0, here.offset - TRACE)
-    lead = here.offset - base
-    want = max(max_bytes, 1)
-    head = segment.read(0, 4)
-    data = segment.read(base, lead + want)
-    wide = _wide(head)
-    newline = b"\n\0" if wide == "utf-16-le" else b"\0\n" if wide else b"\n"
-    end = _last_newline(data, lead, newline)
-    # At least one line, however small the budget: read on until its newline comes or it is over the limit.
-    while end < 0 and len(data) - lead < LINE_LIMIT:
-        step = min(max(want, _SCAN), LINE_LIMIT - (len(data) - lead))
-        part = segment.read(base + len(data), step)
-        if not part:
-            break
-        data += part
-        end = _last_newline(data, lead, newline)
-    if wide and (len(data) - lead) % 2:
-        data = data[:-1]
-    chunk = LineChunk([], here, _data=data, _base=base)
-    number, start, inside = here.line, lead, here.inside
-    if end >= 0 and not (split or wide or inside or head.startswith(_BOM)):
-        chunk.body, chunk.start, chunk.first = data[lead : end + 1], here.offset, number
+    begin = here.offset - base
+    wanted = max(max_bytes, 1)
+    data, end = _read_to_newline(segment, base, begin, wanted, encoding)
+    chunk = LineChunk([], here, more=len(data) - begin >= wanted, _data=data, _base=base)
+    start, number, inside = begin, here.line, here.inside
+    if end < 0:
+        if len(data) - begin >= LINE_LIMIT or inside == "over":
+            start, inside = _skip_long_line(chunk, here, begin, encoding)
+            chunk.more = inside != "over" or segment.read(base + len(data), 1) != b""
+        else:
+            chunk.more = False
+    elif split or inside or encoding.has_mark:
+        start, number = _split_lines(chunk, here, begin, end, encoding)
+        inside = ""
+    else:
         start = end + 1
-        chunk.more = len(data) - lead >= want
-    elif end >= 0:
-        body = data[lead:end]
-        for text in _split(body, newline) if wide else body.split(b"\n"):
-            if inside == "over" or len(text) > LINE_LIMIT:
-                chunk.skipped_bytes += len(text) + len(newline)
-                chunk.skipped_lines += inside != "over"
-            else:
-                chunk.lines.append(Line(number, _plain(text, wide, base + start), base + start))
-            inside = ""
-            number += 1
-            start += len(text) + len(newline)
-        chunk.more = len(data) - lead >= want
-    elif len(data) - lead >= LINE_LIMIT or inside == "over":
-        start, inside = _pass_over(chunk, data, start, number, inside, not wide)
-        chunk.more = True
+        chunk.body, chunk.start, chunk.first = data[begin:start], here.offset, number
     chunk.torn = data[start:] if inside != "over" else b""
-    if inside == "over" and not segment.read(base + len(data), 1):
-        chunk.more = False
-    chunk.read_bytes = start - lead
+    chunk.read_bytes = start - begin
     chunk.position = replace(
         here,
         offset=base + start,
@@ -244,64 +228,115 @@ def _read_piece(segment: Segment, here: Position, max_bytes: int, split: bool) -
     return chunk
 
 
-def _pass_over(
-    chunk: LineChunk, data: bytes, start: int, number: int, inside: str, may_cut: bool
-) -> tuple[int, str]:
-    """A line over the limit that has not ended yet: given up to its last redraw, else passed over."""
-    limit = start + LINE_LIMIT
-    redraw = data.rfind(b"\r", start + 1, limit) if may_cut and inside != "over" else -1
+def _read_to_newline(
+    segment: Segment, base: int, begin: int, wanted: int, encoding: _Encoding
+) -> tuple[bytes, int]:
+    """The bytes from `base` on, about `wanted` of them from index `begin`, and the index of their last
+    newline.
+
+    At least one line, however small the budget: this reads on until a newline comes, the line is over the
+    limit, or the segment ends; the index is -1 in the last two cases.
+    """
+    data = segment.read(base, begin + wanted)
+    end = encoding.last_newline(data, begin)
+    while end < 0 and len(data) - begin < LINE_LIMIT:
+        more = segment.read(base + len(data), min(max(wanted, _SCAN), LINE_LIMIT - (len(data) - begin)))
+        if not more:
+            break
+        data += more
+        end = encoding.last_newline(data, begin)
+    if encoding.wide and (len(data) - begin) % 2:
+        data = data[:-1]  # half a character
+    return data, end
+
+
+def _split_lines(
+    chunk: LineChunk, here: Position, begin: int, end: int, encoding: _Encoding
+) -> tuple[int, int]:
+    """Put the lines between `begin` and the newline at `end` into the chunk.
+
+    The rest of a line that was skipped, and lines over the limit, are counted instead. Returns where the next
+    line begins, and its number.
+    """
+    start, number, inside = begin, here.line, here.inside
+    newline = len(encoding.newline)
+    for text in encoding.split(chunk._data[begin:end]):
+        if inside == "over" or len(text) > LINE_LIMIT:
+            chunk.skipped_bytes += len(text) + newline
+            chunk.skipped_lines += inside != "over"
+        else:
+            offset = chunk._base + start
+            chunk.lines.append(Line(number, encoding.to_utf8(text, offset), offset))
+        inside = ""
+        number += 1
+        start += len(text) + newline
+    return start, number
+
+
+def _skip_long_line(chunk: LineChunk, here: Position, begin: int, encoding: _Encoding) -> tuple[int, str]:
+    """A line over the limit that has not ended: cut it at its last redraw, else skip what there is of it.
+
+    Returns where its rest begins, and what the rest is as `Position.inside`.
+    """
+    data = chunk._data
+    may_cut = not encoding.wide and here.inside != "over"
+    redraw = data.rfind(b"\r", begin + 1, begin + LINE_LIMIT) if may_cut else -1
     if redraw > 0:
-        chunk.lines.append(Line(number, data[start:redraw], chunk._base + start, complete=False))
+        chunk.lines.append(Line(here.line, data[begin:redraw], chunk._base + begin, complete=False))
         return redraw, "cut"
-    gone = len(data) - start
-    chunk.skipped_bytes += gone
-    chunk.skipped_lines += inside != "over"
-    return start + gone, "over"
+    chunk.skipped_bytes += len(data) - begin
+    chunk.skipped_lines += here.inside != "over"
+    return len(data), "over"
 
 
-def _give_torn(chunk: LineChunk) -> None:
-    """The half line at the end of a piece whose successor has begun."""
-    start = chunk.position.offset
-    end = start + len(chunk.torn)
-    chunk.lines.append(Line(chunk.position.line, chunk.torn, start, complete=False))
-    at = end - chunk._base
-    chunk.position = replace(
-        chunk.position,
-        offset=end,
-        line=chunk.position.line + 1,
-        trace=digest(chunk._data[max(0, at - TRACE) : at]),
-        inside="",
-    )
+def _end_torn_line(chunk: LineChunk) -> None:
+    """Turn the half line at the end of a segment that has a successor into a line that is not complete."""
+    start, number = chunk.position.offset, chunk.position.line
+    chunk.lines.append(Line(number, chunk.torn, start, complete=False))
+    chunk.position = chunk._position(start + len(chunk.torn), number + 1, "")
     chunk.read_bytes += len(chunk.torn)
     chunk.torn = b""
 
 
-def _wide(head: bytes) -> str:
-    """The encoding that a UTF-16 byte order mark announces (what PowerShell's `>` writes), else `""`."""
-    if head.startswith(codecs.BOM_UTF16_LE) and head[2:4] != b"\0\0":
-        return "utf-16-le"
-    return "utf-16-be" if head.startswith(codecs.BOM_UTF16_BE) else ""
+@dataclass(frozen=True, slots=True)
+class _Encoding:
+    """How a segment's text is encoded, by its byte order mark.
 
+    wide: name of the UTF-16 encoding (which `>` of PowerShell writes), `""` for UTF-8 and the like.
+    """
 
-def _last_newline(data: bytes, lead: int, newline: bytes) -> int:
-    at = data.rfind(newline, lead)
-    while len(newline) == 2 and at >= 0 and (at - lead) % 2:
-        at = data.rfind(newline, lead, at + 1)
-    return at
+    wide: str
+    newline: bytes
+    has_mark: bool
 
+    @classmethod
+    def of(cls, head: bytes) -> _Encoding:
+        if head.startswith(codecs.BOM_UTF16_LE) and head[2:4] != b"\0\0":  # with the zeros it is UTF-32
+            return cls("utf-16-le", b"\n\0", True)
+        if head.startswith(codecs.BOM_UTF16_BE):
+            return cls("utf-16-be", b"\0\n", True)
+        return cls("", b"\n", head.startswith(codecs.BOM_UTF8))
 
-def _split(body: bytes, newline: bytes) -> list[bytes]:
-    found, start, at = [], 0, body.find(newline)
-    while at >= 0:
-        if at % 2 == 0:
-            found.append(body[start:at])
-            start = at + 2
-        at = body.find(newline, at + 1)
-    found.append(body[start:])
-    return found
+    def last_newline(self, data: bytes, begin: int) -> int:
+        at = data.rfind(self.newline, begin)
+        while self.wide and at >= 0 and (at - begin) % 2:  # between two characters
+            at = data.rfind(self.newline, begin, at + 1)
+        return at
 
+    def split(self, data: bytes) -> list[bytes]:
+        if not self.wide:
+            return data.split(b"\n")
+        lines, start, at = [], 0, data.find(self.newline)
+        while at >= 0:
+            if at % 2 == 0:
+                lines.append(data[start:at])
+                start = at + 2
+            at = data.find(self.newline, at + 1)
+        lines.append(data[start:])
+        return lines
 
-def _plain(text: bytes, wide: str, start: int) -> bytes:
-    if wide:
-        return text.decode(wide, "replace").lstrip("\ufeff").encode()
-    return text[3:] if start == 0 and text.startswith(_BOM) else text
+    def to_utf8(self, text: bytes, offset: int) -> bytes:
+        """A line as UTF-8 without the byte order mark. offset: of the line in the segment."""
+        if self.wide:
+            return text.decode(self.wide, "replace").lstrip("\ufeff").encode()
+        return text[3:] if offset == 0 and self.has_mark else text

@@ -1,14 +1,13 @@
 """Where to begin reading: the last lines of a stream, or a line by its number.
 
-Bounded memory whatever the size: plain pieces are scanned backwards in blocks, packed ones are counted once
-forward and then read to the place.
+Memory is bounded whatever the size: plain segments are scanned backwards in blocks, gzipped ones are counted
+forward once and then read up to the place.
 """
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Sequence
-from dataclasses import replace
 
 from lensd.model import LineMark
 from lensd.tail.reading import Position
@@ -18,11 +17,11 @@ _BLOCK = 1 << 16
 
 
 def tail_position(path: str, lines: int, marks: Sequence[LineMark] = ()) -> Position:
-    """The place where the last `lines` complete lines of the stream begin, or its beginning if it has fewer.
+    """The place where the last `lines` complete lines begin, or the beginning of the stream if it has fewer.
 
-    The position's `line` is absolute where a mark lies before it, or where the beginning was reached; else
-    it is relative: minus the number of lines that follow, so that the first line to come has number 0.
-    Raises FileNotFoundError when the stream has no piece.
+    The position's `line` is absolute where a mark lies before it, or where it is the beginning. Otherwise it
+    is minus the number of lines that follow, so that the next line to be written has number 0. Raises
+    FileNotFoundError when the stream has no segment.
     """
     parts = segments(path)
     missing = max(0, lines)
@@ -31,27 +30,26 @@ def tail_position(path: str, lines: int, marks: Sequence[LineMark] = ()) -> Posi
         offset, missing = _back(parts[index], missing, whole=not last)
         if missing == 0 or index == 0:
             break
-    found = _position(parts, index, offset, 0)
     absolute = _absolute(parts, index, offset, marks)
     if absolute is None:
         absolute = 0 if index == 0 and offset == 0 else missing - max(0, lines)
-    return replace(found, line=absolute)
+    return _position(parts, index, offset, absolute)
 
 
 def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Position | None:
-    """The place where line number `line` begins, reached from the nearest mark before it (without marks:
-    from the beginning, which counts as line 0). None when the stream has not got that line yet, or has it
-    no longer.
+    """The place where line number `line` begins; None where the line is not written yet, or not there any
+    more.
 
-    Raises FileNotFoundError when the stream has no piece.
+    Counts from the nearest mark before it. Without marks, the beginning of the stream is line 0.
+    Raises FileNotFoundError when the stream has no segment.
     """
     parts = segments(path)
     before = [mark for mark in marks if mark.line <= line]
     index, offset, number = 0, 0, 0
     for mark in sorted(before, key=lambda m: m.line, reverse=True):
-        held = _piece_of(parts, mark)
-        if held is not None:
-            index, offset, number = held, mark.offset, mark.line
+        marked = _segment_of(parts, mark)
+        if marked is not None:
+            index, offset, number = marked, mark.offset, mark.line
             break
     else:
         if marks:
@@ -65,7 +63,7 @@ def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Positio
             later += 1
         if later >= len(parts):
             return None
-        number += parts[index].read(offset, 1) != b""  # half a line that nobody will complete
+        number += parts[index].read(offset, 1) != b""  # half a line that will never be completed
         index, offset = later, 0
 
 
@@ -85,8 +83,8 @@ def _position(parts: list[Segment], index: int, offset: int, line: int) -> Posit
     )
 
 
-def _piece_of(parts: list[Segment], mark: LineMark) -> int | None:
-    """The newest piece with the mark's fingerprint in which its offset is the beginning of a line."""
+def _segment_of(parts: list[Segment], mark: LineMark) -> int | None:
+    """The newest segment with the mark's fingerprint, if a line begins at the mark's offset in it."""
     for index in range(len(parts) - 1, -1, -1):
         segment = parts[index]
         if segment.has(mark.segment) and (
@@ -97,20 +95,21 @@ def _piece_of(parts: list[Segment], mark: LineMark) -> int | None:
 
 
 def _absolute(parts: list[Segment], index: int, offset: int, marks: Sequence[LineMark]) -> int | None:
+    """The number of the line that begins at a place, counted from the nearest mark; None without one."""
     for mark in sorted(marks, key=lambda m: m.line, reverse=True):
-        held = _piece_of(parts, mark)
-        if held is None or (held, mark.offset) > (index, offset):
+        marked = _segment_of(parts, mark)
+        if marked is None or (marked, mark.offset) > (index, offset):
             continue
         number, at = mark.line, mark.offset
-        while held < index:
-            number += _count(parts[held], at, None, whole=True)
-            held, at = held + 1, 0
-        return number + _count(parts[held], at, offset, whole=False)
+        while marked < index:
+            number += _count(parts[marked], at, None, whole=True)
+            marked, at = marked + 1, 0
+        return number + _count(parts[marked], at, offset, whole=False)
     return None
 
 
 def _count(segment: Segment, start: int, stop: int | None, whole: bool) -> int:
-    """Lines between two bytes of a piece; `whole` counts a half line at the end as one."""
+    """Lines between two bytes of a segment. whole: half a line at the end counts as one."""
     count, last = 0, b"\n"
     while stop is None or start < stop:
         data = segment.read(start, _BLOCK if stop is None else min(_BLOCK, stop - start))
@@ -123,8 +122,10 @@ def _count(segment: Segment, start: int, stop: int | None, whole: bool) -> int:
 
 
 def _forward(segment: Segment, offset: int, number: int, line: int) -> tuple[int, int]:
-    """The offset of line `line`, or of the last line begun, when `number` is the one that begins at
-    `offset`."""
+    """Where line `line` begins, and its number; or the same of the last line, where there are fewer.
+
+    number: of the line that begins at `offset`.
+    """
     at = offset
     while number < line and (data := segment.read(at, _BLOCK)):
         here = data.count(b"\n")
@@ -143,8 +144,10 @@ def _forward(segment: Segment, offset: int, number: int, line: int) -> tuple[int
 
 
 def _back(segment: Segment, missing: int, whole: bool) -> tuple[int, int]:
-    """Where the last `missing` lines of a piece begin, and how many it lacks. `whole`: a half line at its end
-    counts as one, for no newline will come."""
+    """Where the last `missing` lines of a segment begin, and how many of them it does not have.
+
+    whole: half a line at its end counts as one, because its newline will never come.
+    """
     if segment.packed:
         total = _count(segment, 0, None, whole)
         if total <= missing:
@@ -155,7 +158,7 @@ def _back(segment: Segment, missing: int, whole: bool) -> tuple[int, int]:
         missing -= 1
         if not missing:
             return _line_start(segment, at), 0
-    need = missing + 1  # the newline that ends the line before the first wanted one
+    need = missing + 1  # the last one ends the line before them
     while at > 0:
         start = max(0, at - _BLOCK)
         data = segment.read(start, at - start)

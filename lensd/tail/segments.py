@@ -1,8 +1,8 @@
-"""The pieces of a rotated log: which files they are, in what order, and how each is told from the others.
+"""The segments of a rotated log: which files they are, in what order, and how to recognise one again.
 
-A piece is told by a hash of its first bytes, of what gzip unpacks where it is packed, so that it keeps its
-identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they change with
-gzip, copytruncate and restored backups.
+A segment is recognised by a digest of the first bytes of its text, decompressed where it is gzipped, so that
+it keeps its identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they
+change with gzip, copytruncate and restored backups.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 HEAD = 1024  #: bytes that a fingerprint covers at most
-TRACE = 256  #: bytes before a position that are hashed with it
+TRACE = 256  #: bytes before a position that its trace covers at most
 _BLOCK = 1 << 18
 _WINDOW = (1 << 20) + (1 << 16)
 
@@ -30,7 +30,7 @@ _SUFFIX = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A file that holds a part of the stream. `size` is None where it can only be had by unpacking."""
+    """A file that holds a part of the stream. packed: it is gzipped. stored_size: bytes on disk."""
 
     path: str
     packed: bool
@@ -39,7 +39,7 @@ class Segment:
     identity: str  # device and inode
 
     def size_estimate(self) -> int:
-        """Bytes of text in it; for a packed piece what its last four bytes claim (modulo 4 GiB)."""
+        """Bytes of text; for a gzipped segment what its last four bytes claim (modulo 4 GiB)."""
         if not self.packed:
             return self.stored_size
         try:
@@ -62,17 +62,14 @@ class Segment:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def fingerprint(self, length: int = HEAD) -> str:
-        """`LENGTH:HASH` of the first `length` bytes, or of what there is. `""` for an empty piece."""
-        return fingerprint(self.read(0, length))
+        """`LENGTH:DIGEST` of the first `length` bytes of text, or of what there is; `""` without text."""
+        head = self.read(0, length)
+        return f"{len(head)}:{digest(head)}" if head else ""
 
-    def has(self, print_: str) -> bool:
-        """Does the piece begin as the one that `print_` was taken of?"""
-        count, _, _ = print_.partition(":")
-        return bool(print_) and count.isdigit() and self.fingerprint(int(count)) == print_
-
-
-def fingerprint(head: bytes) -> str:
-    return f"{len(head)}:{digest(head)}" if head else ""
+    def has(self, fingerprint: str) -> bool:
+        """Whether the segment begins like the one with this fingerprint."""
+        length = fingerprint.partition(":")[0]
+        return length.isdigit() and self.fingerprint(int(length)) == fingerprint
 
 
 def digest(data: bytes) -> str:
@@ -80,18 +77,18 @@ def digest(data: bytes) -> str:
 
 
 def base_name(name: str) -> str:
-    """The name of the stream that a file name belongs to: `x.log.2.gz` and `x.log-20240131` are `x.log`'s."""
-    found = _SUFFIX.search(name)
-    return name[: found.start()] if found else name
+    """The name of the stream that a file belongs to: `x.log` for `x.log.2.gz` and `x.log-20240131`."""
+    suffix = _SUFFIX.search(name)
+    return name[: suffix.start()] if suffix else name
 
 
 def segments(path: str) -> list[Segment]:
-    """The pieces of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
+    """The segments of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
 
-    A plain file goes before its packed twin (gzip is at work), `x.log` before `x.log.gz` (a copy of it).
+    Of a plain file and its gzipped twin only the plain one counts: gzip is still at work, or it is a copy.
     """
     folder, base = os.path.split(path)
-    found: dict[tuple[int, int, str], Segment] = {}
+    by_age: dict[tuple[int, int, str], Segment] = {}
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             name = entry.name
@@ -108,22 +105,22 @@ def segments(path: str) -> list[Segment]:
                 continue
             packed = match["gz"] is not None or base.endswith(".gz")
             key = _age(match)
-            if packed and key in found and not found[key].packed:
+            if packed and key in by_age and not by_age[key].packed:
                 continue
-            found[key] = Segment(
+            by_age[key] = Segment(
                 os.path.join(folder, name),
                 packed,
                 status.st_size,
                 status.st_mtime_ns / 1e6,
                 f"{status.st_dev}.{status.st_ino}",
             )
-    if not found:
+    if not by_age:
         raise FileNotFoundError(path)
-    return [found[key] for key in sorted(found)]
+    return [by_age[key] for key in sorted(by_age)]
 
 
 def _age(match: re.Match[str]) -> tuple[int, int, str]:
-    """Sorts older pieces first: numbers falling, then dates rising, then the file itself."""
+    """Sorts older segments first: numbers from high to low, dates from low to high, then the file itself."""
     if match["n"]:
         return (0, -int(match["n"]), "")
     if match["date"]:
@@ -132,14 +129,14 @@ def _age(match: re.Match[str]) -> tuple[int, int, str]:
 
 
 class _Unpacker:
-    """Reads a gzip file forward, member after member; a torn or corrupt end is simply the end."""
+    """Reads a gzip file forward, member after member. A torn or corrupt end counts as the end."""
 
     def __init__(self, segment: Segment) -> None:
         self._path = segment.path
         self._at = 0  # in the packed file
         self.offset = 0  # in the text
         self._inflate = zlib.decompressobj(wbits=31)
-        self._window = bytearray()  # the text before `offset`, so that a reader may step back a line
+        self._window = bytearray()  # the text before `offset`, so that a reader can step back a line
         self._ready = b""
         self._rest = b""
         self._ended = False
@@ -148,7 +145,7 @@ class _Unpacker:
         return offset >= self.offset - len(self._window)
 
     def read(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`, which must not lie before the window of what was read last."""
+        """Up to `count` bytes from `offset`, which must be one that it `reaches`."""
         while self.offset < offset and self._take(min(offset - self.offset, _BLOCK)):
             pass
         while self.offset < offset + count and self._take(min(offset + count - self.offset, _BLOCK)):
@@ -180,7 +177,7 @@ class _Unpacker:
                     self._ended = True
                     break
             try:
-                # max_length keeps a bomb from unfolding at once.
+                # max_length keeps a zip bomb from unfolding at once.
                 self._ready = self._inflate.decompress(self._rest, _BLOCK)
             except zlib.error:
                 self._ended = True
@@ -191,24 +188,24 @@ class _Unpacker:
         return False
 
 
-# Unpackers where a reader left them: a packed piece can only be read forward, and reads come in turns.
-# Only a cache: without it a read begins anew at the head of the piece.
+# A cache of unpackers where readers left them: gzip can only be read forward, and reads take turns. Without
+# it every read starts at the beginning of the segment.
 _Key = tuple[str, str, int]
-_kept: OrderedDict[_Key, _Unpacker] = OrderedDict()
+_unpackers: OrderedDict[_Key, _Unpacker] = OrderedDict()
 _lock = threading.Lock()
 
 
 def _unpack(segment: Segment, offset: int, count: int) -> bytes:
-    if offset + count <= 4 * HEAD:  # fingerprints: not worth losing the place of a reader for
+    if offset + count <= 4 * HEAD:  # a fingerprint: leave the reader's unpacker where it is
         unpacker = _Unpacker(segment)
         return unpacker.read(offset, count)
     key = (segment.path, segment.identity, segment.stored_size)
     with _lock:
-        kept = _kept.pop(key, None)
-    unpacker = kept if kept is not None and kept.reaches(offset) else _Unpacker(segment)
+        cached = _unpackers.pop(key, None)
+    unpacker = cached if cached is not None and cached.reaches(offset) else _Unpacker(segment)
     data = unpacker.read(offset, count)
     with _lock:
-        _kept[key] = unpacker
-        while len(_kept) > 4:
-            _kept.popitem(last=False)
+        _unpackers[key] = unpacker
+        while len(_unpackers) > 4:
+            _unpackers.popitem(last=False)
     return data

@@ -1,7 +1,4 @@
-"""What a terminal would show of a line: redraws, escape sequences, progress bars.
-
-Pure functions on bytes; knows nothing of files.
-"""
+"""What a terminal would show of a line: redraws, escape sequences, progress bars. Pure functions on bytes."""
 
 from __future__ import annotations
 
@@ -31,14 +28,14 @@ def strip_ansi(text: bytes) -> bytes:
 
 
 def redraws(line: bytes) -> list[bytes]:
-    """The states a line was redrawn through, oldest first, blank ones left out; CRLF is no redraw."""
+    """What the line showed after each redraw, oldest first, blank states left out; CRLF is not a redraw."""
     if b"\r" not in line and b"\x08" not in line:
         return [line] if line.strip() else []
     return [part for part in _REDRAW.split(line) if strip_ansi(part).strip()]
 
 
 def final_state(line: bytes) -> bytes:
-    """What is left of a line on a terminal: the last redraw that is not blank, escape sequences kept."""
+    """What a terminal shows of a line in the end: its last state that is not blank, with escape sequences."""
     if b"\r" not in line and b"\x08" not in line:
         return line
     states = redraws(line)
@@ -46,5 +43,5 @@ def final_state(line: bytes) -> bytes:
 
 
 def is_progress_bar(line: bytes) -> bool:
-    """Is what is left of the line a progress bar?"""
+    """Whether the final state of the line is a progress bar."""
     return _BAR.search(strip_ansi(final_state(line))[:2000]) is not None

@@ -1,4 +1,4 @@
-"""Tailing: lines are given once, whole and in order, whatever happens to the file between two reads."""
+"""Tailing: every line comes once, whole and in order, whatever happens to the file between two reads."""
 
 import gzip
 import os
@@ -19,7 +19,7 @@ from lensd.tail import (
 
 
 def take(path: Path, position: Position | None, size: int = 1 << 20) -> tuple[list[bytes], Position, bool]:
-    """Everything there is from a position on, each read made from a position that went through JSON."""
+    """All lines from a position on. Each position goes through JSON before the next read."""
     texts: list[bytes] = []
     restarted = False
     while True:
@@ -57,7 +57,7 @@ def test_lines_do_not_depend_on_how_much_is_read_at_once(tmp_path: Path, size: i
     assert take(log, None, size)[0] == [b"a", b"", b"\xff\0b\r", b"longer line"] * 9
 
 
-def test_a_file_that_grows_byte_by_byte_gives_each_line_once(tmp_path: Path) -> None:
+def test_each_line_of_a_file_that_grows_byte_by_byte_is_read_once(tmp_path: Path) -> None:
     log, got, position = tmp_path / "x.log", [], None
     log.touch()
     for byte in (data := numbered(0, 60)):
@@ -71,7 +71,7 @@ def test_a_file_that_grows_byte_by_byte_gives_each_line_once(tmp_path: Path) -> 
     assert (position.offset, position.line) == (len(data), 60)
 
 
-def test_a_truncated_file_is_read_anew(tmp_path: Path) -> None:
+def test_a_truncated_file_is_read_from_its_beginning(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(numbered(0, 100))
     _, position, _ = take(log, None)
@@ -132,7 +132,7 @@ def test_rotation_between_any_two_reads_loses_and_doubles_nothing(
     assert got + new == texts(0, n)
 
 
-def test_rotated_pieces_are_read_oldest_first(tmp_path: Path) -> None:
+def test_rotated_segments_are_read_oldest_first(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     with gzip.open(f"{log}.10.gz", "wb") as file:
         file.write(b"1\n")
@@ -144,7 +144,7 @@ def test_rotated_pieces_are_read_oldest_first(tmp_path: Path) -> None:
     assert take(log, None)[0] == [b"1", b"2", b"3", b"4"]
 
 
-def test_dated_pieces_are_read_in_order_of_their_dates(tmp_path: Path) -> None:
+def test_dated_segments_are_read_in_order_of_their_dates(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     for day, text in (("20240102", b"2\n"), ("20240101", b"1\n")):
         Path(f"{log}-{day}").write_bytes(text)
@@ -166,7 +166,7 @@ def test_copytruncate_reads_the_rest_of_the_copy_and_then_the_new_text(tmp_path:
     assert take(log, position)[::2] == (texts(60, 62), False)
 
 
-def test_a_truncated_log_is_not_read_from_its_rotated_pieces_again(tmp_path: Path) -> None:
+def test_a_truncated_log_is_not_read_from_its_rotated_segments_again(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(numbered(0, 10))
     rotate(log)
@@ -176,7 +176,7 @@ def test_a_truncated_log_is_not_read_from_its_rotated_pieces_again(tmp_path: Pat
     assert take(log, position)[::2] == ([b"anew"], True)
 
 
-def test_pieces_that_came_and_went_on_while_nobody_read_are_read_oldest_first(tmp_path: Path) -> None:
+def test_segments_that_rotated_while_nobody_read_are_read_oldest_first(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(numbered(0, 10))
     _, position, _ = take(log, None)
@@ -187,7 +187,7 @@ def test_pieces_that_came_and_went_on_while_nobody_read_are_read_oldest_first(tm
     assert take(log, position)[::2] == (texts(10, 40), True)
 
 
-def test_half_a_line_at_the_end_of_a_rotated_piece_is_given_as_incomplete(tmp_path: Path) -> None:
+def test_half_a_line_at_the_end_of_a_rotated_segment_comes_as_incomplete(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"one\nhalf")
     _, position, _ = take(log, None)
@@ -198,7 +198,7 @@ def test_half_a_line_at_the_end_of_a_rotated_piece_is_given_as_incomplete(tmp_pa
     assert take(log, chunk.position)[0] == [b"two"]
 
 
-def test_a_packed_log_alone_is_read_as_the_log(tmp_path: Path) -> None:
+def test_a_gzipped_log_alone_is_read_as_the_log(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(numbered(0, 5000))
     got, position, _ = take(log, None, 1000)
@@ -217,12 +217,12 @@ def test_a_torn_gzip_file_ends_where_it_is_torn(tmp_path: Path) -> None:
     assert got == texts(0, len(got))
 
 
-def test_a_vanished_file_is_said_to_be_gone(tmp_path: Path) -> None:
+def test_a_vanished_file_is_not_found(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_lines(str(tmp_path / "x.log"), None, 100)
 
 
-def test_an_empty_file_gives_nothing_and_is_read_when_it_fills(tmp_path: Path) -> None:
+def test_an_empty_file_has_no_lines_and_is_read_once_it_has(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.touch()
     got, position, _ = take(log, None)
@@ -232,22 +232,22 @@ def test_an_empty_file_gives_nothing_and_is_read_when_it_fills(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("size", [1000, 1 << 18, 8 << 20])
-def test_a_line_over_the_limit_is_passed_over_and_counted(tmp_path: Path, size: int) -> None:
+def test_a_line_over_the_limit_is_skipped_and_counted(tmp_path: Path, size: int) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"before\n" + b"x" * (3 * LINE_LIMIT) + b"\nafter\n")
-    position, got, lines, passed = None, [], 0, 0
+    position, got, lines, skipped = None, [], 0, 0
     while True:
         chunk = read_lines(str(log), position, size)
         got += [(line.number, line.text) for line in chunk.lines]
-        lines, passed, position = lines + chunk.skipped_lines, passed + chunk.skipped_bytes, chunk.position
+        lines, skipped, position = lines + chunk.skipped_lines, skipped + chunk.skipped_bytes, chunk.position
         assert len(chunk._data) <= max(size, LINE_LIMIT) + 512
         if not chunk.more:
             break
     assert got == [(0, b"before"), (2, b"after")]
-    assert (lines, passed) == (1, 3 * LINE_LIMIT + 1)
+    assert (lines, skipped) == (1, 3 * LINE_LIMIT + 1)
 
 
-def test_a_long_line_that_has_not_ended_is_passed_over_while_it_grows(tmp_path: Path) -> None:
+def test_a_long_line_that_has_not_ended_is_skipped_while_it_grows(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_bytes(b"y" * (LINE_LIMIT + 5))
     got, position, _ = take(log, None)
@@ -289,7 +289,7 @@ def test_a_position_inside_a_chunk_is_as_good_as_one_at_its_end(tmp_path: Path) 
         assert take(log, chunk.position_at(index))[::2] == (texts(index, 50), False)
 
 
-def test_what_is_left_unread_is_told(tmp_path: Path) -> None:
+def test_the_lag_is_what_is_left_unread(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     Path(f"{log}.1").write_bytes(b"12345678\n")
     log.write_bytes(b"123456789\n")
@@ -299,7 +299,7 @@ def test_what_is_left_unread_is_told(tmp_path: Path) -> None:
 # Where to begin
 
 
-def pieces_of_three(tmp_path: Path) -> Path:
+def three_segments(tmp_path: Path) -> Path:
     log = tmp_path / "x.log"
     with gzip.open(f"{log}.2.gz", "wb") as file:
         file.write(numbered(0, 30_000))
@@ -309,8 +309,8 @@ def pieces_of_three(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 999, 29_999, 30_000, 30_001, 60_000, 60_001, 90_000, 10**9])
-def test_the_last_lines_are_found_over_all_pieces(tmp_path: Path, count: int) -> None:
-    log = pieces_of_three(tmp_path)
+def test_the_last_lines_are_found_over_all_segments(tmp_path: Path, count: int) -> None:
+    log = three_segments(tmp_path)
     whole = take(log, None)[0]
     assert len(whole) == 90_000
     position = tail_position(str(log), count)
@@ -319,7 +319,7 @@ def test_the_last_lines_are_found_over_all_pieces(tmp_path: Path, count: int) ->
 
 
 def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(tmp_path: Path) -> None:
-    log = pieces_of_three(tmp_path)
+    log = three_segments(tmp_path)
     marks: list[LineMark] = []
     position = None
     for _ in range(3):
@@ -333,7 +333,7 @@ def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(tmp_path: Path) -> Non
 @pytest.mark.parametrize("line", [0, 1, 511, 29_999, 30_000, 59_999, 60_000, 60_001, 89_999])
 @pytest.mark.parametrize("marked", [False, True])
 def test_a_line_is_found_by_its_number(tmp_path: Path, line: int, marked: bool) -> None:
-    log = pieces_of_three(tmp_path)
+    log = three_segments(tmp_path)
     marks, position = [], None
     while marked:
         chunk = read_lines(str(log), position, 50_000)

@@ -1,4 +1,4 @@
-"""What a terminal would show of a line."""
+"""What a terminal would show of a line: final states, escape sequences, progress bars."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_the_final_state_of_a_redrawn_line(line: bytes, left: bytes) -> None:
         (b"\x1b]never closed " + b"z" * 9000, b"\x1b]never closed " + b"z" * 9000),
     ],
 )
-def test_escape_sequences_are_taken_out(text: bytes, plain: bytes) -> None:
+def test_escape_sequences_are_removed(text: bytes, plain: bytes) -> None:
     assert strip_ansi(text) == plain
 
 
@@ -47,5 +47,5 @@ def test_escape_sequences_are_taken_out(text: bytes, plain: bytes) -> None:
         ("2024-01-01 10:00:00 [INFO] 5/10 done", False),
     ],
 )
-def test_progress_bars_are_told_from_lines(line: str, bar: bool) -> None:
+def test_progress_bars_are_recognised(line: str, bar: bool) -> None:
     assert is_progress_bar(line.encode()) is bar
