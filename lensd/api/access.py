@@ -1,4 +1,4 @@
-"""Who may ask: tokens, and requests that come from web pages of other origins."""
+"""Access control: the token, and requests from web pages of other origins (CORS)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
     config = request.app[CONFIG]
     origin = request.headers.get("Origin")
     allowed = _allowed(origin, config.origins)
-    if origin and not allowed and not _same_host(origin, request.host) and _changes(request):
+    if origin and not allowed and not _same_host(origin, request.host) and _changes_state(request):
         raise ApiError(403, f"requests from pages of {origin} are refused; name it in `origins` to allow it")
     if request.method == "OPTIONS" and allowed:
         return web.Response(
@@ -49,8 +49,10 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
 
 
 async def add_cors(request: web.Request, answer: web.StreamResponse) -> None:
-    """Tell browsers that pages of the origins that are named may read the answer; done as a signal handler,
-    so that errors and streamed answers get it as well."""
+    """Add the CORS headers for pages of allowed origins.
+
+    A signal handler, so that errors and streamed answers get them as well.
+    """
     origin = request.headers.get("Origin")
     if origin and _allowed(origin, request.app[CONFIG].origins):
         answer.headers["Access-Control-Allow-Origin"] = origin
@@ -63,7 +65,7 @@ def _allowed(origin: str | None, origins: Sequence[str]) -> bool:
     return origin is not None and ("*" in origins or origin in origins)
 
 
-def _changes(request: web.Request) -> bool:
+def _changes_state(request: web.Request) -> bool:
     upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
     return upgrade or request.method not in ("GET", "HEAD", "OPTIONS")
 
@@ -73,17 +75,20 @@ def _same_host(origin: str, host: str) -> bool:
 
 
 def _holds(request: web.Request, token: str) -> bool:
-    """Bearer, W&B's way (basic, any user), or `?token=` for WebSockets, whose clients in browsers can set no
-    headers. Compared in constant time."""
-    kind, _, given = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "basic":
+    """Whether the request carries the token, compared in constant time.
+
+    As `Bearer`; as the password of basic authentication, which W&B clients send; or as `?token=` of a
+    WebSocket, on which browsers cannot set headers.
+    """
+    scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
         try:
-            given = base64.b64decode(given, validate=True).decode().partition(":")[2]
-        except ValueError:  # no base64, or no UTF-8 in it
+            credentials = base64.b64decode(credentials, validate=True).decode().partition(":")[2]
+        except ValueError:  # not base64, or not UTF-8 inside
             return False
-    elif kind.lower() != "bearer":
-        given = ""
+    elif scheme.lower() != "bearer":
+        credentials = ""
         if request.headers.get("Upgrade", "").lower() == "websocket":
-            given = request.query.get("token", "")
-    # Bytes of a header that are no UTF-8 come as lone surrogates.
-    return hmac.compare_digest(given.strip().encode("utf-8", "surrogateescape"), token.encode())
+            credentials = request.query.get("token", "")
+    # aiohttp decodes header bytes that are not UTF-8 as lone surrogates.
+    return hmac.compare_digest(credentials.strip().encode("utf-8", "surrogateescape"), token.encode())

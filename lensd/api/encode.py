@@ -1,4 +1,4 @@
-"""Columns as JSON, CSV and lines of JSON, a bounded piece at a time."""
+"""Columns encoded as JSON, CSV and NDJSON, in chunks of bounded size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from lensd.query.lens import IterationSlice
 from lensd.query.results import PointsInfo, RowTable, Slice
 
 _ENCODER = msgspec.json.Encoder()
-_PIECE = 1 << 18
+_CHUNK_BYTES = 1 << 18
 
 
 class Point(msgspec.Struct):
-    """One point of an answer; `timestamp` in UTC milliseconds. `attempt` comes where attempts were asked
-    for."""
+    """One point. `timestamp` is in UTC milliseconds. `attempt` is there if the request names attempts."""
 
     metric_name: str
     value: float
@@ -36,27 +35,31 @@ Group = Slice | IterationSlice
 
 
 def points(group: Group) -> Iterator[Point]:
-    """The entries that an answer has for a group."""
+    """The points of a group, in order."""
     return _slice_points(group) if isinstance(group, Slice) else _iteration_points(group)
 
 
-def _slice_points(each: Slice) -> Iterator[Point]:
+def _slice_points(slice_: Slice) -> Iterator[Point]:
     columns = (
-        itertools.repeat(each.metric_name),
-        each.value.tolist(),
-        each.ts_ms.tolist(),
-        each.iteration.tolist(),
-        itertools.repeat(each.data_source),
+        itertools.repeat(slice_.metric_name),
+        slice_.value.tolist(),
+        slice_.ts_ms.tolist(),
+        slice_.iteration.tolist(),
+        itertools.repeat(slice_.data_source),
     )
-    if each.attempt is None:
+    if slice_.attempt is None:
         return map(Point, *columns)
-    return map(Point, *columns, itertools.repeat(each.attempt))
+    return map(Point, *columns, itertools.repeat(slice_.attempt))
 
 
-def _iteration_points(each: IterationSlice) -> Iterator[Point]:
-    """An entry `iteration`, and after it `target_iteration` where that is known."""
+def _iteration_points(slice_: IterationSlice) -> Iterator[Point]:
+    """Each iteration as a point of `iteration`, then one of `target_iteration` if that is known."""
     rows = zip(
-        each.iteration.tolist(), each.ts_ms.tolist(), each.target.tolist(), each.data_source, strict=True
+        slice_.iteration.tolist(),
+        slice_.ts_ms.tolist(),
+        slice_.target.tolist(),
+        slice_.data_source,
+        strict=True,
     )
     for step, ts_ms, target, source in rows:
         yield Point("iteration", step, ts_ms, step, source)
@@ -66,7 +69,7 @@ def _iteration_points(each: IterationSlice) -> Iterator[Point]:
 
 
 def points_json(uid: str, source: str | None, groups: Iterable[Group], info: PointsInfo) -> Iterator[bytes]:
-    """The answer of `metrics/data` and `iteration-times`; `total_count` is counted on the way."""
+    """The body of `metrics/data` and `iteration-times`. `total_count` is counted on the way."""
     yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source or ""))
     count = 0
     for group in groups:
@@ -81,14 +84,14 @@ def points_json(uid: str, source: str | None, groups: Iterable[Group], info: Poi
 
 
 def points_ndjson(groups: Iterable[Group]) -> Iterator[bytes]:
-    """One entry a line."""
+    """One point per line."""
     for group in groups:
-        # A list, for of what an iterator gives msgspec 0.22 never lets go (60 MB in 800,000 points).
+        # Pass a list: msgspec 0.22 leaks what it reads from an iterator (60 MB in 800,000 points).
         yield _ENCODER.encode_lines(list(points(group)))
 
 
 def points_csv(groups: Iterable[Group], attempts: bool) -> Iterator[bytes]:
-    """Entries as CSV under a header; attempts: with their column."""
+    """Points as CSV with a header. attempts: add the column `attempt`."""
     names = [name for name in Point.__struct_fields__ if attempts or name != "attempt"]
     yield (",".join(names) + "\n").encode()
     for group in groups:
@@ -102,13 +105,13 @@ def points_csv(groups: Iterable[Group], attempts: bool) -> Iterator[bytes]:
             )
 
 
-def _slice_csv(each: Slice, attempts: bool) -> bytes:
-    # A template of what the rows share, and columns that are encoded whole: six times as fast as csv.writer.
+def _slice_csv(slice_: Slice, attempts: bool) -> bytes:
+    # Encode whole columns, then fill a template of the constant cells: six times as fast as csv.writer.
     columns = (
-        _json(column.tolist())[1:-1].split(b",") for column in (each.value, each.ts_ms, each.iteration)
+        _json(column.tolist())[1:-1].split(b",") for column in (slice_.value, slice_.ts_ms, slice_.iteration)
     )
-    last = b",%d" % (each.attempt or 1) if attempts else b""
-    name, source = (_cell(text).replace(b"%", b"%%") for text in (each.metric_name, each.data_source))
+    last = b",%d" % (slice_.attempt or 1) if attempts else b""
+    name, source = (_cell(text).replace(b"%", b"%%") for text in (slice_.metric_name, slice_.data_source))
     template = name + b",%b,%b,%b," + source + last + b"\n"
     return b"".join(map(template.__mod__, zip(*columns, strict=True)))
 
@@ -116,21 +119,21 @@ def _slice_csv(each: Slice, attempts: bool) -> bytes:
 @functools.lru_cache(4096)
 def _cell(text: str) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow([text])  # what ends lines is what is quoted
+    csv.writer(out, lineterminator="\n").writerow([text])  # quotes cells that contain line ends
     return out.getvalue()[:-1].encode()
 
 
 def rows_json(table: RowTable) -> Iterator[bytes]:
-    """The rows of a run: `columns`, `rows`, `total`, `sampled`; a row leaves out what it does not have."""
+    """The body of the rows of a run. A row leaves out the columns that it has no value for."""
     yield b'{"columns":%b,"rows":[' % _json(column_names(table))
     yield from row_objects(table)
     yield b'],"total":%d,"sampled":%d}' % (table.total, len(table))
 
 
 def column_names(table: RowTable) -> list[str]:
-    """The axis first, labels last; none where there are no rows."""
+    """The axis first, labels last; empty if there are no rows."""
     names = [table.axis_name, *table.columns, *table.labels] if len(table) else []
-    return list(dict.fromkeys(names))  # a name may be both numbers and texts
+    return list(dict.fromkeys(names))  # a name may be a metric and a label
 
 
 def row_objects(table: RowTable) -> Iterator[bytes]:
@@ -146,12 +149,12 @@ def row_objects(table: RowTable) -> Iterator[bytes]:
 
 
 def _row_type(names: list[str]) -> Any:
-    """A callable that makes a row of values: a struct, for msgspec encodes those fastest."""
+    """A callable from values to a row. A struct if possible: msgspec encodes those fastest."""
     fields = [(f"c{index}", Any) for index in range(len(names))]
     renamed = {f"c{index}": name for index, name in enumerate(names)}
     try:
         return msgspec.defstruct("Row", fields, rename=renamed)
-    except ValueError:  # fields can bear no names with quotes or control characters, and none twice
+    except ValueError:  # msgspec refuses duplicate names, quotes and control characters
         return lambda *values: {
             name: value for name, value in zip(names, values, strict=True) if value is not msgspec.UNSET
         }
@@ -166,18 +169,18 @@ def _present(column: np.ndarray[Any, np.dtype[np.float64]]) -> list[Any]:
     return values
 
 
-def in_chunks(parts: Iterable[bytes], size: int = _PIECE) -> Iterator[bytes]:
+def in_chunks(parts: Iterable[bytes], size: int = _CHUNK_BYTES) -> Iterator[bytes]:
     """The same bytes in chunks of about `size` bytes."""
-    held: list[bytes] = []
+    pending: list[bytes] = []
     length = 0
     for part in parts:
-        held.append(part)
+        pending.append(part)
         length += len(part)
         if length >= size:
-            yield b"".join(held)
-            held, length = [], 0
-    if held:
-        yield b"".join(held)
+            yield b"".join(pending)
+            pending, length = [], 0
+    if pending:
+        yield b"".join(pending)
 
 
 def gzipped(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Operations: probes, the daemon's own metrics, version, the description of the API."""
+"""Operations: probes, the daemon's own metrics, version, the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Whether the store answers and the folders were looked at; 503 with the reason if not."""
+    """Whether the database answers and the first look at the folders is done; 503 with the reason if not."""
     health = request.app[HEALTH]
     reason = health.ready() if health else None
     if reason is None:
@@ -57,7 +57,7 @@ async def openapi(request: web.Request) -> web.StreamResponse:
 
 
 async def own_metrics(request: web.Request) -> web.StreamResponse:
-    """The daemon's metrics: OpenMetrics where asked for, else Prometheus' text format."""
+    """The daemon's metrics: OpenMetrics if the client accepts it, else the Prometheus text format."""
     inputs = await ask(request, lambda reader: lens.inputs(reader, None))
     size = await in_thread(request, request.app[STORE].size_bytes)
     stats = request.app[ROWS].stats()
@@ -68,7 +68,7 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     page.one("lensd_cache_hits_total", "counter", "Row tables answered from the cache.", stats.hits)
     page.one("lensd_cache_misses_total", "counter", "Row tables read anew.", stats.misses)
     page.one(
-        "lensd_cache_updates_total", "counter", "Row tables that were added to.", stats.incremental_updates
+        "lensd_cache_updates_total", "counter", "Row tables updated with new rows.", stats.incremental_updates
     )
     _request_families(page, request.app[REQUESTS].seen)
     _input_families(page, inputs)
@@ -81,7 +81,7 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     )
     page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", _resident())
     page.one(
-        "process_start_time_seconds", "gauge", "When the daemon began, seconds since the epoch.",
+        "process_start_time_seconds", "gauge", "When the daemon started, in seconds since the epoch.",
         request.app[STARTED],
     )  # fmt: skip
     kind = "application/openmetrics-text; version=1.0.0" if page.open else "text/plain; version=0.0.4"
@@ -98,28 +98,32 @@ def _request_families(page: _MetricsPage, seen: dict[tuple[str, str, int], tuple
 
 def _input_families(page: _MetricsPage, inputs: list[InputInfo]) -> None:
     def family(name: str, kind: str, help: str, field: str) -> None:
-        page.family(name, kind, help, [(_labels(each), float(getattr(each, field))) for each in inputs])
+        page.family(name, kind, help, [(_labels(input), float(getattr(input, field))) for input in inputs])
 
     family("lensd_input_points_total", "counter", "Points stored of an input.", "points")
     family("lensd_input_records_total", "counter", "Records or lines read of an input.", "records")
     family(
-        "lensd_input_unparsed_total", "counter", "Records that look like metrics and gave none.", "unparsed"
+        "lensd_input_unparsed_total",
+        "counter",
+        "Records that look like metrics and matched no format.",
+        "unparsed",
     )
     family("lensd_input_skipped_total", "counter", "Corrupt records stepped over.", "skipped")
     family("lensd_input_lag_bytes", "gauge", "Bytes of an input not read yet.", "lag_bytes")
     page.family(
         "lensd_input_up", "gauge", "Whether the last read of an input went well.",
-        [(_labels(each), float(each.state in ("ok", "new"))) for each in inputs],
+        [(_labels(input), float(input.state in ("ok", "new"))) for input in inputs],
     )  # fmt: skip
     page.family(
         "lensd_input_last_success_timestamp_seconds", "gauge", "When an input was last read well.",
-        [(_labels(each), each.last_ok_ms / 1000.0) for each in inputs if each.last_ok_ms is not None],
+        [(_labels(input), input.last_ok_ms / 1000.0) for input in inputs if input.last_ok_ms is not None],
     )  # fmt: skip
 
 
-def _labels(each: InputInfo) -> dict[str, str]:
+def _labels(input: InputInfo) -> dict[str, str]:
     return {
-        "workload": each.workload, "data_source": each.data_source, "adapter": each.adapter, "input": each.id,
+        "workload": input.workload, "data_source": input.data_source, "adapter": input.adapter,
+        "input": input.id,
     }  # fmt: skip
 
 
@@ -132,7 +136,7 @@ def _resident() -> float:
 
 
 class _MetricsPage:
-    """Families of metrics as text."""
+    """Metric families in one of the two text formats."""
 
     def __init__(self, open_metrics: bool) -> None:
         self.open = open_metrics
@@ -154,9 +158,9 @@ class _MetricsPage:
         self._lines.append(f"# TYPE {family} {kind}")
 
     def sample(self, name: str, labels: dict[str, str], value: float) -> None:
-        told = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
+        pairs = ",".join(f'{key}="{_escaped(text)}"' for key, text in labels.items())
         shown = repr(float(value)).removesuffix(".0")
-        self._lines.append(f"{name}{{{told}}} {shown}" if told else f"{name} {shown}")
+        self._lines.append(f"{name}{{{pairs}}} {shown}" if pairs else f"{name} {shown}")
 
     def text(self) -> bytes:
         end = ["# EOF"] if self.open else []

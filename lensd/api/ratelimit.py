@@ -10,11 +10,11 @@ from aiohttp import web
 
 from lensd.api.errors import ApiError
 
-_REMEMBERED = 10_000  # addresses; those unheard of for longest are forgotten first
+_REMEMBERED = 10_000  # addresses; the least recently seen are forgotten first
 
 
 def client(request: web.Request) -> str:
-    """The peer's address as the socket tells it: headers can say anything."""
+    """The peer's address from the socket. Forwarding headers are ignored: a client can send any."""
     return request.remote or "?"
 
 
@@ -40,7 +40,7 @@ class RequestWindow:
         self._seen: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def take(self, route: str, address: str) -> dict[str, str]:
-        """Count a request; the headers that tell how many are left. Raises ApiError (429)."""
+        """Count a request. Returns the X-RateLimit headers, empty without a limit. Raises ApiError (429)."""
         if self.requests <= 0 or (self._exempt and is_loopback(address)):
             return {}
         now = self._clock()

@@ -1,4 +1,4 @@
-"""Counts the requests that were answered: how many of each kind, and how long they took."""
+"""Counters of answered requests: how many, and how long they took."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "OPTIONS"})
 
 
 class Requests:
-    """(route, method, status) to how many there were and how many seconds they took together.
+    """(route, method, status) to the number of requests and their total time in seconds.
 
-    Routes are templates (`/api/runs/{run_id}`), never the paths that were asked for: their number is fixed.
+    Routes are templates (`/api/runs/{run_id}`), not paths of requests, so that their number is bounded.
     """
 
     def __init__(self) -> None:
         self.seen: dict[tuple[str, str, int], tuple[int, float]] = {}
 
     def add(self, request: web.Request, status: int, seconds: float) -> None:
-        """Count one; its time includes that of the client where the answer is large."""
+        """Count one. The time of a large answer includes that of its client."""
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "none"
         key = (route, request.method if request.method in _METHODS else "other", status)
@@ -33,9 +33,9 @@ REQUESTS = web.AppKey("requests", Requests)
 
 @web.middleware
 async def measured(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Count every request; a log stream counts with the time it was open."""
+    """Count every request. The time of a log stream is how long it was open."""
     began = time.perf_counter()
-    status = 499  # as others count it: the client was gone before the answer was
+    status = 499  # as nginx counts it: the client disconnected before the answer
     try:
         answer: web.StreamResponse = await handler(request)
         status = answer.status

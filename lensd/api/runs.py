@@ -1,4 +1,4 @@
-"""The Runs dialect: runs, their rows by time and by step, their progress."""
+"""The Runs API: runs, their rows by time and by step, their progress."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ async def list_runs(request: web.Request) -> web.StreamResponse:
 
 async def one_run(request: web.Request) -> web.StreamResponse:
     run_id = request.match_info["run_id"]
-    found = await ask(request, lambda reader: runs.run(reader, run_id))
-    if found is None:
+    run = await ask(request, lambda reader: runs.run(reader, run_id))
+    if run is None:
         raise not_found(run_id)
-    return await json_answer(request, found)
+    return await json_answer(request, run)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:
@@ -88,9 +88,9 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
     }
     if len(table) and table.last_step is not None:
         headers["X-Last-Step"] = str(table.last_step)
-    known = unchanged(request, headers)
-    if known is not None:
-        return known
+    not_modified = unchanged(request, headers)
+    if not_modified is not None:
+        return not_modified
     if len(table) * len(column_names(table)) > _MANY:
         return await stream_made(request, lambda: rows_json(table), headers)
     gzip = accepts_gzip(request)
@@ -108,8 +108,8 @@ def _encode(table: RowTable, gzip: bool) -> None:
 
 async def progress(request: web.Request) -> web.StreamResponse:
     run_id = request.match_info["run_id"]
-    found: RunProgress = await ask(request, lambda reader: runs.progress(reader, run_id))
-    return await json_answer(request, found)
+    progress: RunProgress = await ask(request, lambda reader: runs.progress(reader, run_id))
+    return await json_answer(request, progress)
 
 
 async def cache_stats(request: web.Request) -> web.StreamResponse:
@@ -120,7 +120,7 @@ async def fast(request: web.Request) -> web.StreamResponse:
     """Rows by step of chosen metrics in a range of steps."""
     began = time.perf_counter()
     run_id, downsample = request.match_info["run_id"], params.runs_downsample(request)
-    wanted = params.metric_names(request.query.getall("metric_names", []))
+    names = params.metric_names(request.query.getall("metric_names", []))
     bounds = params.step_range(request)
     cache = request.app[ROWS]
     table = await ask(
@@ -130,14 +130,14 @@ async def fast(request: web.Request) -> web.StreamResponse:
             run_id,
             "step",
             downsample=downsample,
-            metric_names=wanted,
+            metric_names=names,
             step_range=bounds or params.ALL_STEPS,  # a range also leaves out the labels
         ),
     )
     if table is None:
         raise not_found(run_id)
     filters = AppliedFilters(
-        sorted(wanted) if wanted is not None else None,
+        sorted(names) if names is not None else None,
         (_end(bounds[0]), _end(bounds[1])) if bounds else None,
         downsample is not None and len(table) < table.total,
     )

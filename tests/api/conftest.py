@@ -52,13 +52,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     opened.close()
 
 
-def fill(store: Store, count: int, *names: str, given: Input | None = None, begin: int = 0) -> None:
+def fill(store: Store, count: int, *names: str, input: Input | None = None, begin: int = 0) -> None:
     """`count` points of each name from iteration `begin`, one a second."""
-    (known,) = store.register([given or an_input()])
+    (registered,) = store.register([input or an_input()])
     at = np.arange(begin, begin + count, dtype=np.int64)
     seconds = at.astype(np.float64)
     store.apply(
-        known,
+        registered,
         Batch(
             b"c",
             {name: Series(Points(at, START + seconds * 1000.0, seconds / 7.0, at.copy())) for name in names},

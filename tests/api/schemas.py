@@ -70,10 +70,10 @@ def answer_faults(method: str, path: str, answer: web.StreamResponse) -> list[st
     if response is None:
         return [f"{where} is not described"]
     headers = set(response.get("headers", ())) - _NOT_ALWAYS
-    found = [f"{where} lacks {name}" for name in headers - set(answer.headers)]
+    faulty = [f"{where} lacks {name}" for name in headers - set(answer.headers)]
     content = response.get("content", {})
     if content and answer.content_type not in content:
-        found.append(f"{where} has type {answer.content_type}")
+        faulty.append(f"{where} has type {answer.content_type}")
     body = getattr(answer, "body", None)
     if (
         answer.content_type in content
@@ -83,8 +83,8 @@ def answer_faults(method: str, path: str, answer: web.StreamResponse) -> list[st
         if answer.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
         if len(body) < _MOST_BYTES:
-            found += [
+            faulty += [
                 f"{where} {fault}"
                 for fault in faults(json.loads(body), content["application/json"]["schema"])
             ]
-    return found
+    return faulty

@@ -28,21 +28,25 @@ async def raw(client: Client, request: bytes) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("given", [b"Bearer \xff\xfe", b"Basic \xff", b"Basic /////w==", b"Bearer", b"\xff"])
+@pytest.mark.parametrize(
+    "credentials", [b"Bearer \xff\xfe", b"Basic \xff", b"Basic /////w==", b"Bearer", b"\xff"]
+)
 @pytest.mark.parametrize("path", [b"/api/runs", b"/v1/workloads"])
 async def test_garbage_for_a_token_is_refused_like_any_other(
-    connect: Connect, path: bytes, given: bytes
+    connect: Connect, path: bytes, credentials: bytes
 ) -> None:
     client = await connect(token="t")
-    answer = await raw(client, b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % (path, given))
+    answer = await raw(
+        client, b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % (path, credentials)
+    )
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"application/json" in answer
 
 
 async def test_a_token_may_be_of_any_letters(connect: Connect) -> None:
     client = await connect(token="schl\u00fcssel")
-    given = base64.b64encode("api:schl\u00fcssel".encode()).decode()
-    assert (await client.get("/api/runs", headers={"Authorization": f"Basic {given}"})).status == 200
+    credentials = base64.b64encode("api:schl\u00fcssel".encode()).decode()
+    assert (await client.get("/api/runs", headers={"Authorization": f"Basic {credentials}"})).status == 200
     answer = await raw(
         client, "GET /api/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer schl\u00fcssel\r\n\r\n".encode()
     )

@@ -41,10 +41,10 @@ ODD = [
 
 
 def put(store: Store, values: list[float], name: str = "loss") -> None:
-    (known,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     at = range(len(values))
     points = Points.of(at, [START + 1000.0 * i for i in at], values)
-    store.apply(known, Batch(b"c", {name: Series(points)}))
+    store.apply(input, Batch(b"c", {name: Series(points)}))
 
 
 def bits(values: list[float]) -> list[str]:
@@ -64,7 +64,7 @@ async def test_values_come_back_to_the_bit(connect: Connect, store: Store) -> No
     assert bits([row["loss"] for row in rows]) == bits(ODD)
 
 
-async def test_what_is_no_number_is_nowhere(connect: Connect, store: Store) -> None:
+async def test_nan_and_infinity_are_left_out(connect: Connect, store: Store) -> None:
     put(store, [1.0, math.nan, math.inf, 4.0])
     client = await connect()
     points = json.loads(await (await client.get(DATA)).read(), parse_constant=pytest.fail)
@@ -89,21 +89,21 @@ async def test_names_may_hold_anything(connect: Connect, store: Store, name: str
 
 
 async def test_a_name_that_is_both_numbers_and_texts_is_one_column(connect: Connect, store: Store) -> None:
-    (known,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     numbers = Series(Points.of([1, 2], [START, START], [0.5, 0.25]))
     texts = Series(Points.of([2], [START], [0.0]), texts=["late"])
-    store.apply(known, Batch(b"1", {"phase": numbers}))
-    store.apply(known, Batch(b"2", {"phase": texts}))
+    store.apply(input, Batch(b"1", {"phase": numbers}))
+    store.apply(input, Batch(b"2", {"phase": texts}))
     body = await (await (await connect()).get(ROWS)).json()
     assert len(body["columns"]) == len(set(body["columns"]))
     assert all(set(row) <= set(body["columns"]) for row in body["rows"])
 
 
 async def test_iterations_as_a_table_have_no_attempts(connect: Connect, store: Store) -> None:
-    (known,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     points = Points.of([1, 2], [START, START + 1000.0], [0.5, 0.25])
     targets = Points.of([1, 2], [START, START + 1000.0], [100.0, 100.0])
-    store.apply(known, Batch(b"c", {"loss": Series(points)}, targets=targets))
+    store.apply(input, Batch(b"c", {"loss": Series(points)}, targets=targets))
     url = "/v1/workloads/w/metrics/iteration-times?format=csv&attempt=all"
     table = (await (await (await connect()).get(url)).text()).splitlines()
     assert table == [
@@ -203,7 +203,7 @@ async def test_many_rows_stream(connect: Connect, store: Store) -> None:
     assert fast["applied_filters"] == {"metrics": None, "step_range": None, "downsampled": False}
 
 
-async def test_an_open_range_is_told_as_open(connect: Connect, store: Store) -> None:
+async def test_an_open_range_is_reported_as_open(connect: Connect, store: Store) -> None:
     fill(store, 30, "loss")
     url = "/api/v2/experiments/w/metrics/fast?step_range=25:"
     body = await (await (await connect()).get(url)).json()
@@ -230,7 +230,7 @@ def failing(error: Exception, after: int) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (StoreError("/secret/x.db is damaged"), "database query failed"),
         (ReadTimeout("the answer took longer than 30 s to read"), "longer than 30 s"),
@@ -238,15 +238,15 @@ def failing(error: Exception, after: int) -> Any:
     ],
 )
 @pytest.mark.parametrize("path", [DATA, DATA.replace("/api", "/lens")])
-async def test_a_failure_is_told_without_its_insides(
-    connect: Connect, monkeypatch: pytest.MonkeyPatch, path: str, error: Exception, said: str
+async def test_a_failure_is_reported_without_details(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, path: str, error: Exception, message: str
 ) -> None:
     monkeypatch.setattr(lens, "points", failing(error, after=0))
     answer = await (await connect()).get(path)
     body = await answer.json()
     assert (answer.status, body["code"]) == (500, "InternalError")
-    assert said in body["message"]
-    assert said in (answer.reason or "")
+    assert message in body["message"]
+    assert message in (answer.reason or "")
     assert "secret" not in await answer.text()
     assert "Traceback" not in await answer.text()
 
@@ -267,12 +267,12 @@ async def test_a_failure_half_way_does_not_look_like_an_end(
 @pytest.mark.slow
 def test_five_million_points_take_little_memory(tmp_path: Path, serve: StartDaemon) -> None:
     store = Store.open(tmp_path / "x.db")
-    (known,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     at = np.arange(250_000, dtype=np.int64)
     seconds = at.astype(np.float64)
     names = [f"metric_{number}" for number in range(20)]
     series = {name: Series(Points(at, START + seconds * 1000.0, np.sin(seconds), at)) for name in names}
-    store.apply(known, Batch(b"c", series))
+    store.apply(input, Batch(b"c", series))
     store.close()
     (tmp_path / "empty").mkdir()
     daemon = serve("--once", "--db", str(tmp_path / "x.db"), str(tmp_path / "empty"))

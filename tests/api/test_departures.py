@@ -149,7 +149,7 @@ async def test_answers_that_wait_are_sent_in_the_end(connect: Connect, store: St
 def long_log(tmp_path: Path, store: Store) -> Path:
     path = tmp_path / "train.log"
     path.write_text("".join(f"line {number} {'x' * 90}\n" for number in range(80_000)))
-    fill(store, 1, "loss", given=an_input(path))
+    fill(store, 1, "loss", input=an_input(path))
     return path
 
 
@@ -209,7 +209,7 @@ async def test_a_stream_that_fails_says_so(
 async def test_large_answers_and_streams_do_not_outlive_the_daemon(
     connect: Connect, store: Store, long_log: Path, readers: Readers
 ) -> None:
-    fill(store, 200_000, "loss", "acc", given=an_input(long_log))
+    fill(store, 200_000, "loss", "acc", input=an_input(long_log))
     client = await connect(limits=Limits(log_send_seconds=1e6, send_seconds=1e6))
     served = running(client)
     async with idle_client(client, DATA), idle_client(client, f"{LOGS}?tail=all", _UPGRADE):
@@ -223,7 +223,7 @@ async def test_large_answers_and_streams_do_not_outlive_the_daemon(
 def test_the_daemon_ends_whoever_is_connected(
     tmp_path: Path, serve: StartDaemon, long_log: Path, store: Store
 ) -> None:
-    fill(store, 60_000, "loss", given=an_input(long_log))
+    fill(store, 60_000, "loss", input=an_input(long_log))
     store.close()
     (tmp_path / "empty").mkdir()
     daemon = serve("--once", "--db", store.path, str(tmp_path / "empty"))

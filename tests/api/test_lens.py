@@ -1,4 +1,4 @@
-"""The Lens dialect: what is answered, what is refused and how."""
+"""The Lens API: what is answered, what is refused and how."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_metrics_are_chosen(connect: Connect, store: Store, query: str, na
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message_part"),
     [
         ("start=1", "start and end"),
         ("end=1", "start and end"),
@@ -74,13 +74,13 @@ async def test_metrics_are_chosen(connect: Connect, store: Store, query: str, na
         ("cluster=moon", "cluster is 'moon'"),
     ],
 )
-async def test_a_refusal_names_what_was_given(connect: Connect, query: str, said: str) -> None:
+async def test_a_refusal_names_the_value(connect: Connect, query: str, message_part: str) -> None:
     client = await connect()
     answer = await client.get(f"{DATA}?{query}")
     body = await answer.json()
     assert answer.status == 400
     assert body["code"] == "RequestParameterInvalid"
-    assert said in body["message"]
+    assert message_part in body["message"]
     assert answer.reason == body["message"][:120]
 
 
@@ -167,8 +167,8 @@ async def test_another_cluster_answers_for_itself(
 
 
 async def test_inputs_can_be_asked_for_one_by_one(connect: Connect, store: Store) -> None:
-    fill(store, 3, "loss", given=an_input("/x/rank0.log", id="r0"))
-    fill(store, 5, "loss", given=an_input("/x/rank1.log", id="r1"))
+    fill(store, 3, "loss", input=an_input("/x/rank0.log", id="r0"))
+    fill(store, 5, "loss", input=an_input("/x/rank1.log", id="r1"))
     client = await connect()
     assert (await (await client.get(DATA)).json())["total_count"] == 3
     assert (await (await client.get(f"{DATA}?input=r1")).json())["total_count"] == 5

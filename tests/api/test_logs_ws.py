@@ -23,7 +23,7 @@ LOGS = "/api/runs/w/logs/ws"
 def log(tmp_path: Path, store: Store) -> Path:
     path = tmp_path / "train.log"
     path.write_text("".join(f"line {number}\n" for number in range(1, 3001)))
-    fill(store, 1, "loss", given=an_input(path))
+    fill(store, 1, "loss", input=an_input(path))
     return path
 
 
@@ -138,17 +138,17 @@ async def test_a_browser_gives_its_token_in_the_address(connect: Connect, log: P
 
 
 async def test_a_run_without_a_log_waits_for_one(connect: Connect, store: Store, tmp_path: Path) -> None:
-    fill(store, 1, "loss", given=an_input("/x/events.1", adapter="tensorboard", data_source="tensorflow"))
+    fill(store, 1, "loss", input=an_input("/x/events.1", adapter="tensorboard", data_source="tensorflow"))
     client = await connect()
     assert await received(client, "follow=0") == []
     async with client.ws_connect(LOGS) as socket:
         path = tmp_path / "late.log"
         path.write_text("here at last\n")
-        fill(store, 1, "loss", given=an_input(path, id="late"))
+        fill(store, 1, "loss", input=an_input(path, id="late"))
         assert await socket.receive_str(timeout=HANG_S) == "here at last"
 
 
-async def test_the_end_of_the_daemon_is_told(connect: Connect, log: Path) -> None:
+async def test_the_end_of_the_daemon_is_announced(connect: Connect, log: Path) -> None:
     client = await connect()
     socket = await client.ws_connect(f"{LOGS}?tail=0")
     await running(client).shutdown()
@@ -157,18 +157,18 @@ async def test_the_end_of_the_daemon_is_told(connect: Connect, log: Path) -> Non
 
 
 async def test_console_output_that_no_file_holds(connect: Connect, store: Store) -> None:
-    (given,) = store.register([an_input(adapter="wandb")])
+    (input,) = store.register([an_input(adapter="wandb")])
     printed = [LogLine(1000.0 * number, f"line {number}") for number in range(1, 2501)]
-    store.apply(given, Batch(b"1", lines=printed))
+    store.apply(input, Batch(b"1", lines=printed))
     client = await connect()
     assert await received(client, "follow=0&tail=all") == [line.text for line in printed]
     assert await received(client, "follow=0&tail=2") == ["line 2499", "line 2500"]
     assert await received(client, "follow=0&after=2499") == ["line 2500"]
     assert await received(client, "follow=0&tail=0") == []
     again = [LogLine(0.0, "line 2500, redrawn", number=2499), LogLine(0.0, "line 2501")]
-    store.apply(given, Batch(b"2", lines=again))
+    store.apply(input, Batch(b"2", lines=again))
     assert await received(client, "follow=0&tail=2") == ["line 2500, redrawn", "line 2501"]
     async with client.ws_connect(f"{LOGS}?tail=1") as socket:
         assert await socket.receive_str(timeout=HANG_S) == "line 2501"
-        store.apply(given, Batch(b"3", lines=[LogLine(0.0, "line 2502")]))
+        store.apply(input, Batch(b"3", lines=[LogLine(0.0, "line 2502")]))
         assert await socket.receive_str(timeout=HANG_S) == "line 2502"

@@ -18,7 +18,7 @@ SAMPLE = re.compile(r'([a-z_]+)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\[\\n"])*",?)+)\})
 
 
 class Reading:
-    """What a poller tells, without the poller."""
+    """Stands in for the poller."""
 
     def __init__(self, reason: str | None) -> None:
         self.reason = reason
@@ -41,7 +41,7 @@ async def test_ready_once_the_folders_were_looked_at(aiohttp_client: Any, store:
     assert (answer.status, await answer.json()) == (200, {"status": "ok"})
 
 
-async def test_not_ready_without_a_database_and_no_path_is_told(
+async def test_not_ready_without_a_database_and_no_path_is_shown(
     connect: Connect, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken() -> int:
@@ -55,26 +55,26 @@ async def test_not_ready_without_a_database_and_no_path_is_told(
 
 
 def families(page: str) -> dict[str, str]:
-    """Family to type; every line must be what the format allows, every sample of a family told before."""
+    """Family to type; every line must be what the format allows, every sample follows its family."""
     kinds: dict[str, str] = {}
     seen = set()
     for line in page.splitlines():
         if line.startswith("# TYPE "):
             _, _, name, kind = line.split(" ")
-            assert name not in kinds, f"{name} is told twice"
+            assert name not in kinds, f"{name} is declared twice"
             kinds[name] = kind
             continue
         if line.startswith("#"):
             assert line.startswith("# HELP ") or line == "# EOF"
             continue
-        found = SAMPLE.match(line)
-        assert found, line
-        assert (found[1], found[2]) not in seen, f"{line} comes twice"
-        seen.add((found[1], found[2]))
+        sample = SAMPLE.match(line)
+        assert sample, line
+        assert (sample[1], sample[2]) not in seen, f"{line} comes twice"
+        seen.add((sample[1], sample[2]))
         owner = next(
             n
             for n in reversed(kinds)
-            if found[1].removeprefix(n) in ("", "_total", "_sum", "_count", "_info")
+            if sample[1].removeprefix(n) in ("", "_total", "_sum", "_count", "_info")
         )
         assert owner == list(kinds)[-1], f"{line} lies among another family"
     return kinds
@@ -82,7 +82,7 @@ def families(page: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("headers", [{}, OPEN_METRICS], ids=["prometheus", "openmetrics"])
 async def test_the_metrics_page_is_valid(connect: Connect, store: Store, headers: dict[str, str]) -> None:
-    fill(store, 5, "loss", given=an_input('/x/odd "name"\\.log', workload='w "1"\\\n'))
+    fill(store, 5, "loss", input=an_input('/x/odd "name"\\.log', workload='w "1"\\\n'))
     client = await connect()
     await client.get("/api/runs/a/metrics")
     await client.get("/nothing")

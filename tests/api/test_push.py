@@ -33,10 +33,10 @@ def body(*entries: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 async def served(client: Any, uid: str = "w") -> dict[str, list[tuple[int, float]]]:
     answer = await (await client.get(f"/v1/workloads/{uid}/metrics/data?data_source=wandb")).json()
-    found: dict[str, list[tuple[int, float]]] = {}
+    series: dict[str, list[tuple[int, float]]] = {}
     for point in answer["data"]:
-        found.setdefault(point["metric_name"], []).append((point["iteration"], point["value"]))
-    return found
+        series.setdefault(point["metric_name"], []).append((point["iteration"], point["value"]))
+    return series
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -57,16 +57,16 @@ async def test_what_the_reference_client_sent_is_served_and_a_replay_changes_not
             answer = await client.post(request["path"], data=json.dumps(request["body"]))
             assert answer.status == 200, await answer.text()
             if repeat and "metrics" in request["body"]:
-                told = await answer.json()
-                assert told["duplicates"] == told["count"]
+                answer = await answer.json()
+                assert answer["duplicates"] == answer["count"]
         for uid, values in sent.items():
-            found = await served(client, uid)
+            series = await served(client, uid)
             runs = {run for run, _, _ in values}
             if len(runs) == 1:
                 expected: dict[str, list[tuple[int, float]]] = {}
                 for (_, name, step), value in sorted(values.items(), key=lambda item: item[0][1:]):
                     expected.setdefault(name, []).append((step, value))
-                shown = {name: sorted(points) for name, points in found.items()}
+                shown = {name: sorted(points) for name, points in series.items()}
                 assert shown == {n: p for n, p in expected.items() if n not in ("step", "run_id")}
 
 
@@ -74,10 +74,14 @@ async def test_the_seed_client_is_detected_as_primus_over_megatron(connect: Conn
     client = await connect()
     request = json.loads(next((CAPTURE / "a_step_30").glob("001*")).read_text())
     assert (await client.post(request["path"], json=request["body"])).status == 200
-    found = await (await client.get("/api/v1/workloads/my-workload-123/framework-detection")).json()
-    assert (found["framework"], found["confidence"], found["status"]) == ("primus", 0.8, "confirmed")
-    assert found["sources"][0]["evidence"]["method"] == "env_vars"
-    assert found["wrapper_framework"] == "primus"
+    detection = await (await client.get("/api/v1/workloads/my-workload-123/framework-detection")).json()
+    assert (detection["framework"], detection["confidence"], detection["status"]) == (
+        "primus",
+        0.8,
+        "confirmed",
+    )
+    assert detection["sources"][0]["evidence"]["method"] == "env_vars"
+    assert detection["wrapper_framework"] == "primus"
 
 
 async def test_a_log_that_agrees_raises_the_confidence_and_adds_the_base(
@@ -88,11 +92,11 @@ async def test_a_log_that_agrees_raises_the_confidence_and_adds_the_base(
     assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
     (log,) = store.register([an_input(folder="")])
     store.apply(log, Batch(b"1", facts={"framework": "megatron"}))
-    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
-    assert (found["frameworks"], found["conflicts"]) == (["primus", "megatron"], [])
-    assert (found["wrapper_framework"], found["base_framework"]) == ("primus", "megatron")
-    assert found["confidence"] > 0.8
-    assert found["status"] == "verified"
+    detection = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert (detection["frameworks"], detection["conflicts"]) == (["primus", "megatron"], [])
+    assert (detection["wrapper_framework"], detection["base_framework"]) == ("primus", "megatron")
+    assert detection["confidence"] > 0.8
+    assert detection["status"] == "verified"
 
 
 async def test_a_log_that_disagrees_lowers_it_and_is_shown(connect: Connect, store: Store) -> None:
@@ -101,9 +105,13 @@ async def test_a_log_that_disagrees_lowers_it_and_is_shown(connect: Connect, sto
     assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
     (log,) = store.register([an_input(folder="")])
     store.apply(log, Batch(b"1", facts={"framework": "keras"}))
-    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
-    assert (found["framework"], found["status"], found["confidence"]) == ("deepspeed", "conflict", 0.6)
-    assert found["conflicts"][0]["framework2"] == "keras"
+    detection = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert (detection["framework"], detection["status"], detection["confidence"]) == (
+        "deepspeed",
+        "conflict",
+        0.6,
+    )
+    assert detection["conflicts"][0]["framework2"] == "keras"
 
 
 async def test_nothing_is_detected_of_the_unknown(connect: Connect) -> None:
@@ -117,8 +125,8 @@ async def test_nan_and_infinity_are_taken_and_kept_but_not_served(connect: Conne
         body(metric("loss", float("nan"), 1), metric("loss", float("inf"), 2), metric("loss", 0.5, 3))
     )
     assert "NaN" in text
-    told = await (await client.post("/v1/wandb/metrics", data=text)).json()
-    assert (told["count"], told["duplicates"], told["left_out"]) == (3, 0, 0)
+    answer = await (await client.post("/v1/wandb/metrics", data=text)).json()
+    assert (answer["count"], answer["duplicates"], answer["left_out"]) == (3, 0, 0)
     assert await served(client) == {"loss": [(3, 0.5)]}
     with store.read() as reader:
         (loss,) = reader.members(1, kind="metric")
@@ -130,27 +138,27 @@ async def test_what_is_no_number_is_left_out_and_counted(connect: Connect) -> No
     odd: list[Any] = ["text", None, [1], {"_type": "image-file"}, True, "1.5"]
     entries = [metric("x", value, step) for step, value in enumerate(odd)]
     entries += [metric("x", 1.0, "one"), metric("", 1.0), metric("_step", 1.0), metric("run_id", 3.0)]
-    told = await (await client.post("/v1/wandb/metrics", json=body(*entries, metric("x", 2.0, 9)))).json()
-    assert (told["count"], told["left_out"]) == (1, len(entries))
+    answer = await (await client.post("/v1/wandb/metrics", json=body(*entries, metric("x", 2.0, 9)))).json()
+    assert (answer["count"], answer["left_out"]) == (1, len(entries))
     assert await served(client) == {"x": [(9, 2.0)]}
 
 
 async def test_rows_are_stored_like_metrics(connect: Connect) -> None:
     client = await connect()
     rows = [{"step": 3, "timestamp": 1795208609.5, "data": {"loss": 0.5, "opt": {"lr": 0.1}, "note": "x"}}]
-    told = await (await client.post("/v1/wandb/logs", json=WHO | {"logs": rows})).json()
-    assert told["count"] == 2
+    answer = await (await client.post("/v1/wandb/logs", json=WHO | {"logs": rows})).json()
+    assert answer["count"] == 2
     assert await served(client) == {"loss": [(3, 0.5)], "opt.lr": [(3, 0.1)]}
 
 
 async def test_a_batch_whose_parts_stand_or_fall_alone(connect: Connect) -> None:
     client = await connect()
     parts = {"detection": WHO | {"evidence": {}}, "metrics": body(metric("loss", 0.5)), "logs": {"logs": []}}
-    told = await (await client.post("/v1/wandb/batch", json=parts)).json()
-    assert told["success"] is False
-    assert told["results"]["metrics"] == {"success": True, "count": 1}
-    assert told["results"]["detection"] == {"success": True}
-    assert "workload_uid" in told["results"]["logs"]["error"]
+    answer = await (await client.post("/v1/wandb/batch", json=parts)).json()
+    assert answer["success"] is False
+    assert answer["results"]["metrics"] == {"success": True, "count": 1}
+    assert answer["results"]["detection"] == {"success": True}
+    assert "workload_uid" in answer["results"]["logs"]["error"]
     assert await served(client) == {"loss": [(1, 0.5)]}
 
 
@@ -170,7 +178,7 @@ async def test_the_pod_names_the_workload_where_nothing_else_does(connect: Conne
 
 
 @pytest.mark.parametrize(
-    ("path", "data", "told"),
+    ("path", "data", "message"),
     [
         ("metrics", b"", "not JSON"),
         ("metrics", b'{"metrics": [', "not JSON"),
@@ -186,12 +194,12 @@ async def test_the_pod_names_the_workload_where_nothing_else_does(connect: Conne
     ],
 )
 async def test_a_body_of_the_wrong_shape_is_refused_with_a_sentence(
-    connect: Connect, path: str, data: bytes, told: str
+    connect: Connect, path: str, data: bytes, message: str
 ) -> None:
     client = await connect()
     answer = await client.post(f"/api/v1/wandb/{path}", data=data)
     assert answer.status == 400
-    assert told in (await answer.json())["message"]
+    assert message in (await answer.json())["message"]
     assert (await (await client.get("/v1/workloads")).json())["total_count"] == 0
 
 
@@ -204,8 +212,8 @@ async def test_half_a_surrogate_pair_is_a_character_like_any_other(connect: Conn
         one["name"], other["name"] = "a\ud800", "a\udc00"
     else:
         sent[field] = "w\ud800"
-    told = await (await client.post("/v1/wandb/metrics", data=json.dumps(sent))).json()
-    assert (told["count"], told["duplicates"]) == (2, 0)
+    answer = await (await client.post("/v1/wandb/metrics", data=json.dumps(sent))).json()
+    assert (answer["count"], answer["duplicates"]) == (2, 0)
     (workload,) = (await (await client.get("/v1/workloads")).json())["workloads"]
     assert workload["uid"] == ("w\\ud800" if field == "workload_uid" else "w")
     if field == "name":
@@ -216,15 +224,15 @@ async def test_evidence_may_hold_any_character(connect: Connect) -> None:
     client = await connect()
     evidence = {"wandb": {"config": {"framework": "x\ud800"}, "name": "\udfff"}}
     assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
-    found = await (await client.get("/v1/workloads/w/framework-detection")).json()
-    assert found["framework"] == "x\\ud800"
+    detection = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert detection["framework"] == "x\\ud800"
 
 
 async def test_a_number_beyond_every_float_is_taken_as_infinity(connect: Connect) -> None:
     client = await connect()
     entries = [metric("loss", 10**400, 1), metric("loss", -(10**400), 2), metric("loss", 0.5, 3)]
-    told = await (await client.post("/v1/wandb/metrics", json=body(*entries))).json()
-    assert (told["count"], told["left_out"]) == (3, 0)
+    answer = await (await client.post("/v1/wandb/metrics", json=body(*entries))).json()
+    assert (answer["count"], answer["left_out"]) == (3, 0)
     assert await served(client) == {"loss": [(3, 0.5)]}
 
 
@@ -267,8 +275,10 @@ async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:
 async def test_ten_thousand_keys_and_any_characters(connect: Connect) -> None:
     client = await connect()
     names = [f"key {number}/é\n{{}}," for number in range(10_000)]
-    told = await (await client.post("/v1/wandb/metrics", json=body(*[metric(n, 0.5) for n in names]))).json()
-    assert told["count"] == 10_000
+    answer = await (
+        await client.post("/v1/wandb/metrics", json=body(*[metric(n, 0.5) for n in names]))
+    ).json()
+    assert answer["count"] == 10_000
     assert len(await served(client)) == 10_000
 
 

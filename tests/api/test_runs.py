@@ -1,4 +1,4 @@
-"""The Runs dialect, its limits, and who may ask."""
+"""The Runs API, its limits, and who may ask."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ async def test_rows_and_their_headers(connect: Connect, store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kind"),
+    ("text", "kind"),
     [("5", "greater_than_equal"), ("50001", "less_than_equal"), ("", "int_parsing"), ("1.5", "int_parsing")],
 )
-async def test_downsample_is_refused_even_for_unknown_runs(connect: Connect, given: str, kind: str) -> None:
+async def test_downsample_is_refused_even_for_unknown_runs(connect: Connect, text: str, kind: str) -> None:
     client = await connect()
     for run in ("w", "nobody"):
-        answer = await client.get(f"/api/runs/{run}/metrics?downsample={given}")
+        answer = await client.get(f"/api/runs/{run}/metrics?downsample={text}")
         assert answer.status == 422
         (detail,) = (await answer.json())["detail"]
-        assert (detail["type"], detail["loc"], detail["input"]) == (kind, ["query", "downsample"], given)
+        assert (detail["type"], detail["loc"], detail["input"]) == (kind, ["query", "downsample"], text)
 
 
 async def test_an_unknown_run_is_named(connect: Connect) -> None:
@@ -53,7 +53,7 @@ async def test_an_unknown_run_is_named(connect: Connect) -> None:
     }
 
 
-async def test_unknown_paths_answer_in_their_dialect(connect: Connect) -> None:
+async def test_unknown_paths_answer_in_the_shape_of_their_api(connect: Connect) -> None:
     client = await connect()
     lens = await client.get("/api/v1/nothing")
     assert (lens.status, (await lens.json())["code"]) == (404, "NotFound")

@@ -28,8 +28,8 @@ def row(step: int, **values: Any) -> dict[str, Any]:
 
 
 async def losses(client: Any) -> list[tuple[int, float]]:
-    found = await (await client.get("/v1/workloads/r1/metrics/data?metrics=loss")).json()
-    return [(point["iteration"], point["value"]) for point in found["data"]]
+    answer = await (await client.get("/v1/workloads/r1/metrics/data?metrics=loss")).json()
+    return [(point["iteration"], point["value"]) for point in answer["data"]]
 
 
 async def test_what_a_real_client_sent_is_answered(connect: Connect) -> None:
@@ -39,8 +39,8 @@ async def test_what_a_real_client_sent_is_answered(connect: Connect) -> None:
         path = request["path"].replace("/up/", "/files/local/my-project/3oq3vg8w/upload?file=")
         answer = await client.request(request["method"], path, data=json.dumps(request["body"]))
         assert answer.status == 200, (path, await answer.text())
-    found = await (await client.get("/v1/workloads/3oq3vg8w/metrics/sources")).json()
-    assert found["data_sources"] == [{"name": "wandb", "count": 25}]
+    answer = await (await client.get("/v1/workloads/3oq3vg8w/metrics/sources")).json()
+    assert answer["data_sources"] == [{"name": "wandb", "count": 25}]
 
 
 async def test_pieces_that_come_twice_or_late_do_no_harm(connect: Connect) -> None:
