@@ -13,8 +13,8 @@ from aiohttp import web
 from lensd.api.errors import ApiError
 from lensd.api.state import CONFIG
 
-#: Paths that need no token, for probes.
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+#: Routes that need no token: probes, and the files of the page, which hold no data.
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/", "/assets/{name}"})
 _EXPOSED = (
     "X-Row-Count, X-Total-Count, X-Last-Step, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset,"
     " ETag, Retry-After"
@@ -38,7 +38,7 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
                 "Access-Control-Max-Age": "600",
             },
         )
-    if config.token and request.path not in OPEN_PATHS and not _holds(request, config.token):
+    if config.token and not _is_open(request) and not _holds(request, config.token):
         raise ApiError(
             401,
             "a valid token is required: Authorization: Bearer TOKEN",
@@ -46,6 +46,11 @@ async def access(request: web.Request, handler: Any) -> web.StreamResponse:
         )
     answer: web.StreamResponse = await handler(request)
     return answer
+
+
+def _is_open(request: web.Request) -> bool:
+    resource = request.match_info.route.resource
+    return resource is not None and resource.canonical in OPEN_PATHS
 
 
 async def add_cors(request: web.Request, answer: web.StreamResponse) -> None:

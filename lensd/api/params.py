@@ -5,6 +5,7 @@ Each refusal names the parameter, the value, and what is allowed.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,8 @@ MIN_DOWNSAMPLE, MAX_DOWNSAMPLE = 100, 50_000
 ALL_STEPS = (-(1 << 62), 1 << 62)
 FORMATS = ("json", "csv", "ndjson")
 BACKLOG = 1000
+AXES = ("step", "time", "relative")
+MAX_BINS, MAX_RUNS = 2000, 5000
 _INTEGER = re.compile(r"[+-]?\d{1,4000}\Z", re.ASCII)  # int() refuses more digits than that
 
 
@@ -74,6 +77,24 @@ FOLLOW = Parameter(
 PROGRESS = Parameter("progress", "`hide`: leave out progress bars", _choice_of("show", "hide"))
 ANSI = Parameter("ansi", "`strip`: remove colours", _choice_of("keep", "strip"))
 TOKEN = Parameter("token", "The token, for browsers, which cannot set headers on a WebSocket")
+RUNS = Parameter("runs", "Uids as `a,b`, or one uid each time it is repeated")
+PANEL_METRICS = Parameter("metrics", "Names as `a,b`, or one name each time it is repeated")
+AXIS = Parameter(
+    "x", "The x axis: steps, UTC milliseconds, or seconds since the run began", _choice_of(*AXES)
+)
+LOW = Parameter("lo", "The start of the range of x, inclusive", {"type": "number"})
+HIGH = Parameter("hi", "The end of the range of x, inclusive", {"type": "number"})
+BINS = Parameter(
+    "bins", "Bins of the grid", {"type": "integer", "minimum": 1, "maximum": MAX_BINS, "default": 300}
+)
+SMOOTH = Parameter(
+    "smooth",
+    "The weight of an exponential moving average over all points, as in TensorBoard",
+    {"type": "number", "minimum": 0, "maximum": 0.9999, "default": 0},
+)
+LIMIT = Parameter(
+    "limit", "At most this many runs", {"type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 500}
+)
 FILE = Parameter("file", "The name of the file")
 
 
@@ -107,6 +128,12 @@ def output_format(request: web.Request) -> str:
     if text not in FORMATS:
         raise invalid(f"format is {text!r}; allowed are {', '.join(FORMATS)}")
     return text
+
+
+def names(values: list[str]) -> list[str]:
+    """Names out of `a,b`, or of a parameter that is repeated, whose values may then hold commas."""
+    texts = values if len(values) > 1 else [name.strip() for name in "".join(values).split(",")]
+    return list(dict.fromkeys(text for text in texts if text))
 
 
 def metric_names(values: list[str]) -> frozenset[str] | None:
@@ -252,3 +279,17 @@ def _since(text: str | None) -> int | None:
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise invalid(f"since is {text!r}; allowed is the `next` of an earlier answer")
     return int(text)
+
+
+def number(request: web.Request, name: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+    """A finite number from low to high; None if it is not given. Raises ApiError (400)."""
+    text = request.query.get(name)
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high or math.isinf(value):
+        raise invalid(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}")
+    return value

@@ -9,18 +9,21 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from lensd.api import bodies, lens, logs_ws, ops, params, push, runs, wandb_online
+from lensd.api import bodies, lens, logs_ws, ops, page, params, push, runs, wandb_online
 from lensd.api.description import WEBSOCKET_STATUS, Answer, Body, Route, Surface
 from lensd.api.errors import LENS_PREFIXES
+from lensd.query.panels import Panels
 from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress
+from lensd.query.run_table import RunTable
 from lensd.wandb.framework import Detection
 
 LENS = Surface("Lens API: queries", LENS_PREFIXES, bodies.LensError)
 PUSHES = Surface("Lens API: pushes", LENS_PREFIXES, bodies.LensError)
+PAGE = Surface("Page", LENS_PREFIXES, bodies.LensError)
 RUNS = Surface("Runs API", ("",), bodies.RunsError)
 WANDB = Surface("W&B server", ("", "/for/{workload}"), bodies.RunsError)
 OPERATIONS = Surface("Operations", ("",), bodies.RunsError)
-SURFACES = (LENS, PUSHES, RUNS, WANDB, OPERATIONS)
+SURFACES = (LENS, PUSHES, PAGE, RUNS, WANDB, OPERATIONS)
 
 _POINTS: dict[str, Any] = {
     "answer": Answer(lens.PointsAnswer, ("text/csv", "application/x-ndjson")),
@@ -55,6 +58,7 @@ def _route(surface: Surface, method: str, path: str, handler: Any, operation: st
 
 _lens_get = partial(_route, LENS, "GET")
 _push = partial(_route, PUSHES, "POST")
+_page_get = partial(_route, PAGE, "GET")
 _runs_get = partial(_route, RUNS, "GET")
 _wandb = partial(_route, WANDB)
 _operations_get = partial(_route, OPERATIONS, "GET")
@@ -102,6 +106,25 @@ ROUTES: tuple[Route, ...] = (
     _push(
         "/wandb/batch", push.batch, "pushBatch", "Report all three at once; each succeeds or fails alone",
         Answer(push.BatchTaken), body=Body(bodies.BatchPush), errors=_STORED,
+    ),
+    _page_get(
+        "/panels", page.panel_curves, "getPanels", "Curves of many runs, on one grid a metric",
+        Answer(Panels),
+        parameters=(
+            params.RUNS, params.PANEL_METRICS, params.AXIS, params.LOW, params.HIGH, params.BINS,
+            params.SMOOTH,
+        ),
+        errors=(400,), versioned=True,
+    ),
+    _page_get(
+        "/runs/table", page.table, "getRunTable",
+        "Runs with status, progress and the course of their main metric; running ones first, then the newest",
+        Answer(RunTable), parameters=(params.SEARCH, params.LIMIT), errors=(400,), versioned=True,
+    ),
+    _page_get(
+        "/live", page.live, "streamChanges", "WebSocket: a message each time that runs have changed",
+        Answer(status=WEBSOCKET_STATUS, description="Switching Protocols; messages follow"),
+        parameters=(params.TOKEN,), errors=(426,),
     ),
     _runs_get("/api/runs", runs.list_runs, "listRuns", "All runs, the newest first", Answer(list[RunInfo])),
     _runs_get(
@@ -155,6 +178,13 @@ ROUTES: tuple[Route, ...] = (
         "GET", "/{entity}/{project}/runs/{run}", wandb_online.page, "wandbRunPage",
         "The page whose address the W&B SDK prints: links to the data of the run",
         Answer(other_types=("text/html",)),
+    ),
+    _operations_get(
+        "/", page.index, "getPage", "The page", Answer(other_types=("text/html", "text/plain")),
+    ),
+    _operations_get(
+        "/assets/{name}", page.asset, "getPageFile", "A file of the page",
+        Answer(other_types=("text/javascript", "text/css")), errors=(404,),
     ),
     _operations_get(
         "/api/health", ops.healthz, "getApiHealth", "Whether the process is up", Answer(ops.HealthAnswer)

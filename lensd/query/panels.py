@@ -1,0 +1,234 @@
+"""Curves of many runs on one grid a metric: what a page of panels draws.
+
+A panel is a metric. All its runs share a grid of bins over the x axis, and each bin holds the least, the
+greatest and the mean of a run's values in it, so that no spike is lost at any zoom. Points are read window by
+window: memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from lensd.model import Floats
+from lensd.query.lens import is_metric
+from lensd.query.smoothing import Smoother
+from lensd.store.columns import Columns
+from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan
+from lensd.store.reader import Reader
+
+_MOST_MARKS = 200  # of values that are not finite, in one series
+
+
+@dataclass(slots=True)
+class PanelQuestion:
+    """Which curves to draw.
+
+    runs: uids. metrics: names. x: `step`, `time` (UTC ms) or `relative` (seconds since the run began).
+    lo, hi: the range of x, inclusive; None for all of it. smooth: the weight of TensorBoard's exponential
+    moving average, from 0 (none) to below 1.
+    """
+
+    runs: Sequence[str]
+    metrics: Sequence[str]
+    x: str = "step"
+    lo: float | None = None
+    hi: float | None = None
+    bins: int = 300
+    smooth: float = 0.0
+
+
+class PanelSeries(msgspec.Struct):
+    """A run's curve. points: in the range. not_finite: how many of them are NaN or infinite, and the first
+    places of these. low, high, middle, smooth: one value a bin, null where it holds no finite point."""
+
+    run: str
+    source: str
+    points: int
+    not_finite: int
+    not_finite_x: list[float]
+    last_x: float | None
+    last: float | None
+    low: list[float]
+    high: list[float]
+    middle: list[float]
+    smooth: list[float] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Panel(msgspec.Struct):
+    """One metric; `bins` equal bins cover lo to hi."""
+
+    metric: str
+    lo: float
+    hi: float
+    bins: int
+    series: list[PanelSeries]
+
+
+class Panels(msgspec.Struct):
+    version: int
+    x: str
+    panels: list[Panel]
+
+
+@dataclass(slots=True)
+class _Curve:
+    """What one run shows of one metric under one data source, before it is read."""
+
+    run: str
+    source: str
+    members: list[Member]
+    origin_ms: float
+    parts: list[Part] = field(default_factory=list)
+
+    def extent(self, x: str) -> tuple[float, float]:
+        """The range of x that its points span at most."""
+        spans = [span for member in self.members for span in member.spans]
+        if x == "step":
+            return float(min(s.min_step for s in spans)), float(max(s.max_step for s in spans))
+        low, high = min(s.min_ts for s in spans), max(s.max_ts for s in spans)
+        if x == "time":
+            return low, high
+        return (low - self.origin_ms) / 1000.0, (high - self.origin_ms) / 1000.0
+
+    def place(self, points: Columns, x: str) -> Floats:
+        if x == "step":
+            return points.step.astype(np.float64)
+        return points.ts_ms if x == "time" else (points.ts_ms - self.origin_ms) / 1000.0
+
+
+def panels(reader: Reader, question: PanelQuestion) -> Panels:
+    """The panels asked for, in the order asked; a metric that none of the runs has gives none."""
+    curves = _curves(reader, question)
+    made = [_panel(reader, name, curves[name], question) for name in question.metrics if name in curves]
+    return Panels(reader.version(), question.x, made)
+
+
+def _curves(reader: Reader, question: PanelQuestion) -> dict[str, list[_Curve]]:
+    names, result = set(question.metrics), dict[str, list[_Curve]]()
+    for uid in question.runs:
+        workload = reader.workload(uid)
+        if workload is None:
+            continue
+        members = reader.members(workload.id, kind="metric")
+        origin_ms = min((span.min_ts for member in members for span in member.spans), default=0.0)
+        views: dict[tuple[str, str], _Curve] = {}
+        for member in members:
+            source = member.input.data_source
+            if member.name in names and member.spans and is_metric(source, member.name):
+                curve = views.setdefault((member.name, source), _Curve(uid, source, [], origin_ms))
+                curve.members.append(member)
+        for (name, _), curve in sorted(views.items()):
+            curve.parts = plan(curve.members)
+            result.setdefault(name, []).append(curve)
+    return result
+
+
+def _panel(reader: Reader, name: str, curves: list[_Curve], question: PanelQuestion) -> Panel:
+    extents = [curve.extent(question.x) for curve in curves]
+    lo = min(low for low, _ in extents) if question.lo is None else question.lo
+    hi = max(high for _, high in extents) if question.hi is None else question.hi
+    hi = max(lo, hi)
+    bins = question.bins
+    if question.x == "step":
+        bins = max(1, min(bins, int(hi - lo) + 1))
+    series = [_series(reader, curve, question, lo, hi, bins) for curve in curves]
+    return Panel(name, lo, hi, bins, [one for one in series if one.points])
+
+
+def _series(
+    reader: Reader, curve: _Curve, question: PanelQuestion, lo: float, hi: float, bins: int
+) -> PanelSeries:
+    grid = _Grid(lo, hi, bins)
+    smoother = Smoother(question.smooth) if question.smooth > 0 else None
+    for points in _read(reader, curve, question, lo, hi, whole=smoother is not None):
+        x = curve.place(points, question.x)
+        smooth = smoother.feed(points.value) if smoother else None
+        grid.add(x, points.value, smooth)
+    return PanelSeries(
+        curve.run,
+        curve.source,
+        grid.points,
+        grid.not_finite,
+        grid.not_finite_x,
+        grid.last_x,
+        grid.last,
+        grid.low.tolist(),
+        grid.high.tolist(),
+        grid.means(grid.sums).tolist(),
+        grid.means(grid.smooth_sums).tolist() if smoother else msgspec.UNSET,
+    )
+
+
+def _read(
+    reader: Reader, curve: _Curve, question: PanelQuestion, lo: float, hi: float, *, whole: bool
+) -> Iterator[Columns]:
+    """The curve's points in order of steps, window by window.
+
+    A range of steps is all that is read, unless `whole`: a moving average depends on every point before it.
+    """
+    first, end = LOWEST, BEYOND
+    if question.x == "step" and not whole:
+        first, end = int(np.ceil(lo)), int(np.floor(hi)) + 1
+    for part in curve.parts:
+        inner = Part(part.series, part.attempt, max(first, part.lo), min(end, part.hi), part.number)
+        for window in reader.windows(inner):
+            yield reader.read_window(window, inner)
+
+
+class _Grid:
+    """Equal bins over lo to hi, filled as points come."""
+
+    def __init__(self, lo: float, hi: float, bins: int) -> None:
+        self._lo, self._hi, self._bins = lo, hi, bins
+        self.low = np.full(bins, np.inf)
+        self.high = np.full(bins, -np.inf)
+        self.sums = np.zeros(bins)
+        self.smooth_sums = np.zeros(bins)
+        self.counts = np.zeros(bins, np.int64)
+        self.points = 0
+        self.not_finite = 0
+        self.not_finite_x: list[float] = []
+        self.last_x: float | None = None
+        self.last: float | None = None
+
+    def add(self, x: Floats, value: Floats, smooth: Floats | None) -> None:
+        inside = (x >= self._lo) & (x <= self._hi)
+        if not inside.all():
+            x, value = x[inside], value[inside]
+            smooth = None if smooth is None else smooth[inside]
+        self.points += len(x)
+        finite: npt.NDArray[np.bool_] = np.isfinite(value)
+        if not finite.all():
+            places = x[~finite]
+            self.not_finite += len(places)
+            self.not_finite_x += places[: _MOST_MARKS - len(self.not_finite_x)].tolist()
+            x, value = x[finite], value[finite]
+            smooth = None if smooth is None else smooth[finite]
+        if not len(x):
+            return
+        width = self._hi - self._lo
+        scaled = (x - self._lo) / width * self._bins if width > 0 else np.zeros(len(x))
+        bin = np.minimum(scaled.astype(np.int64), self._bins - 1)
+        np.minimum.at(self.low, bin, value)
+        np.maximum.at(self.high, bin, value)
+        with np.errstate(over="ignore"):  # values near the end of what a float holds: their sum is infinite
+            self.sums += np.bincount(bin, value, self._bins)
+            if smooth is not None:
+                self.smooth_sums += np.bincount(bin, smooth, self._bins)
+        self.counts += np.bincount(bin, minlength=self._bins)
+        newest = int(x.argmax())
+        if self.last_x is None or x[newest] >= self.last_x:
+            self.last_x, self.last = float(x[newest]), float(value[newest])
+
+    def means(self, sums: Floats) -> Floats:
+        """The mean of each bin, NaN where it is empty; the middle of its extremes where the sum overflows."""
+        filled = self.counts > 0
+        self.low[~filled] = self.high[~filled] = np.nan
+        with np.errstate(invalid="ignore", over="ignore"):
+            mean = np.divide(sums, self.counts, out=np.full(self._bins, np.nan), where=filled)
+            return np.where(filled & ~np.isfinite(mean), self.low / 2 + self.high / 2, mean)

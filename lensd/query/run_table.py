@@ -1,0 +1,82 @@
+"""The list of runs: status, progress, and the last value and course of the main metric."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from lensd.query.downsample import peaks
+from lensd.query.lens import is_metric
+from lensd.query.main_metric import main_metric
+from lensd.query.workloads import workloads
+from lensd.store.columns import joined
+from lensd.store.plan import plan
+from lensd.store.reader import Reader
+
+_SPARK = 60  # values of a sparkline
+
+
+class RunRow(msgspec.Struct):
+    """One run.
+
+    step, target: its last step, and the one that training ends at. updated_at: UTC ms of the last point.
+    metric: the main metric; last: its last finite value; spark: about 60 values of its course (null: not
+    finite). metrics: the names of all.
+    """
+
+    uid: str
+    name: str
+    status: str
+    framework: str | None
+    step: int | None
+    target: int | None
+    updated_at: int | None
+    metric: str | None
+    last: float | None
+    spark: list[float]
+    metrics: list[str]
+
+
+class RunTable(msgspec.Struct):
+    version: int
+    total: int
+    runs: list[RunRow]
+
+
+def run_table(reader: Reader, q: str | None, limit: int) -> RunTable:
+    """Runs whose uid or name contains `q`: at most `limit`, running ones first, then the newest."""
+    infos = workloads(reader, q, None)
+    infos.sort(key=lambda info: (info.status != "running", -(info.updated_at or 0), info.uid))
+    rows = []
+    for info in infos[:limit]:
+        workload = reader.workload(info.uid)
+        assert workload is not None, "one reader sees one moment"
+        counts: dict[str, int] = {}
+        for source, kind, name, points, _ in reader.counts(workload.id):
+            if kind == "metric" and points and is_metric(source, name):
+                counts[name] = counts.get(name, 0) + points
+        metric = main_metric(counts)
+        last, spark = _course(reader, workload.id, metric) if metric else (None, [])
+        rows.append(
+            RunRow(
+                info.uid, info.name, info.status, info.framework, info.iteration, info.target_iteration,
+                info.updated_at, metric, last, spark, sorted(counts),
+            )
+        )  # fmt: skip
+    return RunTable(reader.version(), len(infos), rows)
+
+
+def _course(reader: Reader, workload_id: int, metric: str) -> tuple[float | None, list[float]]:
+    """The last finite value of a metric, and its course in a few values, extremes included."""
+    members = [m for m in reader.members(workload_id, kind="metric", name=metric) if m.spans]
+    if not members:
+        return None, []
+    source = members[0].input.data_source
+    parts = plan([member for member in members if member.input.data_source == source])
+    value = joined([reader.read_values(part) for part in parts]).value
+    finite = np.flatnonzero(np.isfinite(value))
+    if not len(finite):
+        return None, value[:_SPARK].tolist()
+    filled = np.where(np.isfinite(value), value, value[finite[0]])
+    chosen = peaks(filled, _SPARK // 2)
+    return float(value[finite[-1]]), value[chosen].tolist()

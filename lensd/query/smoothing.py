@@ -1,0 +1,48 @@
+"""TensorBoard's exponential moving average, over any number of points, piece by piece."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lensd.model import Floats
+
+_ROW = 64  # points that one matrix product smooths
+
+
+class Smoother:
+    """Smooths the finite values of a series: `s = weight * s + (1 - weight) * value`, with 0 <= weight < 1.
+
+    As in TensorBoard's front end, `s` is divided by `1 - weight ** n`, so that it does not begin near zero.
+    """
+
+    def __init__(self, weight: float) -> None:
+        self._weight = weight
+        self._average = 0.0
+        self._count = 0
+        powers = weight ** np.arange(_ROW + 1)
+        self._powers = powers[1:]
+        # Row i: what each value of a row adds to the average after its value i.
+        distance = np.subtract.outer(np.arange(_ROW), np.arange(_ROW))
+        self._mix = np.where(distance >= 0, (1 - weight) * powers[np.maximum(distance, 0)], 0.0)
+
+    def feed(self, value: Floats) -> Floats:
+        """The smoothed values of the next piece, NaN where the value is not finite."""
+        finite = np.isfinite(value)
+        smoothed = np.full(len(value), np.nan)
+        smoothed[finite] = self._finite(value[finite])
+        return smoothed
+
+    def _finite(self, value: Floats) -> Floats:
+        count = len(value)
+        rows = -(-count // _ROW)
+        padded = np.zeros(rows * _ROW)
+        padded[:count] = value
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+            average = padded.reshape(rows, _ROW) @ self._mix.T
+            for row in range(rows):
+                average[row] += self._powers * self._average
+                last = min(_ROW, count - row * _ROW) - 1
+                self._average = float(average[row, last])
+            index = np.arange(self._count + 1, self._count + count + 1)
+            self._count += count
+            return average.reshape(-1)[:count] / (1.0 - self._weight**index)

@@ -1,0 +1,67 @@
+"""A real browser. Errors of the page, and requests to anybody but the daemon, fail a test."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+
+from tests.conftest import Daemon
+
+OpenPage = Callable[..., Page]
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+#: What a browser says by itself of answers that a test provokes.
+_EXPECTED = ("Failed to load resource", "WebSocket connection to")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One chromium for a file of tests: its loop runs as long as it does, and no other test may want one then."""
+    path = next(filter(None, map(shutil.which, _PROGRAMS)), None)
+    assert path, (
+        "the tests of the page need chromium on PATH: apt-get install chromium, or your system's package"
+    )
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield program
+        program.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[OpenPage]:
+    """Open the page of a daemon and wait until everything is drawn. hash: what stands behind `#`."""
+    problems: list[str] = []
+    contexts = []
+
+    def open_one(daemon: Daemon, hash: str = "", **context: Any) -> Page:
+        options: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US"}
+        made = browser.new_context(**options | context)
+        contexts.append(made)
+
+        def only_to_the_daemon(route: Route) -> None:
+            if route.request.url.startswith(daemon.base):
+                route.continue_()
+            else:
+                problems.append(f"request to {route.request.url}")
+                route.abort()
+
+        def listen(message: ConsoleMessage) -> None:
+            if message.type == "error" and not message.text.startswith(_EXPECTED):
+                problems.append(message.text)
+
+        made.route("**/*", only_to_the_daemon)
+        page = made.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("console", listen)
+        page.on("dialog", lambda dialog: problems.append(f"dialog: {dialog.message}"))
+        page.goto(f"{daemon.base}/{hash}")
+        page.evaluate("window.lensd.idle()")
+        return page
+
+    yield open_one
+    for made in contexts:
+        made.close()
+    assert not problems

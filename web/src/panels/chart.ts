@@ -1,0 +1,226 @@
+/** One panel as a uPlot chart: per run a line (the middle of each bin), a band (its least and greatest), ticks for NaN. */
+
+import uPlot from "uplot";
+import type { Axis, Panel } from "../api/types";
+import { number, place } from "./format";
+
+/** y fits this share of the visible values: one spike does not flatten the curve. It is marked at the edge. */
+const FITTED = [0.01, 0.99] as const;
+const HEIGHT = 132;
+const WIDE_HEIGHT = 420;
+
+export interface ChartOptions {
+  axis: Axis;
+  logScale: boolean;
+  colours: ReadonlyMap<string, string>;
+  wide: boolean;
+  fitAll: boolean;
+  text: string;
+  grid: string;
+  onZoom: (range: [number, number]) => void;
+  onCursor: (x: number | null) => void;
+}
+
+export function gridOf(panel: Panel): number[] {
+  const width = (panel.hi - panel.lo) / panel.bins;
+  return Array.from({ length: panel.bins }, (_, index) => panel.lo + (index + 0.5) * width);
+}
+
+function rgba(colour: string, alpha: number): string {
+  const value = Number.parseInt(colour.slice(1), 16);
+  return `rgba(${value >> 16},${(value >> 8) & 255},${value & 255},${alpha})`;
+}
+
+/** The y range that is drawn: the 1st to 99th percentile of what is visible, all of it where `fitAll`. */
+export function fittedRange(panel: Panel, logScale: boolean, fitAll: boolean): [number, number] {
+  const values: number[] = [];
+  for (const series of panel.series) {
+    for (const side of [series.low, series.high]) {
+      for (const value of side) if (value !== null && (!logScale || value > 0)) values.push(value);
+    }
+  }
+  if (values.length === 0) return logScale ? [0.1, 1] : [0, 1];
+  values.sort((a, b) => a - b);
+  const at = (share: number): number => values[Math.round(share * (values.length - 1))]!;
+  let low = fitAll ? values[0]! : at(FITTED[0]);
+  let high = fitAll ? values[values.length - 1]! : at(FITTED[1]);
+  if (logScale) return low === high ? [low / 2, high * 2] : [low, high];
+  const pad = (high - low) * 0.06 || Math.abs(high) * 0.1 || 1;
+  low -= pad;
+  high += pad;
+  // A range beyond what a float holds cannot be drawn to scale.
+  return [Math.max(low, -Number.MAX_VALUE / 4), Math.min(high, Number.MAX_VALUE / 4)];
+}
+
+/** How many bins hold values that are outside of the drawn range. */
+export function outside(panel: Panel, [low, high]: [number, number]): number {
+  let count = 0;
+  for (const series of panel.series) {
+    for (let bin = 0; bin < panel.bins; bin++) {
+      const top = series.high[bin];
+      const bottom = series.low[bin];
+      if ((top ?? high) > high || (bottom ?? low) < low) count++;
+    }
+  }
+  return count;
+}
+
+function data(panel: Panel): uPlot.AlignedData {
+  const columns: (number | null)[][] = [gridOf(panel)];
+  for (const series of panel.series) columns.push(series.high, series.low, series.smooth ?? series.middle);
+  return columns as uPlot.AlignedData;
+}
+
+/** Red ticks on the axis where a run is NaN or infinite, and triangles where it leaves the drawn range. */
+function marks(panel: () => Panel, yRange: () => [number, number], colours: ReadonlyMap<string, string>) {
+  return (chart: uPlot): void => {
+    const { ctx, bbox } = chart;
+    const [low, high] = yRange();
+    const ratio = devicePixelRatio;
+    const grid = chart.data[0]!;
+    for (const series of panel().series) {
+      ctx.fillStyle = "#d4303a";
+      for (const x of series.not_finite_x) {
+        const at = chart.valToPos(x, "x", true);
+        ctx.fillRect(at - ratio / 2, bbox.top + bbox.height - 7 * ratio, 1.5 * ratio, 7 * ratio);
+      }
+      ctx.fillStyle = colours.get(series.run) ?? "#888";
+      for (let bin = 0; bin < grid.length; bin++) {
+        const above = (series.high[bin] ?? high) > high;
+        const below = (series.low[bin] ?? low) < low;
+        if (!above && !below) continue;
+        const x = chart.valToPos(grid[bin]!, "x", true);
+        const y = above ? bbox.top + ratio : bbox.top + bbox.height - ratio;
+        const size = 4 * ratio;
+        ctx.beginPath();
+        ctx.moveTo(x, y);
+        ctx.lineTo(x - size, y + (above ? size : -size));
+        ctx.lineTo(x + size, y + (above ? size : -size));
+        ctx.fill();
+      }
+    }
+  };
+}
+
+const syncKey = uPlot.sync("x");
+
+/** A chart in `element`, drawn at once. `update` takes new data of the same runs; anything else needs a new one. */
+export class Chart {
+  readonly key: string;
+  private readonly plot: uPlot;
+  private panel: Panel;
+  private yRange: [number, number];
+
+  constructor(
+    element: HTMLElement,
+    panel: Panel,
+    private readonly options: ChartOptions,
+  ) {
+    this.panel = panel;
+    this.key = chartKey(panel, options);
+    this.yRange = fittedRange(panel, options.logScale, options.fitAll);
+    const series: uPlot.Series[] = [{}];
+    const bands: uPlot.Band[] = [];
+    for (const one of panel.series) {
+      const colour = options.colours.get(one.run) ?? "#888888";
+      const edge = { stroke: rgba(colour, 0), width: 0, points: { show: false }, spanGaps: true };
+      bands.push({ series: [series.length, series.length + 1], fill: rgba(colour, 0.22) });
+      series.push(edge, edge, {
+        stroke: colour,
+        width: 1.25,
+        spanGaps: true,
+        points: { show: one.points === 1, size: 5 },
+        ...(one.source === "log" ? {} : { dash: one.source === "tensorflow" ? [6, 3] : [2, 2] }),
+      });
+    }
+    if (new Set(panel.series.map((one) => one.source)).size < 2) for (const one of series) delete one.dash;
+    const axisLook = { stroke: options.text, grid: { stroke: options.grid, width: 1 }, ticks: { show: false } };
+    this.plot = new uPlot(
+      {
+        width: Math.max(120, element.clientWidth),
+        height: options.wide ? WIDE_HEIGHT : HEIGHT,
+        legend: { show: false },
+        scales: {
+          x: { time: false, range: () => [this.panel.lo, this.panel.hi === this.panel.lo ? this.panel.lo + 1 : this.panel.hi] },
+          y: { distr: options.logScale ? 3 : 1, range: () => this.yRange },
+        },
+        axes: [
+          { ...axisLook, size: 22, font: "11px system-ui", values: (_, ticks) => ticks.map((x) => place(x, options.axis)), space: options.axis === "time" ? 110 : 60 },
+          { ...axisLook, size: 46, font: "11px system-ui", values: (_, ticks) => ticks.map((y) => (y === null ? "" : number(y))), space: 26 },
+        ],
+        series,
+        bands,
+        cursor: {
+          sync: { key: syncKey.key, setSeries: false },
+          y: false,
+          points: { show: false },
+          drag: { x: true, y: false, setScale: false },
+        },
+        hooks: {
+          draw: [marks(() => this.panel, () => this.yRange, options.colours)],
+          setSelect: [
+            (chart) => {
+              // The selection is synced to every panel: only the one that is under the pointer reports it.
+              if (chart.select.width < 4 || !chart.root.matches(":hover")) return;
+              const from = chart.posToVal(chart.select.left, "x");
+              const to = chart.posToVal(chart.select.left + chart.select.width, "x");
+              chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+              options.onZoom([from, to]);
+            },
+          ],
+          setCursor: [
+            (chart) => {
+              if (!chart.root.matches(":hover")) return;
+              const left = chart.cursor.left ?? -1;
+              options.onCursor(left < 0 ? null : chart.posToVal(left, "x"));
+            },
+          ],
+        },
+      },
+      data(panel),
+      element,
+    );
+  }
+
+  update(panel: Panel): void {
+    this.panel = panel;
+    this.yRange = fittedRange(panel, this.options.logScale, this.options.fitAll);
+    this.plot.setData(data(panel));
+  }
+
+  resize(width: number): void {
+    this.plot.setSize({ width: Math.max(120, width), height: this.plot.height });
+  }
+
+  destroy(): void {
+    this.plot.destroy();
+  }
+}
+
+export function chartKey(panel: Panel, options: ChartOptions): string {
+  return JSON.stringify([
+    panel.series.map((one) => [one.run, one.source, one.points === 1, options.colours.get(one.run)]),
+    options.axis,
+    options.logScale,
+    options.wide,
+    options.fitAll,
+    options.text,
+  ]);
+}
+
+/** The value of a series nearest to `x` among its bins; null where it has none. */
+export function valueAt(panel: Panel, series: Panel["series"][number], x: number): number | null {
+  const width = (panel.hi - panel.lo) / panel.bins || 1;
+  const middle = Math.max(0, Math.min(panel.bins - 1, Math.floor((x - panel.lo) / width)));
+  for (let away = 0; away < panel.bins; away++) {
+    for (const bin of [middle - away, middle + away]) {
+      const value = series.middle[bin];
+      if (value === null || value === undefined) continue;
+      // A bin that holds a spike shows it: the value farther from the middle.
+      const low = series.low[bin]!;
+      const high = series.high[bin]!;
+      return high - value > value - low ? high : low < value ? low : value;
+    }
+  }
+  return null;
+}

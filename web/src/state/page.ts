@@ -1,0 +1,214 @@
+/** Everything the page knows, as signals. Views read them; only this module and `url` decide what follows. */
+
+import { batch, computed, effect, signal } from "@preact/signals";
+import { panels as askPanels, RequestError, runTable, setToken } from "../api/client";
+import { follow } from "../api/live";
+import type { Axis, Panel, Run } from "../api/types";
+
+/** Runs that are drawn before anybody chose: those that train now, else the newest of them. */
+const SHOWN_AT_FIRST = 10;
+/** Metrics asked for together: enough for a screen, few enough to come at once. */
+const METRICS_PER_REQUEST = 8;
+const BINS = 300;
+
+export type Failure = { status: number; message: string } | null;
+
+export const runs = signal<Run[]>([]);
+export const loaded = signal(false);
+export const failure = signal<Failure>(null);
+export const version = signal(0);
+
+/** Chosen by the user. `chosenRuns` null: nobody chose yet. */
+export const chosenRuns = signal<string[] | null>(null);
+export const search = signal("");
+export const axis = signal<Axis>("step");
+export const logScale = signal(false);
+export const smoothing = signal(0);
+export const range = signal<[number, number] | null>(null);
+export const wide = signal<string | null>(null);
+export const focused = signal<string | null>(null);
+export const drawerOpen = signal<boolean | null>(null);
+export const folded = signal(false);
+
+/** The cursor, in units of the x axis; null while it is outside all panels. */
+export const cursor = signal<number | null>(null);
+export const panelData = signal<ReadonlyMap<string, Panel>>(new Map());
+
+export const shownRuns = computed<Run[]>(() => {
+  const chosen = chosenRuns.value;
+  if (chosen) return runs.value.filter((run) => chosen.includes(run.uid));
+  const withCurves = runs.value.filter((run) => run.metrics.length > 0);
+  const live = withCurves.filter((run) => run.status === "running");
+  return (live.length > 0 ? live : withCurves).slice(0, SHOWN_AT_FIRST);
+});
+
+/** The drawer is open at first when a run lives or has failed: then its log is what one wants to see next. */
+export const drawerShown = computed<boolean>(
+  () =>
+    drawerOpen.value ?? shownRuns.value.some((run) => run.status === "running" || run.status === "failed"),
+);
+
+export const pattern = computed<RegExp | null>(() => {
+  if (search.value === "") return null;
+  try {
+    return new RegExp(search.value, "i");
+  } catch {
+    return new RegExp(search.value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
+  }
+});
+
+/** Runs of the list: those that match the search; all of them where it only matches metrics. */
+export const listedRuns = computed<Run[]>(() => {
+  const match = pattern.value;
+  if (!match) return runs.value;
+  const found = runs.value.filter((run) => match.test(run.uid) || match.test(run.name));
+  return found.length > 0 ? found : runs.value;
+});
+
+/** Metrics of the shown runs, main metrics first, then by name. */
+export const metrics = computed<string[]>(() => {
+  const names = new Set<string>();
+  const main = new Set<string>();
+  for (const run of shownRuns.value) {
+    for (const metric of run.metrics) names.add(metric);
+    if (run.metric) main.add(run.metric);
+  }
+  const match = pattern.value;
+  const sorted = [...names].sort((a, b) => Number(main.has(b)) - Number(main.has(a)) || a.localeCompare(b));
+  const found = match ? sorted.filter((name) => match.test(name)) : sorted;
+  return found.length > 0 ? found : sorted;
+});
+
+/** Panels on or near the screen, kept by the panels themselves. */
+export const visible = signal<ReadonlySet<string>>(new Set());
+
+export function setVisible(metric: string, seen: boolean): void {
+  if (visible.value.has(metric) === seen) return;
+  const next = new Set(visible.value);
+  if (seen) next.add(metric);
+  else next.delete(metric);
+  visible.value = next;
+}
+
+export function toggleRun(uid: string, only = false): void {
+  const current = shownRuns.value.map((run) => run.uid);
+  if (only) chosenRuns.value = [uid];
+  else if (current.includes(uid)) chosenRuns.value = current.filter((other) => other !== uid);
+  else chosenRuns.value = [...current, uid];
+}
+
+const zoomBefore: ([number, number] | null)[] = [];
+
+export function zoom(to: [number, number]): void {
+  zoomBefore.push(range.value);
+  range.value = to;
+}
+
+/** One level out; all of it when `whole`. */
+export function zoomOut(whole = false): void {
+  const before = whole ? null : (zoomBefore.pop() ?? null);
+  if (whole) zoomBefore.length = 0;
+  range.value = before;
+}
+
+export async function loadRuns(): Promise<void> {
+  try {
+    const table = await runTable();
+    if (table.version < version.peek()) return; // overtaken by a later answer
+    batch(() => {
+      runs.value = table.runs;
+      version.value = table.version;
+      loaded.value = true;
+      failure.value = null;
+    });
+  } catch (error) {
+    report(error);
+  }
+}
+
+function report(error: unknown): void {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  failure.value =
+    error instanceof RequestError
+      ? { status: error.status, message: error.message }
+      : { status: 0, message: String(error) };
+}
+
+export function useToken(value: string): void {
+  setToken(value);
+  void loadRuns();
+}
+
+let running: AbortController | null = null;
+
+/** Ask for the panels on screen, a few metrics at a time so that the first are drawn while the rest are read. */
+async function loadPanels(runIds: string[], names: string[], fresh: boolean): Promise<void> {
+  running?.abort();
+  const mine = new AbortController();
+  running = mine;
+  if (fresh) panelData.value = new Map([...panelData.value].filter(([name]) => names.includes(name)));
+  try {
+    for (let at = 0; at < names.length; at += METRICS_PER_REQUEST) {
+      const answer = await askPanels(
+        {
+          runs: runIds,
+          metrics: names.slice(at, at + METRICS_PER_REQUEST),
+          x: axis.peek(),
+          bins: BINS,
+          smooth: smoothing.peek(),
+          range: range.peek(),
+        },
+        mine.signal,
+      );
+      if (mine.signal.aborted) return;
+      const next = new Map(panelData.value);
+      for (const panel of answer.panels) next.set(panel.metric, panel);
+      panelData.value = next;
+    }
+  } catch (error) {
+    if (!mine.signal.aborted) report(error);
+  } finally {
+    if (running === mine) running = null;
+  }
+}
+
+let scheduled = false;
+
+/** Whether something is still to come: the list, or panels that are on screen. */
+export const isLoading = (): boolean =>
+  scheduled ||
+  running !== null ||
+  (!loaded.peek() && failure.peek() === null) ||
+  (metrics.peek().length > 0 && visible.peek().size === 0);
+
+/** Begin: read the list, then keep panels in step with what is chosen and with what the daemon reads. */
+export function start(): void {
+  let asked = "";
+  let frame = 0;
+  effect(() => {
+    const runIds = shownRuns.value.map((run) => run.uid);
+    const onScreen = metrics.value.filter((name) => visible.value.has(name));
+    const question = JSON.stringify([runIds, axis.value, smoothing.value, range.value]);
+    const data = panelData.peek();
+    const fresh = question !== asked;
+    const names = fresh ? onScreen : onScreen.filter((name) => !data.has(name));
+    if (runIds.length === 0 || names.length === 0) return;
+    // Panels come into sight one after the other: they are asked for together.
+    cancelAnimationFrame(frame);
+    scheduled = true;
+    frame = requestAnimationFrame(() => {
+      scheduled = false;
+      asked = question;
+      void loadPanels(runIds, names, fresh);
+    });
+  });
+  void loadRuns();
+  follow((change) => {
+    if (change.version === version.peek()) return;
+    void loadRuns();
+    const shown = shownRuns.peek().map((run) => run.uid);
+    if (range.peek() !== null || running) return; // a zoomed view stays as it is
+    if (!change.runs.some((uid) => shown.includes(uid))) return;
+    void loadPanels(shown, metrics.peek().filter((name) => visible.peek().has(name)), false);
+  });
+}

@@ -1,0 +1,41 @@
+/** The view as the part of the address behind `#`: readable, short, and restored on reload. */
+
+import { effect } from "@preact/signals";
+import type { Axis } from "../api/types";
+import { axis, chosenRuns, focused, logScale, range, search, smoothing, useToken, wide } from "./page";
+
+const AXES: readonly Axis[] = ["step", "time", "relative"];
+
+export function restore(hash: string): void {
+  const values = new URLSearchParams(hash.replace(/^#/, ""));
+  const token = values.get("token");
+  if (token) useToken(token);
+  const runs = values.get("r");
+  if (runs) chosenRuns.value = runs.split(",").map(decodeURIComponent);
+  search.value = values.get("m") ?? "";
+  const x = values.get("x") as Axis | null;
+  if (x && AXES.includes(x)) axis.value = x;
+  logScale.value = values.get("y") === "log";
+  const smooth = Number(values.get("s") ?? 0);
+  if (smooth >= 0 && smooth < 1) smoothing.value = smooth;
+  const [lo, hi] = (values.get("z") ?? "").split("~").map(Number);
+  if (lo !== undefined && hi !== undefined && lo < hi) range.value = [lo, hi];
+  wide.value = values.get("f");
+  focused.value = values.get("d");
+}
+
+export function keep(): void {
+  effect(() => {
+    const values = new URLSearchParams();
+    if (chosenRuns.value) values.set("r", chosenRuns.value.map(encodeURIComponent).join(","));
+    if (search.value) values.set("m", search.value);
+    if (axis.value !== "step") values.set("x", axis.value);
+    if (logScale.value) values.set("y", "log");
+    if (smoothing.value > 0) values.set("s", String(smoothing.value));
+    if (range.value) values.set("z", range.value.map((end) => Number(end.toPrecision(8))).join("~"));
+    if (wide.value) values.set("f", wide.value);
+    if (focused.value) values.set("d", focused.value);
+    const hash = values.toString();
+    history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
+  });
+}
