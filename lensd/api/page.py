@@ -32,6 +32,8 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
+#: Not asked of the system, whose tables differ.
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
 _NOT_BUILT = (
     "lensd is running; its page was not built into this installation. The data is at /api/v1/workloads.\n"
 )
@@ -50,7 +52,9 @@ async def asset(request: web.Request) -> web.StreamResponse:
     file = FOLDER / "assets" / request.match_info["name"]
     if not file.is_file():
         raise ApiError(404, "no such file of the page")
-    return web.FileResponse(file, headers=_HEADERS | {"Cache-Control": "public, max-age=31536000, immutable"})
+    kind = _TYPES.get(file.suffix, "application/octet-stream")
+    forever = {"Cache-Control": "public, max-age=31536000, immutable", "Content-Type": kind}
+    return web.FileResponse(file, headers=_HEADERS | forever)
 
 
 async def panel_curves(request: web.Request) -> web.StreamResponse:

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from openapi_spec_validator import validate
 
-from lensd.api import reference
+from lensd.api import page, reference
 from lensd.api.description import Route
 from lensd.api.routes import ROUTES
 from lensd.config import RateLimits
@@ -26,6 +26,7 @@ STREAM = {"files": {"output.log": {"offset": 0, "content": ["hello"]}}}
 VIEWER = {"query": "query Viewer { viewer { id } }"}
 
 #: Operation to the rest of its path and, if it has one, its body.
+ASSET = next(path for path in (page.FOLDER / "assets").iterdir() if path.suffix == ".js")
 CALLS: dict[str, tuple[str, Any]] = {
     "listWorkloads": ("/workloads?q=w", None),
     "listSources": ("/workloads/w/metrics/sources", None),
@@ -48,6 +49,10 @@ CALLS: dict[str, tuple[str, Any]] = {
     "wandbFileStream": ("/files/e/p/r/file_stream", STREAM),
     "wandbUpload": ("/files/e/p/r/upload?file=output.log", b"hello"),
     "wandbRunPage": ("/e/p/runs/r", None),
+    "getPanels": ("/panels?runs=w&metrics=loss", None),
+    "getRunTable": ("/runs/table?limit=5", None),
+    "getPage": ("/", None),
+    "getPageFile": (f"/assets/{ASSET.name}", None),
     "getApiHealth": ("/api/health", None),
     "getVersion": ("/api/version", None),
     "getHealth": ("/healthz", None),

@@ -19,7 +19,7 @@ _EXPECTED = ("Failed to load resource", "WebSocket connection to")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One chromium for a file of tests: its loop runs as long as it does, and no other test may want one then."""
+    """One chromium for a file of tests. Its event loop runs all the while, so no other test may need one."""
     path = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     assert path, (
         "the tests of the page need chromium on PATH: apt-get install chromium, or your system's package"
