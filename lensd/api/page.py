@@ -44,7 +44,8 @@ async def index(request: web.Request) -> web.StreamResponse:
     file = FOLDER / "index.html"
     if not file.is_file():
         return web.Response(text=_NOT_BUILT, headers=_HEADERS)
-    return web.FileResponse(file, headers=_HEADERS | {"Cache-Control": "no-cache"})
+    headers = {"Cache-Control": "no-cache", "Content-Type": "text/html; charset=utf-8"}
+    return web.FileResponse(file, headers=_HEADERS | headers)
 
 
 async def asset(request: web.Request) -> web.StreamResponse:
