@@ -6,10 +6,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.conftest import DATA, StartDaemon
 from tests.page.conftest import OpenPage
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]
 
 #: How many pixels of the first panel have a colour that is no grey: those of its curves.
 PIXELS = """() => {
