@@ -116,7 +116,7 @@ class LogLines:
         number = await ask(self._request, partial(self._first_stored, input_id))
         while True:
             lines = await ask(self._request, partial(_stored_lines, input_id, number))
-            yield self._shown(text.encode("utf-8", "surrogateescape") for _, text in lines)
+            yield self._shown(text.encode() for _, text in lines)
             if lines:
                 number = lines[-1][0] + 1
             if len(lines) < _STORED_LINES:

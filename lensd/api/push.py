@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -25,6 +24,7 @@ from lensd.api.responses import json_answer
 from lensd.api.state import INGEST, WALL, in_thread
 from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
+from lensd.store.text import storable
 from lensd.wandb.framework import from_evidence
 from lensd.wandb.values import leaves, name_of, number_of, step_of
 
@@ -32,11 +32,6 @@ log = logging.getLogger(__name__)
 
 _METADATA = frozenset(("step", "run_id", "source", "history", "created_at", "updated_at"))
 _LONGEST_UID = 1000
-
-#: A lone surrogate: JSON can hold it; UTF-8, and so the store, cannot.
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-#: Whether a body in UTF-8 may hold one: as an escape, or as the bytes that some encoders write.
-_MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
 
 Json = Mapping[str, Any]
 
@@ -138,15 +133,18 @@ def _decoded(data: bytes) -> object:
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError):
-        return _storable(data, json.loads(data))  # NaN, Infinity
+        return _storable(json.loads(data))  # NaN, Infinity
 
 
-def _storable(data: bytes, value: object) -> object:
-    """The value with each lone surrogate written as `\\ud800`, so that different names stay different."""
-    if json.detect_encoding(data) == "utf-8" and not _MAYBE_SURROGATE.search(data):
-        return value
-    text = json.dumps(value, ensure_ascii=False)
-    return json.loads(_LONE_SURROGATE.sub(lambda lone: f"\\\\u{ord(lone[0]):04x}", text))
+def _storable(value: object) -> object:
+    """JSON with all of its strings as the store keeps them, so that answers and logs can hold them too."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    if isinstance(value, dict):
+        return {storable(key): _storable(item) for key, item in value.items()}
+    return value
 
 
 def _kind(value: object) -> str:

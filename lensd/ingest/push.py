@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from lensd.model import Batch, Input, Restarts
 from lensd.store import Store
+from lensd.store.text import storable
 
 
 class Busy(Exception):
@@ -22,9 +23,7 @@ class Busy(Exception):
 
 def pushed_input(workload: str, run: str, adapter: str, why: str) -> Input:
     """The input that the pushes of one run make up. Steps that are pushed again replace what was there."""
-    digest = hashlib.blake2s(
-        f"{adapter}\0{workload}\0{run}".encode("utf-8", "surrogateescape"), digest_size=8
-    )
+    digest = hashlib.blake2s(storable(f"{adapter}\0{workload}\0{run}").encode(), digest_size=8)
     name = f"{adapter}:{run or workload}"
     return Input(
         id=digest.hexdigest(),

@@ -120,7 +120,9 @@ class Store:
     def note_failure(self, input: Input, state: str, error: str, at_ms: float | None = None) -> None:
         """Keep what went wrong with an input (`waiting`, `gone` or `dead`); its points and cursor stay."""
         with self._transaction() as db:
-            db.execute("UPDATE input SET state = ?, error = ? WHERE key = ?", (state, error, input.id))
+            db.execute(
+                "UPDATE input SET state = ?, error = ? WHERE key = ?", (state, storable(error), input.id)
+            )
 
     @contextmanager
     def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:

@@ -1,11 +1,14 @@
-"""Text as the database takes it. Never refuses any: what UTF-8 cannot say is written out."""
+"""Strings as the database keeps them."""
 
 from __future__ import annotations
 
 
 def storable(text: str) -> str:
-    r"""The text itself, or with its lone surrogates as `\udcff`: names of files that are no UTF-8 have them,
-    and so has JSON with half a pair in it."""
+    r"""The string with its lone surrogates, which UTF-8 cannot hold, written as `\udcff`.
+
+    File names that are not UTF-8 have lone surrogates in Python, and JSON may escape half a pair. Every
+    string takes this way into the database, so that none is refused and different ones stay different.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -100,7 +100,7 @@ class Writer:
         rows = []
         for line in batch.lines:
             number = count if line.number is None else line.number
-            rows.append((known.id, number, line.ts_ms, line.text.encode("utf-8", "replace").decode()))
+            rows.append((known.id, number, line.ts_ms, storable(line.text)))
             count = max(count, number + 1)
         self._db.executemany("INSERT OR REPLACE INTO log_line VALUES (?, ?, ?, ?)", rows)
 
@@ -255,10 +255,11 @@ class Writer:
         if found is None:
             attempt = 1 if stamp.each_its_own else stamp.attempt
             iterates = about.iterates if about else True
+            unit = storable(about.unit) if about and about.unit else None
             cursor = self._db.execute(
                 "INSERT INTO series (input_id, name, kind, iterates, unit, attempt)"
                 " VALUES (?, ?, ?, ?, ?, ?)",
-                (known.id, view[1], view[0], iterates, about.unit if about else None, attempt),
+                (known.id, view[1], view[0], iterates, unit, attempt),
             )
             found = known.series[view] = _Series(int(cursor.lastrowid or 0), attempt, 0, None)
         return found
@@ -285,13 +286,15 @@ class Writer:
 
     def _update_rows(self, known: _Input, batch: Batch, stored: int, version: int, at_ms: float) -> None:
         counts = batch.counts
+        log_format = None if batch.log_format is None else storable(batch.log_format)
+        note = None if batch.note is None else storable(batch.note)
         self._db.execute(
             """UPDATE input SET cursor = ?, attempt = ?, dialect = COALESCE(?, dialect), state = 'ok',
                  error = NULL, note = ?, time_inferred = MAX(time_inferred, ?), lag_bytes = ?, last_ok_ms = ?,
                  records = records + ?, matched = matched + ?, unparsed = unparsed + ?,
                  skipped = skipped + ?, bytes = bytes + ?, points = points + ? WHERE id = ?""",
             (
-                batch.cursor, known.attempt, batch.log_format, batch.note, batch.time_inferred,
+                batch.cursor, known.attempt, log_format, note, batch.time_inferred,
                 batch.lag_bytes, at_ms, counts.records, counts.matched, counts.unparsed, counts.skipped,
                 counts.bytes, stored, known.id,
             ),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lensd.model import Batch, Points, Restarts, Series
+from lensd.model import Batch, LogLine, Points, Restarts, Series
 from lensd.store import Store
 from lensd.store.plan import plan, plan_all
 from tests.conftest import an_input
@@ -55,11 +55,18 @@ def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
     batch = a_batch([1, 2], name="loss\ud800")
     batch.facts["framework"] = "x\ud800"
     batch.series["stage"] = Series(Points.of([1], [0.0], [float("nan")]), texts=["warm\udfff"])
+    batch.note = batch.log_format = batch.series["loss\ud800"].unit = "\ud800"
+    batch.lines = [LogLine(0.0, "50 \udce2")]
     assert store.apply(given, batch) == 3
     with store.read() as reader:
         assert [member.name for member in reader.members(1, kind="metric")] == ["loss\\ud800"]
         assert reader.label_strings([1]) == {1: "warm\\udfff"}
         assert reader.facts(1) == {"framework": "x\\ud800"}
+        assert reader.console_lines("a", 0, 10) == [(0, "50 \\udce2")]
+    store.note_failure(odd, "gone", "a\udcff.log is gone")
+    with store.read() as reader:
+        (stored,) = reader.inputs(1)
+    assert (stored.note, stored.log_format, stored.error) == ("\\ud800", "\\ud800", "a\\udcff.log is gone")
 
 
 def test_points_come_back_as_they_went_in(store: Store) -> None:
