@@ -5,11 +5,10 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 
-from lensd.query.downsample import peaks
+from lensd.query.downsample import extremes
 from lensd.query.lens import is_metric
 from lensd.query.main_metric import main_metric
 from lensd.query.workloads import workloads
-from lensd.store.columns import joined
 from lensd.store.plan import plan
 from lensd.store.reader import Reader
 
@@ -68,15 +67,15 @@ def run_table(reader: Reader, q: str | None, limit: int) -> RunTable:
 
 def _course(reader: Reader, workload_id: int, metric: str) -> tuple[float | None, list[float]]:
     """The last finite value of a metric, and its course in a few values, extremes included."""
-    members = [m for m in reader.members(workload_id, kind="metric", name=metric) if m.spans]
+    members = [m for m in reader.members(workload_id, kind="metric") if m.name == metric and m.spans]
     if not members:
         return None, []
     source = members[0].input.data_source
     parts = plan([member for member in members if member.input.data_source == source])
-    value = joined([reader.read_values(part) for part in parts]).value
+    value = np.concatenate([reader.read_values(part)[1] for part in parts])
     finite = np.flatnonzero(np.isfinite(value))
     if not len(finite):
         return None, value[:_SPARK].tolist()
     filled = np.where(np.isfinite(value), value, value[finite[0]])
-    chosen = peaks(filled, _SPARK // 2)
+    chosen = extremes(filled, _SPARK // 2)
     return float(value[finite[-1]]), value[chosen].tolist()
