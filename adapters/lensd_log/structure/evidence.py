@@ -1,0 +1,139 @@
+"""Whether a shape of lines is training: what it has shown so far, and the rules of proof.
+
+A shape proves itself by what it says (names of metrics, counters of training) together with a step that
+moves and values that change. Near lines that have proved themselves less is enough: this is the door.
+"""
+
+from __future__ import annotations
+
+import zlib
+
+from lensd_log.line.record import State
+from lensd_log.structure.sketch import FRACTION, Sketch
+from lensd_log.structure.words import (
+    BATCH,
+    EPOCH,
+    STEP,
+    TRAIN,
+    TRAINING_COUNTERS,
+    TRAINING_WORDS,
+    is_metric,
+    is_strong,
+)
+
+NEAR = 40  # lines
+_SHARE = 50  # of this many lines one must be proved for the door to be open
+_COVERED = 0.4
+_PAIRS_ALONE = 0.9
+_MANY_VALUES = 4
+_CONSTANT = 7  # rises of a counter after which values need not have changed
+_WATCHED = 128  # lines of a shape after which its counter is not looked at any more
+
+
+def new_shape(line: int) -> State:
+    """n: lines. first, last: steps. up, down: how often it rose and fell. changed: so did some value."""
+    return {"n": 0, "first": None, "last": None, "up": 0, "down": 0, "changed": False, "seen": line}
+
+
+def observe(shape: State, step: int | None, values: list[float], epoch: int | None) -> None:
+    """Add one line to what is known of its shape."""
+    shape["n"] += 1
+    if step is not None:
+        observe_step(shape, step, epoch)
+    if not shape["changed"]:
+        checksum = zlib.crc32(repr(values).encode())
+        shape["changed"] = shape.setdefault("values", checksum) != checksum
+        if shape["changed"]:
+            del shape["values"]
+
+
+def observe_step(shape: State, step: int, epoch: int | None) -> None:
+    """Add the step of a line that is counted already."""
+    last = shape["last"]
+    if last is None:
+        shape["first"] = step
+    elif step > last:
+        shape["up"] += 1
+    elif step < last and epoch == shape.get("epoch"):
+        shape["down"] += 1
+    shape["last"], shape["epoch"] = step, epoch
+
+
+def is_watched(shape: State) -> bool:
+    """Does another line of this shape still change what is thought of it?"""
+    return not shape.get("proved") or shape["n"] < _WATCHED
+
+
+def moves(shape: State) -> bool:
+    """Do the steps of this shape rise, as those of training do, and its values change?"""
+    if shape["n"] < 2 or not shape["up"] or not (shape["changed"] or shape["up"] >= _CONSTANT):
+        return False
+    if shape["n"] >= 2 * _MANY_VALUES and shape["last"] is not None:
+        spread = abs(shape["last"] - shape["first"]) + shape["up"] - shape["down"]
+        if shape["down"] * 8 > shape["n"] and spread * 10 < shape["n"]:
+            return False
+    return bool(shape["down"] * 2 <= shape["up"])
+
+
+def proves_itself(shape: State, sketch: Sketch) -> bool:
+    """The first stage: the shape speaks for itself."""
+    return speaks_of_training(sketch) and moves(shape)
+
+
+def speaks_of_training(sketch: Sketch) -> bool:
+    """Do names and counters of this line say that it is a record of training?"""
+    if is_strong_record(sketch):
+        return True
+    own = any(
+        (count.kind in TRAINING_COUNTERS and count.word != "[") or count.word in TRAINING_WORDS
+        for count in sketch.counts
+    )
+    if own and any(is_metric(value.name) for value in sketch.values):
+        return True
+    phases = {value.phase == TRAIN for value in sketch.values if value.phase is not None}
+    if len(phases) == 2 and sketch.counts:  # both training and validation
+        return True
+    within = sketch.count(STEP, BATCH, FRACTION)
+    return (
+        sketch.count(EPOCH) is not None
+        and within is not None
+        and within.word != "["
+        and len(sketch.values) > 0
+    )
+
+
+def is_strong_record(sketch: Sketch) -> bool:
+    """Is one of the names one that only training uses?"""
+    return any(is_strong(value.name) for value in sketch.values)
+
+
+def is_plain_record(sketch: Sketch, near: bool) -> bool:
+    """Is one line enough: a counter, and names of metrics that signs join to most of what is printed?"""
+    if sketch.code or not any((value.signed or near) and is_strong(value.name) for value in sketch.values):
+        return False
+    if not sketch.counts and not near:
+        return False
+    if all(count.word == "[" or count.kind == FRACTION for count in sketch.counts) and not near:
+        return False
+    if not near and any(count.kind == BATCH for count in sketch.counts) and sketch.count(EPOCH) is None:
+        return False
+    return sketch.covered >= _COVERED or len(sketch.values) >= _MANY_VALUES
+
+
+def is_pairs_alone(sketch: Sketch) -> bool:
+    """Do lines of pairs alone (`loss=0.3` behind a time) make records without a step?"""
+    pairs = all(value.signed for value in sketch.values) and sketch.covered >= _PAIRS_ALONE
+    return pairs and is_strong_record(sketch) and not sketch.code
+
+
+def passes_door(shape: State, sketch: Sketch, near: bool) -> bool:
+    """The second stage, beside lines that are proved: a moving counter and pairs are enough."""
+    if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
+        return False
+    return shape["changed"] and any(value.signed or is_metric(value.name) for value in sketch.values)
+
+
+def is_near(state: State, line: int) -> bool:
+    """Do proved lines stand close by, and are there enough of them in the file?"""
+    last = state.get("proved_line")
+    return last is not None and line - last <= NEAR and state.get("proved", 0) * _SHARE >= line

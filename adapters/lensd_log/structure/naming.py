@@ -1,0 +1,75 @@
+"""The names that values get, and the scale of their numbers.
+
+A name is as printed. A phase that stands beside the name is part of it; one that stands elsewhere qualifies
+it (`val/loss`) where another phase has claimed the plain name, which training always gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lensd_log.line.record import State
+from lensd_log.structure.words import TRAIN
+
+_MOST_NAMES = 256
+_COUNTS = {"k": 1e3, "K": 1e3, "M": 1e6, "B": 1e9}
+_BYTES = {
+    unit: 1024.0**power
+    for power, units in enumerate(("B Bytes b", "KB KiB kB K k Kb", "MB MiB Mb M", "GB GiB Gb G", "TB TiB T"))
+    for unit in units.split()
+}
+_TIMES = {
+    **dict.fromkeys(("us", "µs", "μs"), 1e-6),
+    "ms": 1e-3,
+    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
+    **dict.fromkeys(("m", "min", "mins", "minutes"), 60.0),
+    **dict.fromkeys(("h", "hours"), 3600.0),
+}
+_MEMORY = ("mem", "cache", "ram", "alloc", "reserved", "vram")
+
+
+def claim(names: State, name: str, phase: str) -> None:
+    """Training prints this name, or a first other phase does."""
+    if name in names:
+        if phase == TRAIN:
+            names[name] = TRAIN
+    elif len(names) < _MOST_NAMES:
+        names[name] = phase
+
+
+def name_of(names: State, name: str, phase: str | None, word: str) -> str:
+    """The name of a value of a line in this phase. Claims it.
+
+    names: name -> the phase whose plain name it is. word: the phase as printed.
+    """
+    phase = phase or TRAIN
+    claim(names, name, phase)
+    if names.get(name, phase) == phase:
+        return name
+    return f"{word}/{name}"
+
+
+def scaled(units: State, name: str, value: float, unit: str) -> tuple[float, str]:
+    """A value at the scale of its series, and its unit: that of the first value. `524K` alone is 524000."""
+    if unit in _COUNTS and not any(part in name.lower() for part in _MEMORY):
+        return value * _COUNTS[unit], ""
+    if not unit:
+        return value, ""
+    first = units.get(name)
+    if first is None:
+        if len(units) < _MOST_NAMES:
+            units[name] = unit
+        return value, unit
+    if first == unit:
+        return value, unit
+    for family in (_BYTES, _TIMES):
+        if first in family and unit in family:
+            return value * family[unit] / family[first], first
+    return value, unit
+
+
+def claimed(rows: Iterable[tuple[str, str | None]], names: State) -> None:
+    """Claim the plain names that training prints in lines that still wait."""
+    for name, phase in rows:
+        if phase in (None, TRAIN):
+            claim(names, name, TRAIN)

@@ -1,0 +1,108 @@
+"""A line cut into words, numbers, and what is neither (times, places in the source, identifiers).
+
+One regular expression; its alternatives begin with different characters or end at the same place, and every
+part is bounded or matches in one way only, so that a hostile line costs no more than its length.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from lensd_log.line.numbers import to_float
+from lensd_log.structure.words import COUNTERS
+
+_EAST = "\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without blanks: digits touch words
+_WORD = rf"[^\W{_EAST}]"
+_LETTER = rf"[^\W\d{_EAST}]"
+_GLUED = "|".join(
+    sorted((word for word in COUNTERS if word.isascii() and word.isalpha() and len(word) > 2), key=len)[::-1]
+)
+
+_TOKEN = re.compile(
+    rf"""
+      (?P<skip>
+          https?://\S{{1,500}}
+        | (?<![\w.])\d{{4}}[-/]\d{{1,2}}[-/]\d{{1,2}}
+          (?:[T\ _]\ ?\d{{1,2}}[:-]\d\d(?:[:-]\d\d)?(?:[.,]\d{{1,9}})?(?:Z|[+-]\d\d:?\d\d)?)?(?!\w)
+        | (?<![\w.])(?:\d{{1,5}}\ days?,\ )?\d{{1,4}}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d{{1,9}})?(?![\w:])
+        | (?<![\w.])\d{{1,5}}[dhm]\ ?\d{{1,2}}(?:\.\d{{1,6}})?[hms](?:\ ?\d{{1,2}}(?:\.\d{{1,6}})?s)?(?!\w)
+      )
+    | (?P<glued>(?<!\w)(?i:{_GLUED}))[-_]?(?P<glued_number>\d{{1,15}})(?![\w.]*\w)
+    | (?P<word>{_LETTER}{_WORD}*(?:(?:[@./+-]|'(?=s\b)){_WORD}+)*)
+      (?P<place>(?:(?<=\.(?:py|cc|cu|rs|go))|(?<=\.cpp)):\ ?\d{{1,6}})?
+    | (?P<east>[{_EAST}]+)
+    | (?P<number>(?:(?<![\w)\]])[-+])?
+        (?:\d{{1,3}}(?:,\d{{3}})+(?![\d])(?:\.\d+)?|(?:\d+(?:\.\d*)?|(?<!\d)\.\d+)(?:[eE][-+]?\d+)?))
+      (?P<unit>%|[A-Za-zµμ]{{1,10}}(?:/[A-Za-z]{{1,12}}){{0,2}}|/[A-Za-z]{{1,4}})?
+      (?!{_WORD}|\.\d)
+    | (?P<identifier>\d[\w.-]*)
+    """,
+    re.VERBOSE,
+)
+#: A progress bar between its percentage and its counter.
+_BAR = re.compile(r"\d{1,3}%\|[^|]{0,400}\|(?=\s{0,8}\d{1,12}/\d)")
+
+WORD, NUMBER, SKIPPED = "word", "number", "skipped"
+LONGEST = 4000  #: characters of a line that is read
+_LONGEST_WHOLE = 20
+_MOST = 400  # tokens of a line
+
+
+class Token(NamedTuple):
+    """kind: one of the above. begin, end: in the text. text: as printed, of a number without its unit."""
+
+    kind: str
+    begin: int
+    end: int
+    text: str
+    unit: str = ""
+
+    @property
+    def is_whole(self) -> bool:
+        return (
+            self.kind == NUMBER
+            and not self.unit
+            and self.text.rstrip(".").isdecimal()
+            and len(self.text) < 20
+        )
+
+    @property
+    def whole(self) -> int:
+        return int(self.text.rstrip("."))
+
+    @property
+    def value(self) -> float:
+        return to_float(self.text)
+
+    @property
+    def key(self) -> str:
+        return self.text.lower()
+
+
+def without_bars(text: str) -> str:
+    """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`."""
+    return _BAR.sub(" ", text) if "%|" in text else text
+
+
+def tokens(text: str) -> list[Token]:
+    """The tokens of a line, in order. An empty list for a line too long to be a record."""
+    if len(text) > LONGEST:
+        return []
+    result: list[Token] = []
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        begin, end = match.span()
+        if kind in ("word", "east"):
+            result.append(Token(WORD, begin, end, match[0]))
+        elif match["number"] is not None:
+            result.append(Token(NUMBER, begin, end, match["number"], match["unit"] or ""))
+        elif match["glued"] is not None:
+            middle = match.end("glued")
+            result.append(Token(WORD, begin, middle, match["glued"]))
+            result.append(Token(NUMBER, match.start("glued_number"), end, match["glued_number"]))
+        else:
+            result.append(Token(SKIPPED, begin, end, match[0]))
+        if len(result) > _MOST:
+            return []
+    return result

@@ -1,0 +1,105 @@
+"""Lines whose shape has not proved itself yet, kept in the cursor until it has or others need the room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lensd_log.line.record import State
+from lensd_log.structure.sketch import Value
+from lensd_log.structure.steps import Place, place_of_pair
+
+MOST = 64  #: lines that wait at once
+_MOST_BYTES = 20_000  # of what they hold
+_MOST_VALUES = 40  # of one line
+
+
+@dataclass(slots=True)
+class Composed:
+    """A line with its place. number: its ordinal in the input. ts_ms: UTC, where it prints a time. phase,
+    word: of the line; the word as printed."""
+
+    key: str
+    number: int
+    ts_ms: float | None
+    rank: int | None
+    place: Place
+    phase: str | None
+    word: str
+    values: list[Value]
+    ready: bool = False
+
+
+def put(state: State, line: Composed) -> None:
+    """Let a line wait. The oldest one makes room."""
+    waiting = state.setdefault("waiting", [])
+    values = [[v.name, v.value, v.unit, v.signed, v.phase] for v in line.values[:_MOST_VALUES]]
+    line_state = [
+        line.key,
+        line.number,
+        line.ts_ms,
+        line.rank,
+        list(line.place),
+        line.phase,
+        line.word,
+        values,
+    ]
+    waiting.append([*line_state, line.ready])
+    while len(waiting) > MOST or sum(_size(entry) for entry in waiting) > _MOST_BYTES:
+        del waiting[0]
+
+
+def _size(entry: list[Any]) -> int:
+    """About its length in the cursor."""
+    return 80 + sum(50 + len(value[0]) for value in entry[7])
+
+
+def take(state: State, key: str, ready_since: int | None = None) -> list[Composed]:
+    """The lines of this shape that wait, in order, and those of any shape that are ready and no older than
+    `ready_since`. They wait no more."""
+    taken: list[list[Any]] = []
+    rest: list[list[Any]] = []
+    for entry in state.get("waiting", ()):
+        ready = ready_since is not None and entry[8] and entry[1] >= ready_since and entry[4][4] is None
+        (taken if entry[0] == key or ready else rest).append(entry)
+    if taken:
+        state["waiting"] = rest
+    return [_composed(entry) for entry in taken]
+
+
+def settle_pairs(state: State, at: State) -> Iterator[tuple[str, int]]:
+    """Place the lines whose `a/b` has turned out to be batch b of epoch a, or batch a of b. Gives the shape
+    and the step of each."""
+    for entry in state.get("waiting", ()):
+        pair = entry[4][4]
+        if pair is None:
+            continue
+        if at.get("ratio") == "epoch":
+            entry[4] = list(place_of_pair((pair[0], pair[1]), at))
+        else:
+            entry[4] = [pair[0], True, False, pair[1], None]
+        yield entry[0], entry[4][0]
+
+
+def names(state: State) -> list[tuple[str, str | None]]:
+    """The names that wait and have no phase of their own, with the phase of their line."""
+    return [
+        (value[0], entry[5]) for entry in state.get("waiting", ()) for value in entry[7] if value[4] is None
+    ]
+
+
+def _composed(entry: list[Any]) -> Composed:
+    key, number, ts_ms, rank, place, phase, word, values, ready = entry
+    step, own, evaluation, target, _ = place
+    return Composed(
+        key,
+        number,
+        ts_ms,
+        rank,
+        Place(step, own, evaluation, target),
+        phase,
+        word,
+        [Value(*value) for value in values],
+        ready,
+    )
