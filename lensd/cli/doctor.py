@@ -1,4 +1,4 @@
-"""`lensd doctor FILE`: what lensd makes of one file, in a screen."""
+"""`lensd doctor FILE`: what lensd reads from one file, on one screen."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, ReadError
+from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, ReadError, SamplePoint
 from lensd.config import Config
 from lensd.discovery import Roots
 from lensd.ingest.registry import Registry
@@ -16,11 +16,18 @@ from lensd.model import Input
 
 _SECONDS = 10.0
 _BYTES = 64 << 20
-_PIECE = 4 << 20
 _POINTS = 5_000_000
+_READ_BYTES = 4 << 20
 _SHOWN_POINTS = 6
 _SHOWN_METRICS = 12
 _WIDTH = 110
+
+#: Keys of `Diagnosis.samples`, and what they are called here.
+_SAMPLES = {
+    "matched": "parsed",
+    "metric-like, not matched": "look like metrics but matched no format",
+    "other": "other",
+}
 
 
 def report(file: str, options: Config) -> Iterator[str]:
@@ -30,11 +37,11 @@ def report(file: str, options: Config) -> Iterator[str]:
         yield f"{file}: empty; it is read as soon as something is written to it"
         return
     registry = load_adapters()
-    found = _claim(file, registry, options)
-    if found is None:
+    claim = _claim(file, registry, options)
+    if claim is None:
         yield f"{file}: no adapter reads such files ({', '.join(sorted(registry.classes))} are installed)"
         return
-    adapter, input = found
+    adapter, input = claim
     budget = Budget(_BYTES, _POINTS, _SECONDS, now_ms=time.time() * 1000, final=True)
     try:
         diagnosis = (
@@ -46,14 +53,16 @@ def report(file: str, options: Config) -> Iterator[str]:
     except ReadError as error:
         yield f"{error} (adapter {adapter.name})"
         return
-    yield from _print(file, size, adapter, input, diagnosis)
+    yield _header(file, size, adapter, input, diagnosis)
+    yield _verdict(diagnosis)
+    yield from _details(diagnosis)
 
 
 def _claim(file: str, registry: Registry, options: Config) -> tuple[Adapter, Input] | None:
+    """The adapter that reads a file, and the file as its input."""
     roots = Roots([file])
-    for name in sorted(
-        registry.classes, key=lambda name: (name == "log", name)
-    ):  # the log adapter takes any text
+    # The log adapter comes last: it takes any text.
+    for name in sorted(registry.classes, key=lambda name: (name == "log", name)):
         adapter = make(registry, name, options)
         if adapter is None:
             continue
@@ -64,80 +73,84 @@ def _claim(file: str, registry: Registry, options: Config) -> tuple[Adapter, Inp
 
 
 def _read(adapter: Adapter, input: Input, budget: Budget) -> Diagnosis:
-    """What can be said of an input whose adapter explains nothing."""
-    found, cursor = Diagnosis(), None
+    """A diagnosis for an adapter without `explain`: what its batches hold."""
+    diagnosis, cursor = Diagnosis(), None
     while True:
-        batch = adapter.read(input, cursor, Budget(_PIECE, _POINTS, 1.0, budget.now_ms))
+        batch = adapter.read(input, cursor, Budget(_READ_BYTES, _POINTS, 1.0, budget.now_ms))
         cursor = batch.cursor
-        found.add(batch)
-        found.lines += batch.counts.records
-        found.matched += batch.counts.matched
-        found.log_formats[batch.log_format or adapter.name] = found.matched
-        if not batch.more or budget.spent(found.read_bytes, found.point_count):
-            return found
+        diagnosis.add(batch)
+        diagnosis.lines += batch.counts.records
+        diagnosis.matched += batch.counts.matched
+        diagnosis.log_formats[batch.log_format or adapter.name] = diagnosis.matched
+        if not batch.more or budget.spent(diagnosis.read_bytes, diagnosis.point_count):
+            return diagnosis
 
 
-def _print(file: str, size: int, adapter: Adapter, input: Input, found: Diagnosis) -> Iterator[str]:
-    part = (
-        ""
-        if found.read_bytes >= found.total_bytes
-        else f", of which {_bytes(found.read_bytes)} were looked at"
-    )
-    yield f"{file}: {_bytes(size)}{part}; adapter {adapter.name}, workload {input.workload}"
-    yield _verdict(found)
-    if found.lines:
-        other = found.lines - found.matched - found.metric_like
-        yield (
-            f"  lines      {found.lines:,}: {found.matched:,} gave points, {found.metric_like:,} look like"
-            f" metrics and gave none, {other:,} other"
-        )
-    if found.skipped:
-        yield f"  passed by  {found.skipped:,} (longer than a line may be, or damaged)"
-    for label, counted in (
-        ("log format", found.log_formats),
-        ("step", found.step_from),
-        ("time", found.time_from),
-    ):
-        if counted:
-            ordered = sorted(counted.items(), key=lambda pair: -pair[1])
-            yield f"  {label:<10} {'; '.join(f'{name} ({count:,})' for name, count in ordered)}"
-    if found.metrics:
-        yield f"  metrics    {len(found.metrics)}: {_listed(found)}"
-    for kind in ("matched", "metric-like, not matched", "other"):
-        if found.samples.get(kind):
-            yield f"  {kind}:"
-            yield from (f"    {_cut(line)}" for line in found.samples[kind])
-    if found.points:
-        yield f"  the first of {found.point_count:,} points:"
-        for point in found.points[:_SHOWN_POINTS]:
-            when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(point.ts_ms / 1000))
-            shown = f"{_cut(point.metric, 50)} step {point.step} = {point.value:g} at {when} UTC"
-            yield f"    line {point.line}: {shown}"
-    if found.proposal:
-        yield "  a pattern for lines that look like metrics, to be tried and then kept in the configuration:"
-        yield f"    --pattern {_quoted(found.proposal)}"
+def _header(file: str, size: int, adapter: Adapter, input: Input, diagnosis: Diagnosis) -> str:
+    part = ""
+    if diagnosis.read_bytes < diagnosis.total_bytes:
+        part = f", the first {_bytes(diagnosis.read_bytes)} of which were read"
+    return f"{file}: {_bytes(size)}{part}; adapter {adapter.name}, workload {input.workload}"
 
 
-def _verdict(found: Diagnosis) -> str:
-    framework = f" of {found.framework}" if found.framework else ""
-    if found.point_count:
-        told = f"a log{framework}: {found.point_count:,} points of {len(found.metrics)} metrics"
-        if found.metric_like > found.matched / 10:
-            told += f"; {found.metric_like:,} more lines look like metrics, but no log format takes them"
-        return told
-    if found.metric_like:
-        return f"no points: {found.metric_like:,} lines look like metrics, but no log format takes them"
-    if found.skipped and found.lines <= found.skipped:
-        return "no points: nothing but lines longer than a line may be (1 MiB)"
+def _verdict(diagnosis: Diagnosis) -> str:
+    framework = f" of {diagnosis.framework}" if diagnosis.framework else ""
+    if diagnosis.point_count:
+        verdict = f"a log{framework}: {diagnosis.point_count:,} points of {len(diagnosis.metrics)} metrics"
+        if diagnosis.metric_like > diagnosis.matched / 10:
+            verdict += f"; {diagnosis.metric_like:,} more lines look like metrics but matched no format"
+        return verdict
+    if diagnosis.metric_like:
+        return f"no points: {diagnosis.metric_like:,} lines look like metrics but matched no format"
+    if diagnosis.skipped and diagnosis.lines <= diagnosis.skipped:
+        return "no points: every line is longer than lensd reads (1 MiB)"
     return "no points: nothing in it looks like a training metric"
 
 
-def _listed(found: Diagnosis) -> str:
+def _details(diagnosis: Diagnosis) -> Iterator[str]:
+    if diagnosis.lines:
+        other = diagnosis.lines - diagnosis.matched - diagnosis.metric_like
+        yield (
+            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} parsed, {diagnosis.metric_like:,}"
+            f" look like metrics but matched no format, {other:,} other"
+        )
+    if diagnosis.skipped:
+        yield f"  skipped    {diagnosis.skipped:,} (longer than lensd reads, or damaged)"
+    for label, counts in (
+        ("log format", diagnosis.log_formats),
+        ("step", diagnosis.step_from),
+        ("time", diagnosis.time_from),
+    ):
+        if counts:
+            most_first = sorted(counts.items(), key=lambda pair: -pair[1])
+            yield f"  {label:<10} {'; '.join(f'{name} ({count:,})' for name, count in most_first)}"
+    if diagnosis.metrics:
+        yield f"  metrics    {len(diagnosis.metrics)}: {_metric_names(diagnosis)}"
+    for kind, label in _SAMPLES.items():
+        if diagnosis.samples.get(kind):
+            yield f"  {label}:"
+            yield from (f"    {_cut(line)}" for line in diagnosis.samples[kind])
+    if diagnosis.points:
+        yield f"  the first of {diagnosis.point_count:,} points:"
+        yield from map(_point, diagnosis.points[:_SHOWN_POINTS])
+    if diagnosis.proposal:
+        yield "  a pattern for the lines that look like metrics; try it, then add it to the configuration:"
+        yield f"    --pattern {_shell_quoted(diagnosis.proposal)}"
+
+
+def _point(point: SamplePoint) -> str:
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(point.ts_ms / 1000))
+    return (
+        f"    line {point.line}: {_cut(point.metric, 50)} step {point.step} = {point.value:g} at {when} UTC"
+    )
+
+
+def _metric_names(diagnosis: Diagnosis) -> str:
     names = [
-        f"{name} [{found.units[name]}]" if name in found.units else name
-        for name in found.metrics[:_SHOWN_METRICS]
+        f"{name} [{diagnosis.units[name]}]" if name in diagnosis.units else name
+        for name in diagnosis.metrics[:_SHOWN_METRICS]
     ]
-    more = len(found.metrics) - len(names)
+    more = len(diagnosis.metrics) - len(names)
     return _cut(", ".join(names), 400) + (f" and {more} more" if more else "")
 
 
@@ -145,7 +158,7 @@ def _cut(text: str, width: int = _WIDTH) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
-def _quoted(text: str) -> str:
+def _shell_quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 

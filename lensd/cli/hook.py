@@ -1,22 +1,20 @@
-"""`lensd hook`: puts the hook into an environment, takes it out, and sends what it could not send."""
+"""`lensd hook`: installs the hook into an environment, removes it, and sends what it could not send."""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 import click
 
+from lensd.cli.exit import FAILED, USAGE, fail
 from lensd.hook import install
 from lensd.hook.delivery import Delivery
 from lensd.hook.install import InstallError
 from lensd.hook.leftovers import flush
 from lensd.hook.settings import HookSettings, given
-
-FAILED, USAGE = 1, 2
 
 _python = click.option(
     "--python",
@@ -32,19 +30,19 @@ _url = click.option(
 
 @click.group()
 def hook() -> None:
-    """Report what training gives to wandb, with no change to the code: the hook for a training environment.
+    """Report what training logs to wandb, without a change to its code.
 
     \b
     lensd hook install --python ~/venv/bin/python    every `import wandb` there reports to lensd
     lensd hook status
-    lensd hook flush                                 send what was kept while lensd was away
+    lensd hook flush                                 send what was kept while no daemon answered
     """
 
 
 @hook.command(name="install")
 @_python
 def install_command(python: str | None) -> None:
-    """Load the hook whenever that Python starts; costs nothing until wandb is imported.
+    """Install the hook into a Python environment. It does nothing until wandb is imported.
 
     \b
     lensd hook install --python ~/venv/bin/python
@@ -53,7 +51,7 @@ def install_command(python: str | None) -> None:
         target = install.environment(python)
         folder = install.install(target)
     except InstallError as error:
-        _fail(USAGE, str(error))
+        fail(USAGE, str(error))
     click.echo(f"the hook is installed in {folder}")
     click.echo(f"it reports to {HookSettings.read().base_url} unless LENSD_API_BASE_URL says otherwise")
 
@@ -61,18 +59,18 @@ def install_command(python: str | None) -> None:
 @hook.command()
 @_python
 def uninstall(python: str | None) -> None:
-    """Take the hook out again; nothing of it stays.
+    """Remove the hook from a Python environment.
 
     \b
     lensd hook uninstall --python ~/venv/bin/python
     """
     try:
-        found = install.uninstall(install.environment(python))
+        folders = install.uninstall(install.environment(python))
     except InstallError as error:
-        _fail(USAGE, str(error))
-    for folder in found:
-        click.echo(f"the hook is removed from {folder}")
-    if not found:
+        fail(USAGE, str(error))
+    for folder in folders:
+        click.echo(f"removed the hook from {folder}")
+    if not folders:
         click.echo("the hook is not installed there")
 
 
@@ -80,7 +78,7 @@ def uninstall(python: str | None) -> None:
 @_python
 @_url
 def status(python: str | None, url: str | None) -> None:
-    """Whether the hook is installed, where it reports to, and whether anybody answers there.
+    """Show whether the hook is installed, where it reports to, and whether a daemon answers there.
 
     \b
     lensd hook status --python ~/venv/bin/python
@@ -88,7 +86,7 @@ def status(python: str | None, url: str | None) -> None:
     try:
         target = install.environment(python)
     except InstallError as error:
-        _fail(USAGE, str(error))
+        fail(USAGE, str(error))
     folder = target.installed()
     if folder is None:
         click.echo(f"not installed for {target.python}")
@@ -109,7 +107,7 @@ def status(python: str | None, url: str | None) -> None:
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @_url
 def flush_command(folders: tuple[str, ...], url: str | None) -> None:
-    """Send what training could not, because no lensd answered: every spool below FOLDER (here, by default).
+    """Send the spools below FOLDER (default: here), which training kept while no daemon answered.
 
     \b
     lensd hook flush ./experiments --url http://127.0.0.1:8080
@@ -120,19 +118,19 @@ def flush_command(folders: tuple[str, ...], url: str | None) -> None:
     problem = ""
     for folder in folders or [given("SPOOL_DIR") or "."]:
         if not Path(folder).is_dir():
-            _fail(USAGE, f"{folder} is no folder")
+            fail(USAGE, f"{folder} is not a folder")
         done = flush(folder, server, max(chosen.timeout, 30.0))
         rows, files, refused = rows + done.rows, files + done.files, refused + done.refused
         problem = problem or done.problem
     click.echo(f"{rows} log calls of {files} spool files sent to {server.base_url}")
     if refused:
-        _fail(FAILED, f"{refused} log calls were refused: {problem}")
+        fail(FAILED, f"{refused} log calls were refused: {problem}")
     if problem:
-        _fail(FAILED, f"not everything was sent: {problem}")
+        fail(FAILED, f"not everything was sent: {problem}")
 
 
 def answers(base_url: str, timeout: float = 2.0) -> bool:
-    """Whether a lensd is there."""
+    """Whether a daemon answers at the address."""
     parts = urlsplit(base_url)
     try:
         with urllib.request.urlopen(f"{parts.scheme}://{parts.netloc}/healthz", timeout=timeout) as answer:
@@ -146,8 +144,3 @@ def answers(base_url: str, timeout: float = 2.0) -> bool:
 
 def _base(url: str | None) -> str:
     return HookSettings.read(base_url=url).base_url
-
-
-def _fail(code: int, sentence: str) -> NoReturn:
-    click.echo(f"lensd: {sentence}", err=True)
-    raise SystemExit(code)

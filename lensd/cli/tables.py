@@ -1,4 +1,4 @@
-"""Tables that the command line prints."""
+"""The tables that commands print."""
 
 from __future__ import annotations
 
@@ -7,23 +7,26 @@ from datetime import UTC, datetime
 
 import click
 
+from lensd.cli.exit import note
 from lensd.query.results import InputInfo, RunInfo, WorkloadInfo
+
+_READABLE = ("ok", "new")
 
 
 def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> None:
-    """Every input under its workload: what it is, how far it was read, what is wrong or hidden."""
-    names = {each.id: each.name for each in inputs}
+    """Every input under its workload: what it is, how far it is read, what is wrong and what hides it."""
+    names = {input.id: input.name for input in inputs}
     workload = None
-    for each in inputs:
-        if each.workload != workload:
-            workload = each.workload
-            click.echo(f"\n{workload}  ({each.why})")
-        click.echo(f"  {each.id}  {each.data_source:<10} {each.name}")
-        click.echo(f"      {_facts(each)}")
-        if each.hidden_by:
-            by = ", ".join(names.get(key, key) for key in each.hidden_by)
-            click.echo(f"      {each.hidden_points} points hidden by {by}")
-        for text in (each.note, each.error):
+    for input in inputs:
+        if input.workload != workload:
+            workload = input.workload
+            click.echo(f"\n{workload}  ({input.why})")
+        click.echo(f"  {input.id}  {input.data_source:<10} {input.name}")
+        click.echo(f"      {_summary(input)}")
+        if input.hidden_by:
+            hiding = ", ".join(names.get(key, key) for key in input.hidden_by)
+            click.echo(f"      {input.hidden_points} points hidden by {hiding}")
+        for text in (input.note, input.error):
             if text:
                 click.echo(f"      ! {text}")
     if problems:
@@ -32,50 +35,50 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
         click.echo(f"! {sentence}")
 
 
-def _facts(each: InputInfo) -> str:
-    facts = [each.log_format or "not recognised yet", f"{each.points} points"]
-    if each.unparsed:
-        facts.append(f"{each.unparsed} of {each.records} records unparsed")
-    if each.skipped:
-        facts.append(f"{each.skipped} corrupt records skipped")
-    if each.lag_bytes:
-        facts.append(f"{each.lag_bytes} bytes behind")
-    if each.time_inferred:
-        facts.append("times inferred")
-    if each.state not in ("ok", "new"):
-        facts.append(each.state)
-    return ", ".join(facts)
+def _summary(input: InputInfo) -> str:
+    parts = [input.log_format or "not recognised yet", f"{input.points} points"]
+    if input.unparsed:
+        parts.append(f"{input.unparsed} of {input.records} records unparsed")
+    if input.skipped:
+        parts.append(f"{input.skipped} corrupt records skipped")
+    if input.lag_bytes:
+        parts.append(f"{input.lag_bytes} bytes behind")
+    if input.time_inferred:
+        parts.append("times inferred")
+    if input.state not in _READABLE:
+        parts.append(input.state)
+    return ", ".join(parts)
 
 
 def print_summary(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> bool:
-    """What an ingest did; True where something could not be read (all of it is named)."""
-    points = sum(each.points for each in inputs)
-    unparsed = sum(each.unparsed for each in inputs)
-    workloads = {each.workload for each in inputs}
+    """What `lensd ingest` read. True if something could not be read; each such input is named on stderr."""
+    points = sum(input.points for input in inputs)
+    unparsed = sum(input.unparsed for input in inputs)
+    workloads = {input.workload for input in inputs}
     click.echo(
         f"{len(inputs)} inputs of {len(workloads)} workloads, {points} points, {unparsed} unparsed lines"
     )
-    bad = [each for each in inputs if each.state not in ("ok", "new")]
-    for each in bad:
-        click.echo(f"lensd: {each.name}: {each.error}", err=True)
+    unreadable = [input for input in inputs if input.state not in _READABLE]
+    for input in unreadable:
+        note(f"{input.name}: {input.error}")
     for sentence in problems.values():
-        click.echo(f"lensd: {sentence}", err=True)
-    return bool(bad or problems)
+        note(sentence)
+    return bool(unreadable or problems)
 
 
 def print_runs(runs: Sequence[tuple[RunInfo, WorkloadInfo]]) -> None:
-    """One line a run."""
+    """One line per run."""
     rows = [("RUN", "STATUS", "ITERATION", "CREATED (UTC)", "SOURCES", "FRAMEWORK")]
-    for run, known in runs:
-        target = f"/{known.target_iteration}" if known.target_iteration else ""
+    for run, workload in runs:
+        target = f"/{workload.target_iteration}" if workload.target_iteration else ""
         rows.append(
             (
                 run.id,
                 run.status,
-                f"{known.iteration}{target}" if known.iteration is not None else "-",
+                f"{workload.iteration}{target}" if workload.iteration is not None else "-",
                 _date(run.created_time),
-                ",".join(known.data_sources) or "-",
-                known.framework or "-",
+                ",".join(workload.data_sources) or "-",
+                workload.framework or "-",
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

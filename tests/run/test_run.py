@@ -103,7 +103,7 @@ def test_a_daemon_is_started_where_none_answers(folder: Path) -> None:
 
 def test_a_daemon_goes_on_unless_told(folder: Path) -> None:
     done = run(folder, "--workload", "w", "--port", "0", "--", sys.executable, "-c", "print(1)")
-    found = re.search(r"w is at (http://\S+); the daemon goes on \(process (\d+)\)", done.stderr)
+    found = re.search(r"w is served at (http://\S+); the daemon keeps running \(process (\d+)\)", done.stderr)
     assert found
     try:
         assert is_lensd(found[1])
