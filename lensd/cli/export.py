@@ -1,36 +1,28 @@
-"""Points of a workload as text, for `lensd export`."""
+"""Points of a workload as text, for `lensd export`: in the same form as the API's `metrics/data`."""
 
 from __future__ import annotations
 
-import csv
 from typing import IO, Literal
 
-import msgspec
-
+from lensd.api.encode import points_csv, points_ndjson
 from lensd.query.lens import points
 from lensd.query.results import Selection
 from lensd.store.reader import Reader
 
-COLUMNS = ("metric_name", "data_source", "iteration", "timestamp", "value")
 
+def write_points(
+    reader: Reader, uid: str, output_format: Literal["csv", "ndjson"], attempt: str, out: IO[bytes]
+) -> None:
+    """All finite points as CSV with a header, or as one JSON object per line. Times are UTC milliseconds.
 
-def write_points(reader: Reader, uid: str, form: str, attempt: str, out: IO[str]) -> None:
-    """All finite points as CSV with a header, or as one JSON object a line; times are UTC milliseconds.
-
-    attempt: `current`, `all` or a number; all but `current` add a column that tells it.
+    attempt: `current`, `all` or a number; all but `current` add a column with the attempt.
     """
-    chosen: Literal["current", "all"] | int
-    chosen = int(attempt) if attempt.isdigit() else ("all" if attempt == "all" else "current")
-    _, slices = points(reader, uid, Selection(attempt=chosen))
-    columns = COLUMNS if chosen == "current" else (*COLUMNS, "attempt")
-    table = csv.writer(out, lineterminator="\n")
-    if form == "csv":
-        table.writerow(columns)
-    for each in slices:
-        names = (each.metric_name, each.data_source)
-        for row in zip(each.iteration.tolist(), each.ts_ms.tolist(), each.value.tolist(), strict=True):
-            values = (*names, *row) if each.attempt is None else (*names, *row, each.attempt)
-            if form == "csv":
-                table.writerow(values)
-            else:
-                out.write(msgspec.json.encode(dict(zip(columns, values, strict=True))).decode() + "\n")
+    selected: Literal["current", "all"] | int
+    selected = int(attempt) if attempt.isdigit() else ("all" if attempt == "all" else "current")
+    _, slices = points(reader, uid, Selection(attempt=selected))
+    if output_format == "csv":
+        parts = points_csv(slices, attempts=selected != "current")
+    else:
+        parts = points_ndjson(slices)
+    for part in parts:
+        out.write(part)

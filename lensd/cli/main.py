@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -254,7 +254,7 @@ def runs_command(db: str) -> None:
     default="current",
     help="current (what is served), all, or the number of one attempt.  [default: current]",
 )
-def export(db: str, workload: str, output_format: str, attempt: str) -> None:
+def export(db: str, workload: str, output_format: Literal["csv", "ndjson"], attempt: str) -> None:
     """Write the points of a workload to stdout.
 
     \b
@@ -270,7 +270,7 @@ def export(db: str, workload: str, output_format: str, attempt: str) -> None:
             if reader.workload(workload) is None:
                 uids = ", ".join(row.uid for row in reader.workloads()[:8])
                 fail(UNREADABLE, f"{db} has no workload {workload!r}; it has {uids or 'none'}")
-            write_points(reader, workload, output_format, attempt, sys.stdout)
+            write_points(reader, workload, output_format, attempt, sys.stdout.buffer)
             sys.stdout.flush()
 
 

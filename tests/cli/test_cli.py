@@ -12,6 +12,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,23 @@ def test_export_gives_every_point(database: str) -> None:
     objects = [json.loads(line) for line in lines.splitlines()]
     assert len(rows) == len(objects) == 1206 + 186 + 1812
     assert [float(row["value"]) for row in rows] == [each["value"] for each in objects]
+
+
+@pytest.mark.parametrize("attempt", ["current", "all"])
+def test_export_writes_what_the_api_answers(
+    database: str, tmp_path: Path, serve: StartDaemon, attempt: str
+) -> None:
+    path = shutil.copy(database, tmp_path / "x.db")
+    daemon = serve("--once", str(DATA / "runs" / "keras-1"), "--db", str(path))
+    query = f"{daemon.base}/api/v1/workloads/torch-mlp-1/metrics/data?format=csv&attempt={attempt}"
+    with urllib.request.urlopen(query, timeout=30) as answer:
+        expected = answer.read().decode()
+    done = lensd(
+        "export", "--db", str(path), "--workload", "torch-mlp-1", "--format", "csv", "--attempt", attempt
+    )
+    assert done.stdout == expected
+    columns = "metric_name,value,timestamp,iteration,data_source"
+    assert done.stdout.startswith(columns + (",attempt\n" if attempt == "all" else "\n"))
 
 
 def test_export_into_a_closed_pipe_is_no_error(database: str) -> None:
