@@ -1,4 +1,4 @@
-"""Reads scalars of TensorBoard event files as they are written, without importing TensorBoard or protobuf."""
+"""Reads scalars of TensorBoard event files while they are written, without TensorBoard or protobuf."""
 
 from lensd_tensorboard.adapter import TensorBoardAdapter
 

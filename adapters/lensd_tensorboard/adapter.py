@@ -1,6 +1,6 @@
-"""The adapter: which files are event files, and reading one from where its cursor stands.
+"""The adapter for event files: finds them, and reads one from where its cursor stands.
 
-Knows files, budgets and damage; what is in a record is known to `scalars` and `blocks`.
+Knows files, budgets and damage. `scalars` knows what is in a record.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from lensd_tensorboard.scalars import Reader, Room, Scalars, read_records
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
 BLOCK = 2 << 20
-#: How far behind damage a sound record is looked for, bytes.
+#: How many bytes after damage are searched for a sound record.
 WINDOW = 16 << 20
-#: Readers that are kept between reads: what one has learnt may take some MiB.
-_READERS = 8
+#: Readers that are kept between reads: each may have learnt some MiB.
+_MAX_READERS = 8
 
 
 def make_reader() -> Reader:
@@ -36,8 +36,8 @@ def make_reader() -> Reader:
 class TensorBoardAdapter:
     """Scalars of `*tfevents*` files, one input a file.
 
-    Every read is right from its cursor alone; what is kept between reads (readers, by the id of their input)
-    only makes the next one faster.
+    A read needs only its cursor. The readers that are kept between reads, by the id of their input, only make
+    the next read faster.
     """
 
     name = "tensorboard"
@@ -48,7 +48,7 @@ class TensorBoardAdapter:
         self._readers: dict[str, Reader] = {}
 
     def discover(self, roots: Roots) -> Iterable[Input]:
-        """Event files by name; the subfolders of the workload that they lie in are put before their tags."""
+        """Event files by name. The subfolders of the workload that hold a file are the prefix of its tags."""
         for file in roots.files(lambda name: "tfevents" in name):
             if "tfevents" not in file.name or file.name.endswith(".profile-empty"):
                 continue
@@ -62,7 +62,7 @@ class TensorBoardAdapter:
             )
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-        """The next records. A torn one at the end is waited for; damage is stepped over and counted."""
+        """The next records. Waits for a torn one at the end; steps over damage and counts it."""
         reader = self._readers.pop(input.id, None) or self._make_reader()
         try:
             with open(input.path, "rb", buffering=0) as file:
@@ -71,13 +71,13 @@ class TensorBoardAdapter:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
             raise RetryAfter(f"{input.name} cannot be read: {error.strerror or error}", 5.0) from error
-        # A file that is read to its end grows by a few records at a time, which need nothing learnt.
-        if batch.more and len(self._readers) < _READERS:
+        # A file that was read to its end grows by a few records at a time, which are soon read by any reader.
+        if batch.more and len(self._readers) < _MAX_READERS:
             self._readers[input.id] = reader
         return batch
 
     def close(self) -> None:
-        """Forget what is kept; no file is open between reads."""
+        """Forget the readers; no file is open between reads."""
         self._readers.clear()
 
 
@@ -89,32 +89,32 @@ class _Read:
     ) -> None:
         self._file, self._input, self._budget, self._reader = Snapshot(file), input, budget, reader
         self._size = self._file.size
-        self._given = cursor
+        self._stored = cursor
         self._cursor, self._restart = self._file.resume(cursor, EventCursor)
         self._start = self._at = self._cursor.offset
-        self._found = Scalars()
+        self._scalars = Scalars()
         self._note: str | None = None
 
     def batch(self) -> Batch:
         more = self._run()
-        if self._restart and not self._found.row and self._given is not None:
-            return self._emptied(self._given)
-        found = self._found
+        if self._restart and not self._scalars.row and self._stored is not None:
+            return self._emptied(self._stored)
+        scalars = self._scalars
         foreign = self._cursor.foreign_tags()
-        series = found.series(self._input.prefix, foreign)
-        if self._start == 0 and found.row and not found.matched and not more:
-            self._note = self._note or f"none of its {found.row} records is a scalar"
+        series = scalars.series(self._input.prefix, foreign)
+        if self._start == 0 and scalars.row and not scalars.matched and not more:
+            self._note = self._note or f"none of its {scalars.row} records is a scalar"
         head, trace = self._file.fingerprints(self._at)
         cursor = EventCursor(offset=self._at, head=head, trace=trace, foreign=b"".join(sorted(foreign)))
-        log_format = "event file (TF2 tensors)" if found.tensors else "event file"
+        log_format = "event file (TF2 tensors)" if scalars.tensors else "event file"
         return Batch(
             cursor=encode_cursor(cursor),
             series=series,
-            facts=found.facts,
+            facts=scalars.facts,
             counts=Counts(
-                records=found.row,
-                matched=found.matched,
-                skipped=found.skipped,
+                records=scalars.row,
+                matched=scalars.matched,
+                skipped=scalars.skipped,
                 bytes=self._at - self._start,
             ),
             more=more,
@@ -125,68 +125,68 @@ class _Read:
         )
 
     def _emptied(self, cursor: bytes) -> Batch:
-        """A file that was emptied or replaced and has no record yet: its new attempt begins with one."""
-        note = "what was read of it is not there any more, and no new record is yet"
+        """A file that was emptied or replaced: its new attempt begins with its first record."""
+        note = "what was read of it is gone, and there is no new record yet"
         return Batch(cursor=cursor, lag_bytes=self._size, note=note)
 
     def _run(self) -> bool:
-        """Read records until the end or the budget's; true if there is more to read at once."""
+        """Read records until the file or the budget ends; whether there is more to read at once."""
         while True:
             left = self._budget.bytes - (self._at - self._start)
             block = self._file.read(self._at, min(BLOCK, max(left, HEADER)))
             state, length = frame_at(block, 0)
             if state is FrameState.DAMAGED:
-                if self._found.row:
-                    return True  # what is before the damage is safe first
+                if self._scalars.row:
+                    return True  # first commit what is before the damage
                 if not self._step_over_damage():
                     return False
             elif len(block) < HEADER or self._at + FRAME + length > self._size:
                 self._note = None if self._size else "nothing is written to it yet"
                 return False
-            elif self._found.row and FRAME + length > left:
+            elif self._scalars.row and FRAME + length > left:
                 return True
             elif length > LONG:
                 self._at += FRAME + length
-                self._found.row += 1
+                self._scalars.row += 1
             else:
                 if state is FrameState.TORN:
                     block = self._file.read(self._at, FRAME + length)
                 last = self._at + len(block) >= min(self._size, self._start + self._budget.bytes)
-                consumed = self._reader(block, self._found, Room(self._spent, self._budget.points, last))
+                consumed = self._reader(block, self._scalars, Room(self._spent, self._budget.points, last))
                 if not consumed:
-                    return False  # it shrank under our hands
+                    return False  # the file shrank during this read
                 self._at += consumed
-            if self._spent(0, self._found.points):
+            if self._spent(0, self._scalars.points):
                 return self._at < self._size
 
     def _spent(self, bytes: int, points: int) -> bool:
         return self._budget.spent(self._at - self._start + bytes, points)
 
     def _step_over_damage(self) -> bool:
-        """Move to the next sound record. False where none is there yet: the place is kept, since pages of a
-        file on a shared volume may become visible in another order than they were written in.
+        """Move to the next sound record. False while there is none: the damage may only be pages of a file on
+        a shared volume, which do not always become visible in the order in which they were written.
 
-        Raises InputDead where none can come.
+        Raises InputDead where no sound record can follow.
         """
         name, begin = self._input.name, self._at
-        looked, blank = begin, True
-        while looked + HEADER <= min(self._size, begin + WINDOW):
-            piece = self._file.read(looked, min(1 << 20, begin + WINDOW - looked))
-            if len(piece) < HEADER:
+        at, only_zeros = begin, True
+        while at + HEADER <= min(self._size, begin + WINDOW):
+            data = self._file.read(at, min(1 << 20, begin + WINDOW - at))
+            if len(data) < HEADER:
                 break
-            sound = next_sound(piece, 1 if looked == begin else 0)
+            sound = next_sound(data, 1 if at == begin else 0)
             if sound is not None:
-                self._at = looked + sound
-                self._found.row += 1
-                self._found.skipped += 1
+                self._at = at + sound
+                self._scalars.row += 1
+                self._scalars.skipped += 1
                 return True
-            blank = blank and not piece.strip(b"\0")
-            looked += len(piece) - HEADER + 1
+            only_zeros = only_zeros and not data.strip(b"\0")
+            at += len(data) - HEADER + 1
         if self._size > begin + WINDOW:
             raise InputDead(
                 f"{name} is damaged at byte {begin}: no sound record in the next {WINDOW >> 20} MiB"
             )
-        if begin == 0 and not blank:
-            raise InputDead(f"{name} is no event file: no TFRecord is in it")
-        self._note = f"damaged at byte {begin}, and no sound record is behind it yet"
+        if begin == 0 and not only_zeros:
+            raise InputDead(f"{name} is not an event file: it has no TFRecord")
+        self._note = f"damaged at byte {begin}, and no sound record follows yet"
         return False

@@ -1,7 +1,7 @@
 """TFRecord framing: u64 length, its masked CRC32C, payload, its masked CRC32C, all little endian.
 
-Format: TensorFlow 2, `lib/io/record_writer.h`. Finds where records begin and end, and where sound ones begin
-again after damage; knows nothing of what is in them, and opens no file.
+Format: TensorFlow 2, `lib/io/record_writer.h`. Finds where records begin and end, and the next sound one
+after damage. Knows nothing of what is in them, and opens no file.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lensd_tensorboard import crc
 HEADER, FOOTER = 12, 4
 FRAME = HEADER + FOOTER
 
-#: No scalar is in a payload longer than this: it is stepped over unread (images, audio, graphs, profiles).
+#: A longer payload holds no scalar and is stepped over unread (images, audio, graphs, profiles).
 LONG = 1 << 20
 
 _HEAD = struct.Struct("<QI")
@@ -22,15 +22,15 @@ _WORD = struct.Struct("<I")
 
 
 class FrameState(Enum):
-    """What stands where a frame should begin."""
+    """What is where a frame should begin."""
 
     WHOLE = auto()
-    TORN = auto()  # its beginning is sound, the rest is not there (yet)
-    DAMAGED = auto()  # the checksum of its length does not hold
+    TORN = auto()  # its end is not there (yet)
+    DAMAGED = auto()  # the checksum of its length is wrong
 
 
 def frame_at(data: bytes, at: int) -> tuple[FrameState, int]:
-    """What the frame at `at` is, and the length of its payload (0 while that is unknown)."""
+    """The state of the frame at `at`, and the length of its payload (0 where that is unknown)."""
     if at + HEADER > len(data):
         return FrameState.TORN, 0
     length, stored = _HEAD.unpack_from(data, at)
@@ -40,7 +40,7 @@ def frame_at(data: bytes, at: int) -> tuple[FrameState, int]:
 
 
 def payload_at(data: bytes, at: int, length: int) -> bytes | None:
-    """The payload of the whole frame at `at`; None where its checksum does not hold."""
+    """The payload of the whole frame at `at`; None where its checksum is wrong."""
     begin = at + HEADER
     payload = data[begin : begin + length]
     (stored,) = _WORD.unpack_from(data, begin + length)
@@ -48,9 +48,9 @@ def payload_at(data: bytes, at: int, length: int) -> bytes | None:
 
 
 def next_sound(data: bytes, at: int) -> int | None:
-    """Where, at or behind `at`, the checksum of a frame's length holds.
+    """The first place from `at` on where the checksum of a frame's length is right.
 
-    The upper half of any length that fits on a disk is zero, which finds the few candidates at C speed.
+    The upper half of any plausible length is zero: searching for zeros finds the few candidates quickly.
     """
     zeros = data.find(b"\0\0\0\0", at + 4)
     while zeros >= 0:

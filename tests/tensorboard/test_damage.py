@@ -59,7 +59,7 @@ def test_damage_at_the_end_is_waited_behind_until_a_sound_record_follows(path: P
     before = read(path, data)
     assert steps(before) == [0, 1, 2]
     last = before.batches[-1]
-    assert last.note == f"damaged at byte {len(data) - 40}, and no sound record is behind it yet"
+    assert last.note == f"damaged at byte {len(data) - 40}, and no sound record follows yet"
     assert (last.more, last.counts.skipped, last.lag_bytes) == (False, 0, 40)
     filled = read(path, b"".join(FRAMES), before.cursor)
     assert (steps(filled), filled.skipped) == ([3, 4, 5], 0)
@@ -86,9 +86,9 @@ def test_a_sound_record_that_lies_across_two_looks_is_found(path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [b"this is a text file, not an event file\n" * 9, b"\x89PNG\r\n\x1a\n" * 4])
-def test_a_file_that_is_no_event_file_is_dead_and_says_why(path: Path, data: bytes) -> None:
+def test_a_file_that_is_not_an_event_file_is_dead_and_says_why(path: Path, data: bytes) -> None:
     path.write_bytes(data)
-    with pytest.raises(InputDead, match="is no event file: no TFRecord is in it"):
+    with pytest.raises(InputDead, match="is not an event file: it has no TFRecord"):
         TensorBoardAdapter().read(input_at(path), None, budget())
 
 
@@ -99,5 +99,5 @@ def test_a_few_bytes_are_not_judged_yet(path: Path) -> None:
 
 def test_a_file_of_zeros_is_waited_for(path: Path) -> None:
     (batch,) = read(path, b"\0" * 4096).batches
-    assert batch.note == "damaged at byte 0, and no sound record is behind it yet"
+    assert batch.note == "damaged at byte 0, and no sound record follows yet"
     assert not batch.more

@@ -144,7 +144,7 @@ def test_an_emptied_file_waits_for_a_record_before_it_begins_again(path: Path) -
     path.write_bytes(b"")
     empty = read_to_end(input_at(path), first.cursor)
     assert (empty.batches[0].restart, empty.cursor) == (False, first.cursor)
-    assert empty.batches[0].note == "what was read of it is not there any more, and no new record is yet"
+    assert empty.batches[0].note == "what was read of it is gone, and there is no new record yet"
     path.write_bytes(FRAMES[0] + FRAMES[1])
     result = read_to_end(input_at(path), empty.cursor)
     assert result.batches[0].restart

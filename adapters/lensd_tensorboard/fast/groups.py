@@ -1,8 +1,8 @@
-"""Records in any order: those of one layout are gathered and decoded together.
+"""Records in any order: those with the same layout are gathered and decoded together.
 
-Where periods are short or absent (tags at random, steps that get another byte, values that come and go)
-records of one length become a matrix; a hash of what a layout fixes sorts them by tag, and a compare proves
-that they are what their hash says. What fits nothing is read record by record.
+This is for files without long periods (tags at random, steps that get another byte, values that come and go).
+Records of one length become a matrix. A hash of the bytes that a layout fixes sorts them by tag, and a
+comparison verifies what the hash says. Records that fit no layout are read one by one.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from lensd_tensorboard.fast.layouts import RecordLayout, decode, layout_of_fixed
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER
 from lensd_tensorboard.scalars import Scalars, read_frames
 
-_FEW = 24  # records of one length that are sooner read one by one
-_LEAST = 4  # the same, of one layout
-_TRIES = 12  # layouts of one length whose numbers lie in different places
-_WIDEST = 1024  # bytes of a payload that is laid out in a matrix
+_FEW = 24  # records of one length: fewer are faster to read one by one
+_LEAST = 4  # the same for one layout
+_TRIES = 12  # geometries to try for one length
+_WIDEST = 1024  # bytes of a payload: longer ones are read one by one
 
 _LENGTH = struct.Struct("<Q")
 _WEIGHTS = np.random.default_rng(0x1E45D).integers(1, 1 << 63, _WIDEST // 8 + 1, np.int64).view(np.uint64) | 1
 Indices = npt.NDArray[np.intp]
 
 
-def read_grouped(data: bytes, at: int, most: int, found: Scalars) -> int:
-    """Up to `most` records from `at` on; returns where the first one begins that was not read."""
+def read_grouped(data: bytes, at: int, most: int, scalars: Scalars) -> int:
+    """Read up to `most` records from `at` on; returns where the first one begins that was not read."""
     starts, lengths, end = _frames(data, at, most)
     raw = np.frombuffer(data, np.uint8)
     single: list[Indices] = []
@@ -40,16 +40,16 @@ def read_grouped(data: bytes, at: int, most: int, found: Scalars) -> int:
         if len(members) < _FEW or not 0 < lengths[members[0]] <= _WIDEST:
             single.append(members)
         else:
-            single.append(_read_length(raw, starts, members, int(lengths[members[0]]), found))
+            single.append(_read_length(raw, starts, members, int(lengths[members[0]]), scalars))
     left = np.sort(np.concatenate(single))
-    frames = zip((left + found.row).tolist(), starts[left].tolist(), lengths[left].tolist(), strict=True)
-    read_frames(data, frames, found)
-    found.row += len(starts)
+    frames = zip((left + scalars.row).tolist(), starts[left].tolist(), lengths[left].tolist(), strict=True)
+    read_frames(data, frames, scalars)
+    scalars.row += len(starts)
     return end
 
 
 def _frames(data: bytes, at: int, most: int) -> tuple[Ints, Ints, int]:
-    """Where whole sound frames begin, their lengths, and where they end."""
+    """Where whole frames with sound lengths begin, the lengths of their payloads, and where they end."""
     begins = [0] * most
     count, last, unpack = 0, len(data) - FRAME, _LENGTH.unpack_from
     for count in range(most):
@@ -63,25 +63,25 @@ def _frames(data: bytes, at: int, most: int) -> tuple[Ints, Ints, int]:
         count -= 1
         at = begins[count]
     edges = np.array([*begins[:count], at], np.int64)
-    sound = _lengths_hold(np.frombuffer(data, np.uint8), edges[:-1])
+    sound = _lengths_sound(np.frombuffer(data, np.uint8), edges[:-1])
     count = len(sound) if sound.all() else int(np.argmin(sound))
     return edges[:count], np.diff(edges)[:count] - FRAME, int(edges[count])
 
 
-def _lengths_hold(raw: Bytes, starts: Ints) -> npt.NDArray[np.bool_]:
+def _lengths_sound(raw: Bytes, starts: Ints) -> npt.NDArray[np.bool_]:
     if not len(starts):
         return np.ones(0, np.bool_)
     heads = np.lib.stride_tricks.sliding_window_view(raw, HEADER)[starts]
-    found = np.full(len(heads), crc.plain(bytes(8)), np.uint32)
+    actual = np.full(len(heads), crc.plain(bytes(8)), np.uint32)
     for place in range(8):
-        found ^= contribution(7 - place)[heads[:, place]]
+        actual ^= contribution(7 - place)[heads[:, place]]
     stored = np.ascontiguousarray(heads[:, 8:]).view("<u4").reshape(-1).astype(np.uint32)
-    holds: npt.NDArray[np.bool_] = found == unmasked(stored)
-    return holds
+    sound: npt.NDArray[np.bool_] = actual == unmasked(stored)
+    return sound
 
 
-def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, found: Scalars) -> Indices:
-    """Records whose payloads have one length; returns those that are left to be read one by one."""
+def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, scalars: Scalars) -> Indices:
+    """Read records whose payloads have one length; returns those that are left to be read one by one."""
     window = np.lib.stride_tricks.sliding_window_view(raw, length + FOOTER)
     matrix = np.ascontiguousarray(window[starts[members] + HEADER])
     left: list[Indices] = []
@@ -91,7 +91,7 @@ def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, found:
         layout = RecordLayout.of(matrix[0, :length].tobytes())
         done = np.zeros(len(members), np.bool_)
         if layout is not None:
-            _read_geometry(matrix, members, layout, done, found)
+            _read_geometry(matrix, members, layout, done, scalars)
         if not done[0]:
             left.append(members[:1])
             done[0] = True
@@ -100,9 +100,9 @@ def _read_length(raw: Bytes, starts: Ints, members: Indices, length: int, found:
 
 
 def _read_geometry(
-    matrix: Bytes, members: Indices, first: RecordLayout, done: npt.NDArray[np.bool_], found: Scalars
+    matrix: Bytes, members: Indices, first: RecordLayout, done: npt.NDArray[np.bool_], scalars: Scalars
 ) -> None:
-    """The records among these whose numbers lie where those of `first` do; marks them as done."""
+    """Read those of the records whose numbers are in the same places as in `first`; marks them as done."""
     geometry = first.geometry
     masked = matrix[:, : geometry.length] & geometry.mask()
     hashes = _hashes(masked)
@@ -123,15 +123,15 @@ def _read_geometry(
     bases = np.repeat(np.array([layout.base for layout in layouts], np.uint32), counts)
     columns = decode(matrix[chosen], 0, geometry, bases[:, None])
     fixed = np.frombuffer(b"".join(layout.fixed for layout in layouts), np.uint8).reshape(len(layouts), -1)
-    proven = columns.sound[:, 0]
+    sound = columns.sound[:, 0]
     begin = 0
     for layout, group, alike in zip(layouts, groups, fixed, strict=True):
         end = begin + len(group)
-        which = begin + np.flatnonzero(proven[begin:end] & (masked[group] == alike).all(axis=1))
+        which = begin + np.flatnonzero(sound[begin:end] & (masked[group] == alike).all(axis=1))
         if len(which):
-            rows = members[chosen[which]].astype(np.int64) + found.row
-            columns.give(layout, rows, (which, 0), found)
-            found.matched += len(which)
+            rows = members[chosen[which]].astype(np.int64) + scalars.row
+            columns.add_to(scalars, layout, rows, (which, 0))
+            scalars.matched += len(which)
             done[chosen[which]] = True
         begin = end
 

@@ -1,8 +1,8 @@
-"""Records that differ only in wall time, step, values and checksum: where these lie, and their columns.
+"""Records that differ only in wall time, step, values and checksum: where these are, and their columns.
 
-A layout is learnt from one record. Any record of its length whose other bytes are the same (and whose step
-has as many bytes) is known to parse the same way, so that its numbers can be taken from their places; its
-checksum is proven on the way. Finds no records: `periods` and `groups` do.
+A layout is learnt from one record. Any record of the same length with the same other bytes, whose step has as
+many bytes, would be parsed in the same way: its numbers can be taken from their places. Its checksum is
+verified with them. `periods` and `groups` find the records.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from lensd_tensorboard.fast.checksums import Bytes, Words, contribution, unmaske
 from lensd_tensorboard.frames import FRAME
 from lensd_tensorboard.scalars import LATEST_S, Scalars, TagPoints
 
-#: A wall time's sign, exponent and highest bits stay the same for days: its first six bytes vary.
+#: Bytes of a wall time that vary: its sign, exponent and highest bits stay the same for days.
 _WALL_VARIES = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value lies in the payload."""
+    """Where a value is in the payload. kind: as in `event.WIDTHS`."""
 
     at: int
     kind: str
@@ -37,7 +37,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Where everything lies: records of one geometry are decoded together, whatever their tags."""
+    """Where all numbers are. Records with one geometry are decoded together, whatever their tags."""
 
     length: int
     wall_at: int
@@ -46,15 +46,15 @@ class Geometry:
     places: tuple[Place, ...]
 
     def varying(self) -> list[int]:
-        """The bytes of the payload that may differ, wall time's upper two excepted."""
-        found = [*range(self.wall_at, self.wall_at + _WALL_VARIES)]
-        found += range(self.step_at, self.step_at + self.step_width)
+        """Indices of the bytes of the payload that may differ."""
+        indices = [*range(self.wall_at, self.wall_at + _WALL_VARIES)]
+        indices += range(self.step_at, self.step_at + self.step_width)
         for place in self.places:
-            found += range(place.at, place.at + WIDTHS[place.kind])
-        return found
+            indices += range(place.at, place.at + WIDTHS[place.kind])
+        return indices
 
     def mask(self) -> Bytes:
-        """0xFF where a byte must be the same, 0x80 in the step (its width must be), 0 where any may be."""
+        """0xFF for a byte that must be the same, 0x80 in the step (whose width must be), 0 for any byte."""
         mask = np.full(self.length, 0xFF, np.uint8)
         mask[self.varying()] = 0
         mask[self.step_at : self.step_at + self.step_width] = 0x80
@@ -63,23 +63,23 @@ class Geometry:
 
 @dataclass(frozen=True, slots=True)
 class RecordLayout:
-    """What the records of one layout share. base: their CRC32C, were all varying bytes zero."""
+    """What the records of one layout share. base: their CRC32C if all varying bytes were zero."""
 
     geometry: Geometry
-    tags: tuple[tuple[bytes, bool], ...]  # with: came as a tensor
+    tags: tuple[tuple[bytes, bool], ...]  # with whether it is a tensor
     base: int
-    fixed: bytes  # the payload under the mask
+    fixed: bytes  # the payload masked
 
     @classmethod
     def of(cls, payload: bytes) -> RecordLayout | None:
-        """The layout of a record; None if it has no scalars, or not in fixed places."""
+        """The layout of a record; None if it has no scalars, or some without a fixed place."""
         try:
             event = parse(payload)
         except WireError:
             return None
         if not event.values or event.foreign or event.wall_at is None:
             return None
-        places = tuple(Place(each.at, each.kind) for each in event.values if each.at is not None)
+        places = tuple(Place(value.at, value.kind) for value in event.values if value.at is not None)
         if len(places) < len(event.values):
             return None
         geometry = Geometry(len(payload), event.wall_at, event.step_at or 0, event.step_width, places)
@@ -88,50 +88,48 @@ class RecordLayout:
         for at in varying:
             bare[at] = 0
         fixed = (np.frombuffer(payload, np.uint8) & geometry.mask()).tobytes()
-        tags = tuple((each.tag, each.tensor) for each in event.values)
+        tags = tuple((value.tag, value.tensor) for value in event.values)
         return cls(geometry, tags, crc.plain(bytes(bare)), fixed)
 
     def fits(self, data: bytes, at: int) -> bool:
-        """Whether a record's payload of this layout lies at `at`."""
+        """Whether the payload of a record with this layout is at `at`."""
         payload = np.frombuffer(data[at : at + self.geometry.length], np.uint8)
         return (payload & self.geometry.mask()).tobytes() == self.fixed
 
 
 @lru_cache(maxsize=2048)
 def layout_of_fixed(fixed: bytes) -> RecordLayout | None:
-    """The layout of all records that have these bytes under its mask: what varies does not matter to it."""
+    """The layout of all records whose masked payload is this: bytes that vary do not matter to it."""
     return RecordLayout.of(fixed)
 
 
 @dataclass(slots=True)
 class EventColumns:
-    """Records of one geometry as arrays of one shape. sound: those whose checksum and wall time hold."""
+    """Records of one geometry as arrays of one shape. sound: whether checksum and wall time are right."""
 
     wall_s: Floats
     step: Ints
     numbers: list[Floats]  # one per value
     sound: npt.NDArray[np.bool_]
 
-    def give(self, layout: RecordLayout, rows: Ints, which: Any, found: Scalars) -> None:
-        """Add the records of one layout to what was found. which: an index that picks them; rows: their
-        ordinals."""
+    def add_to(self, scalars: Scalars, layout: RecordLayout, rows: Ints, which: Any) -> None:
+        """Add the records of one layout. which: an index that picks them. rows: their ordinals."""
         wall_s, step = self.wall_s[which], self.step[which]
         for place, (tag, tensor) in enumerate(layout.tags):
-            found.add(tag, TagPoints(rows, wall_s, step, self.numbers[place][which], tensor, place))
+            scalars.add(tag, TagPoints(rows, wall_s, step, self.numbers[place][which], tensor, place))
 
     def reshaped(self, *shape: int) -> EventColumns:
-        numbers = [each.reshape(shape) for each in self.numbers]
+        numbers = [column.reshape(shape) for column in self.numbers]
         return EventColumns(
             self.wall_s.reshape(shape), self.step.reshape(shape), numbers, self.sound.reshape(shape)
         )
 
 
 def decode(matrix: Bytes, at: int, geometry: Geometry, bases: Words) -> EventColumns:
-    """The columns (k x m) of records of one geometry.
+    """The columns (k x m) of records of one geometry, whose fixed bytes were compared before.
 
     matrix: contiguous, k rows, each with m frames of these records, one after the other; the payload of the
-    first begins at `at`. bases: of the records' layouts, k x m or 1 x m. All bytes that the layouts fix were
-    compared before.
+    first begins at `at`. bases: of the records' layouts, k x m or 1 x m.
     """
     shape = (len(matrix), bases.shape[1])
     strides = (matrix.shape[1], geometry.length + FRAME)
@@ -147,12 +145,12 @@ def decode(matrix: Bytes, at: int, geometry: Geometry, bases: Words) -> EventCol
         low <<= np.uint64(7 * index)
         step |= low
     numbers = [_numbers(column, place) for place in geometry.places]
-    found = np.empty(shape, np.uint32)
-    found[:] = bases
+    checksums = np.empty(shape, np.uint32)
+    checksums[:] = bases
     for place in geometry.varying():
-        found ^= contribution(geometry.length - 1 - place).take(column("u1", place))
+        checksums ^= contribution(geometry.length - 1 - place).take(column("u1", place))
     stored = column("<u4", geometry.length).astype(np.uint32)
-    sound = (found == unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
+    sound = (checksums == unmasked(stored)) & (np.abs(wall_s) <= LATEST_S)
     return EventColumns(wall_s, step.view(np.int64), numbers, sound)
 
 

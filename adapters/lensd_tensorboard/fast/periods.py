@@ -1,10 +1,10 @@
-"""A writer repeats the same list of tags every step: one compare proves a whole block of such steps.
+"""Files that repeat the same tags every step, as writers do: one comparison verifies many steps.
 
-The records of one step (a period) are learnt; as long as the file goes on in the same stride, its bytes are
-a matrix of one row a step. All rows are compared at once with the learnt one, under a mask that leaves out
-what may vary: that proves framing, checksums of lengths, field keys, tags and widths. The payload checksums
-are proven by `layouts`. The first row that differs (the step got another byte, a tag was added, damage) ends
-the block.
+The records of one step (a period) are learnt. As long as the file goes on with the same stride, its bytes are
+a matrix with one row for each step. All rows are compared at once with the learnt one, under a mask that
+leaves out what may vary: this verifies framing, checksums of lengths, field keys, tags and widths. `layouts`
+verifies the checksums of the payloads. The first row that differs (the step got another byte, a tag was
+added, damage) ends the matrix.
 """
 
 from __future__ import annotations
@@ -22,37 +22,37 @@ from lensd_tensorboard.fast.layouts import EventColumns, Geometry, RecordLayout,
 from lensd_tensorboard.frames import FOOTER, FRAME, HEADER, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.scalars import Scalars
 
-#: Fewer steps are read sooner in other ways.
+#: Steps: fewer are faster to read in other ways.
 LEAST = 16
-_MANY = 600  # steps from which on calls cost less than copies
-_TRIES = 3  # strides that look like a period and are none
-_MOST = 1024  # records in a period
-_SLAB = 256 << 10  # bytes compared at a time, so that they stay in the processor's cache
-_WIDE = 1024  # short periods are compared several at a time
+_MANY = 600  # steps; for as many a call per record costs less than copying them together
+_TRIES = 3  # strides that look like a period but are not one
+_MAX_RECORDS = 1024  # in a period
+_SLAB = 256 << 10  # bytes to compare at a time, so that they stay in the processor's cache
+_WIDE = 1024  # bytes; shorter periods are compared several at a time
 
 
 @dataclass(slots=True)
 class Period:
-    """The records of one step: how long they are together and what they fix."""
+    """The records of one step. stride: how many bytes they have. values: how many scalars."""
 
     layouts: list[RecordLayout]
     stride: int
     mask: Bytes
     fixed: Bytes
-    sign: bytes  # the longest run of fixed bytes in its first frame, the tag nearly always
+    sign: bytes  # the longest run of fixed bytes in its first frame: nearly always the tag
     sign_at: int
     values: int
 
     @classmethod
     def learn(cls, data: bytes, at: int) -> Period | None:
-        """The period that begins at `at` and goes on for some steps; None where there is none."""
+        """The period that begins at `at` and repeats for some steps; None where there is none."""
         first = _layout_at(data, at)
         if first is None:
             return None
         begins = [at]
         after = at + FRAME + first.geometry.length
         tries = _TRIES
-        while after + HEADER <= len(data) and len(begins) <= _MOST and tries:
+        while after + HEADER <= len(data) and len(begins) <= _MAX_RECORDS and tries:
             stride = after - at
             if at + LEAST * stride > len(data):
                 return None
@@ -76,7 +76,7 @@ class Period:
             layouts.append(layout)
             mask += [b"\xff" * HEADER, layout.geometry.mask().tobytes(), b"\0\0\0\0"]
             fixed += [data[begin : begin + HEADER], layout.fixed, b"\0\0\0\0"]
-        run = max(re.finditer(b"\xff+", mask[0] + mask[1]), key=lambda found: len(found[0]))
+        run = max(re.finditer(b"\xff+", mask[0] + mask[1]), key=lambda run: len(run[0]))
         return cls(
             layouts,
             stride,
@@ -88,14 +88,13 @@ class Period:
         )
 
     def begins_at(self, data: bytes, at: int) -> bool:
-        """Whether a few steps of this period stand at `at`."""
+        """Whether a few steps of this period are at `at`."""
         if not data.startswith(self.sign, at + self.sign_at) or at + LEAST * self.stride > len(data):
             return False
         return self._alike(self._matrix(data, at, LEAST)) == LEAST
 
-    def read(self, data: bytes, at: int, most_points: int, found: Scalars) -> int:
-        """All steps from `at` on that are proven, of no more points than `most_points`; returns where they
-        end."""
+    def read(self, data: bytes, at: int, most_points: int, scalars: Scalars) -> int:
+        """Read the sound steps from `at` on, with at most `most_points` points; returns where they end."""
         count = min((len(data) - at) // self.stride, most_points // self.values)
         if count < LEAST or not self.begins_at(data, at):
             return at
@@ -103,16 +102,16 @@ class Period:
         matrix = matrix[: self._alike(matrix)]
         decoded = self._decode_runs(matrix) if len(matrix) >= _MANY else self._decode_gathered(matrix)
         count = min(_first(~columns.sound.all(axis=1)) for _, columns in decoded)
-        steps = found.row + np.arange(count, dtype=np.int64) * len(self.layouts)
+        steps = scalars.row + np.arange(count, dtype=np.int64) * len(self.layouts)
         for members, columns in decoded:
             for column, index in enumerate(members if count else ()):
-                columns.give(self.layouts[index], steps + index, (slice(count), column), found)
-        found.row += count * len(self.layouts)
-        found.matched += count * len(self.layouts)
+                columns.add_to(scalars, self.layouts[index], steps + index, (slice(count), column))
+        scalars.row += count * len(self.layouts)
+        scalars.matched += count * len(self.layouts)
         return at + count * self.stride
 
     def _decode_runs(self, matrix: Bytes) -> list[tuple[range, EventColumns]]:
-        """Columns of the records at each place in the step, taken where they lie; neighbours of one geometry
+        """Columns of the records at each place in the step, read in place; neighbours of one geometry
         together."""
         decoded = []
         offset = first = 0
@@ -125,8 +124,8 @@ class Period:
         return decoded
 
     def _decode_gathered(self, matrix: Bytes) -> list[tuple[list[int], EventColumns]]:
-        """The same for few steps of many records, where calls would cost more than copying all records of
-        one geometry together."""
+        """The same for few steps with many records: copying the records of one geometry together costs less
+        than a call for each record."""
         places: dict[Geometry, list[int]] = {}
         begins, offset = [], HEADER
         for index, layout in enumerate(self.layouts):
@@ -148,7 +147,7 @@ class Period:
         return np.frombuffer(data, np.uint8, count * self.stride, at).reshape(count, self.stride)
 
     def _alike(self, matrix: Bytes) -> int:
-        """How many rows from the first on are like the learnt one."""
+        """How many rows from the first on equal the learnt one under the mask."""
         several = max(1, _WIDE // self.stride)
         mask, fixed = np.tile(self.mask, several), np.tile(self.fixed, several)
         count = len(matrix)
@@ -167,9 +166,9 @@ class Period:
         return _first(((matrix & self.mask) != self.fixed).any(axis=1))
 
 
-def _first(found: Any) -> int:
-    """The index of the first true one of an array, or how many there are if none is."""
-    return int(found.argmax()) if found.any() else len(found)
+def _first(flags: Any) -> int:
+    """The index of the first true value, or the length if there is none."""
+    return int(flags.argmax()) if flags.any() else len(flags)
 
 
 def _layout_at(data: bytes, at: int) -> RecordLayout | None:
@@ -181,8 +180,10 @@ def _layout_at(data: bytes, at: int) -> RecordLayout | None:
 
 
 def _goes_on(data: bytes, begins: list[int], stride: int, first: RecordLayout) -> bool:
-    """Whether the first record comes again in this stride for some steps, and frames of the same lengths as
-    the others. Cheap: most strides fail at the first comparison."""
+    """Whether the first record comes again with this stride for some steps, and the others' lengths too.
+
+    This is cheap: most strides fail the first comparison.
+    """
     head = data[begins[0] : begins[0] + HEADER]
     for step in (1, LEAST - 1, 2):
         again = begins[0] + step * stride
