@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lensd.model import SeriesBuilder
 from lensd.tail.protobuf import BYTES, VARINT, WireError, fields
-from lensd.wandb.values import AXES, STEP, TIME, leaves, milliseconds, name_of, number_of, step_of
+from lensd.wandb.values import BOOKKEEPING, STEP, TIMESTAMP, leaves, milliseconds, name_of, number_of, step_of
 from lensd_wandb.items import items
 
 #: HistoryRecord: the number of its items and of its step.
@@ -37,13 +37,13 @@ class History:
             step = step_of(values.get((STEP,), _step_field(record, begin, end)))
         except WireError:
             return False
-        ts_ms = milliseconds(values.get((TIME,)))
+        ts_ms = milliseconds(values.get((TIMESTAMP,)))
         if step is None or ts_ms is None:
             return False
         self.step, self._builder.row = step, row
         before = self._builder.points
         for path, value in values.items():
-            if path[0] not in AXES:
+            if path[0] not in BOOKKEEPING:
                 for leaf, inner in leaves(path, value):
                     number = number_of(inner)
                     if number is not None:

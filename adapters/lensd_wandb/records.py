@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from lensd.model import Fact, LogLine, SeriesBuilder
 from lensd.tail.protobuf import BYTES, VARINT, WireError, fields, signed, text, varint
-from lensd.wandb.values import config_facts, name_of, number_of, scalar_facts, system_name
+from lensd.wandb.values import config_facts, is_private, name_of, number_of, scalar_facts, system_name
 from lensd_wandb.items import items
 
 HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT = 2, 3, 4, 5, 7, 13, 17, 18
@@ -90,7 +90,8 @@ class Facts:
 
 def _nested(data: bytes, begin: int, end: int) -> dict[str, object]:
     """The items of an update by name, those of the SDK's bookkeeping left out."""
-    return {name_of(path): value for path, value in items(data, begin, end).items() if path[0][:1] != "_"}
+    values = items(data, begin, end)
+    return {name_of(path): value for path, value in values.items() if not is_private(path[0])}
 
 
 def add_stats(data: bytes, begin: int, end: int, step: int, points: SeriesBuilder) -> bool:
@@ -104,7 +105,7 @@ def add_stats(data: bytes, begin: int, end: int, step: int, points: SeriesBuilde
     before = points.points
     for path, value in items(data, begin, end, 3).items():
         measurement = number_of(value)
-        if measurement is not None and path[0][:1] != "_":
+        if measurement is not None and not is_private(path[0]):
             points.add(system_name(name_of(path)), step, ts_ms, measurement)
     return points.points > before
 

@@ -26,11 +26,10 @@ from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
 from lensd.store.text import storable
 from lensd.wandb.framework import from_evidence
-from lensd.wandb.values import leaves, name_of, number_of, step_of
+from lensd.wandb.values import is_metadata, leaves, name_of, number_of, step_of
 
 log = logging.getLogger(__name__)
 
-_METADATA = frozenset(("step", "run_id", "source", "history", "created_at", "updated_at"))
 _LONGEST_UID = 1000
 
 Json = Mapping[str, Any]
@@ -233,7 +232,7 @@ def _batch(
 
 def _metric(entry: Json, default_s: float) -> Entry | None:
     name, value, step = entry.get("name"), number_of(entry.get("value")), step_of(entry.get("step"))
-    if not isinstance(name, str) or not name or value is None or step is None or _is_metadata(name):
+    if not isinstance(name, str) or not name or value is None or step is None or is_metadata(name):
         return None
     seconds = _seconds(entry.get("timestamp"))
     return step, default_s if seconds is None else seconds, [(name, value)]
@@ -250,15 +249,11 @@ def _row(entry: Json, default_s: float) -> Entry | None:
 
 def _numbers(data: Json) -> Iterator[tuple[str, float]]:
     for key, value in data.items():
-        if key and not _is_metadata(key):
+        if key and not is_metadata(key):
             for path, leaf in leaves((key,), value):
                 number = number_of(leaf)
                 if number is not None:
                     yield name_of(path), number
-
-
-def _is_metadata(name: str) -> bool:
-    return name in _METADATA or name.startswith("_")
 
 
 def _seconds(value: object) -> float | None:

@@ -11,10 +11,10 @@ import click
 
 from lensd.cli.exit import FAILED, USAGE, fail
 from lensd.hook import install
-from lensd.hook.delivery import Delivery
+from lensd.hook.client import ApiClient
 from lensd.hook.install import InstallError
 from lensd.hook.leftovers import flush
-from lensd.hook.settings import HookSettings, given
+from lensd.hook.settings import HookSettings, variable
 
 _python = click.option(
     "--python",
@@ -112,19 +112,21 @@ def flush_command(folders: tuple[str, ...], url: str | None) -> None:
     \b
     lensd hook flush ./experiments --url http://127.0.0.1:8080
     """
-    chosen = HookSettings.read()
-    server = Delivery(_base(url), chosen.token)
-    rows = files = refused = 0
+    settings = HookSettings.read()
+    client = ApiClient(_base(url), settings.token)
+    accepted = files = rejected = 0
     problem = ""
-    for folder in folders or [given("SPOOL_DIR") or "."]:
+    for folder in folders or [variable("SPOOL_DIR") or "."]:
         if not Path(folder).is_dir():
             fail(USAGE, f"{folder} is not a folder")
-        done = flush(folder, server, max(chosen.timeout, 30.0))
-        rows, files, refused = rows + done.rows, files + done.files, refused + done.refused
-        problem = problem or done.problem
-    click.echo(f"{rows} log calls of {files} spool files sent to {server.base_url}")
-    if refused:
-        fail(FAILED, f"{refused} log calls were refused: {problem}")
+        sent = flush(folder, client, max(settings.timeout, 30.0))
+        accepted += sent.accepted
+        rejected += sent.rejected
+        files += sent.files
+        problem = problem or sent.problem
+    click.echo(f"{accepted} log calls of {files} spool files sent to {client.base_url}")
+    if rejected:
+        fail(FAILED, f"{rejected} log calls were refused: {problem}")
     if problem:
         fail(FAILED, f"not everything was sent: {problem}")
 

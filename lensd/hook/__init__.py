@@ -1,15 +1,14 @@
-"""The hook: what a training process loads so that its W&B metrics also reach lensd.
+"""The hook: a training process loads it to report its W&B metrics to lensd.
 
-It wraps `wandb.init`, `run.log` and `finish` of whatever wandb is installed, and reports from background
-threads. It never blocks training, never raises into it, and changes nothing that wandb itself records.
+It wraps `init`, `Run.log` and `Run.finish` of the wandb that is installed, and reports from background
+threads. It never blocks training, never raises into it, and does not change what wandb records.
 
-Standard library only, and relative imports only: `lensd hook install` copies this folder into environments
-that have no lensd, where it is called `lensd_hook`. The syntax is that of Python 3.8.
+Standard library and relative imports only, in the syntax of Python 3.8: `lensd hook install` copies this
+folder as `lensd_hook` into environments that have no lensd.
 
-This module is all that every Python loads where the hook is installed. It waits for `import wandb`, at no
-cost: its finder stays on `sys.meta_path` until then, and replaces neither the spec nor its loader. Only one
-call of `exec_module` is followed by ours, so that `importlib.resources` and `pkgutil` find wandb's files as
-ever.
+Where the hook is installed, every Python loads this module and nothing else of it. It puts a finder on
+`sys.meta_path` that waits for `import wandb`. The finder replaces neither the spec nor the loader of wandb,
+so that `importlib.resources` and `pkgutil` still find its files; it only follows one call of `exec_module`.
 """
 
 import os
@@ -19,18 +18,18 @@ _MARK = "_lensd_hook_finder"
 
 
 def activate() -> None:
-    """Hook wandb now, or as soon as it is imported. Doing it twice, or under two names, does it once."""
+    """Hook wandb now, or as soon as it is imported. Further calls, from a second copy too, do nothing."""
     if _switched_off() or any(hasattr(finder, _MARK) for finder in sys.meta_path):
         return
     wandb = sys.modules.get("wandb")
     if wandb is not None and hasattr(wandb, "init"):
-        _hand_over(wandb)
+        _intercept(wandb)
     else:
         sys.meta_path.insert(0, WandbFinder())  # type: ignore[arg-type]  # a finder needs find_spec only
 
 
 class WandbFinder:
-    """Notices the import of wandb, and nothing else."""
+    """Notices the import of wandb; finds nothing itself."""
 
     _lensd_hook_finder = True
 
@@ -48,26 +47,26 @@ class WandbFinder:
         return None
 
     def _follow(self, loader: object) -> None:
-        """Let ours follow this loader's next `exec_module`; the loader is its own again afterwards."""
+        """Hook the module after this loader's next `exec_module`, and then restore the loader."""
         original = getattr(loader, "exec_module", None)
-        if original is None:  # a namespace package: a folder that happens to be called wandb
+        if original is None:  # a namespace package, as any folder called wandb is
             return
 
         def exec_module(module: object) -> None:
             try:
-                del loader.exec_module  # type: ignore[attr-defined]  # not the class's own
+                del loader.exec_module  # type: ignore[attr-defined]  # reveals the class's own
             finally:
                 original(module)
             sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, _MARK)]
-            _hand_over(module)
+            _intercept(module)
 
         try:
             loader.exec_module = exec_module  # type: ignore[attr-defined]
-        except AttributeError:  # a loader that takes no attributes: wandb works, unhooked
+        except AttributeError:  # a loader without a __dict__: wandb works, but is not hooked
             return
 
 
-def _hand_over(wandb: object) -> None:
+def _intercept(wandb: object) -> None:
     from .guard import guarded
     from .interception import intercept
 
@@ -75,5 +74,6 @@ def _hand_over(wandb: object) -> None:
 
 
 def _switched_off() -> bool:
-    given = os.environ.get("LENSD_WANDB_HOOK") or os.environ.get("PRIMUS_LENS_WANDB_HOOK") or "true"
-    return given.strip().lower() in ("false", "0", "no", "off")
+    # Not `settings.switch`: importing it would cost every Python time.
+    value = os.environ.get("LENSD_WANDB_HOOK") or os.environ.get("PRIMUS_LENS_WANDB_HOOK") or "true"
+    return value.strip().lower() in ("false", "0", "no", "off")

@@ -1,4 +1,4 @@
-"""Activates the hook on import, for code that asks for it: `import lensd.hook.auto` before `import wandb`."""
+"""Activates the hook when imported: `import lensd.hook.auto`, before `import wandb`."""
 
 from __future__ import annotations
 

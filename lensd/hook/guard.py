@@ -1,4 +1,4 @@
-"""Keeps every fault of the hook out of training, and says what happened under the debug switch."""
+"""Keeps every fault of the hook away from training, and prints what happens under the debug switch."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from . import settings
 
 _Function = TypeVar("_Function", bound="Callable[..., Any]")
 
-#: Faults that were kept from training, by the name of the function: for the tests and the curious.
+#: How many faults were kept away from training, by the name of the function. For tests and debugging.
 faults: dict[str, int] = {}
 
 
 def guarded(function: _Function) -> _Function:
-    """The function, with whatever it raises counted instead, and None returned."""
+    """The same function, except that an exception is counted and None returned."""
 
     @functools.wraps(function)
-    def safe(*arguments: Any, **named: Any) -> Any:
+    def safe(*arguments: Any, **options: Any) -> Any:
         try:
-            return function(*arguments, **named)
-        except Exception as error:  # noqa: BLE001 - training goes on whatever the hook does wrong
+            return function(*arguments, **options)
+        except Exception as error:  # noqa: BLE001 - no fault of the hook may stop training
             note_fault(function.__qualname__, error)
             return None
 
@@ -37,18 +37,18 @@ def note_fault(where: str, error: BaseException) -> None:
         traceback.print_exception(type(error), error, error.__traceback__)
 
 
-def tell(line: str) -> None:
-    """Print a line of the documented messages, under the debug switch only."""
+def debug(line: str) -> None:
+    """Print a documented message, under the debug switch only."""
     if settings.debugging():
         try:
             print(line, flush=True)  # noqa: T201 - the debug switch
-        except (OSError, ValueError):  # stdout is closed: nobody is there to be told
+        except (OSError, ValueError):  # stdout is closed
             return
 
 
-def lens(line: str) -> None:
-    tell(f"[Primus Lens WandB] {line}")
+def debug_hook(line: str) -> None:
+    debug(f"[Primus Lens WandB] {line}")
 
 
-def reporter(line: str) -> None:
-    tell(f"[Primus Lens API Reporter] {line}")
+def debug_reporter(line: str) -> None:
+    debug(f"[Primus Lens API Reporter] {line}")

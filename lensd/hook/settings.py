@@ -1,4 +1,4 @@
-"""What the environment says to the hook. Every name has a twin that begins with `LENSD_`, which wins."""
+"""Settings of the hook, from environment variables. docs/wandb.md lists them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ from dataclasses import dataclass
 IN_CLUSTER = "http://primus-lens-telemetry-processor:8080/api/v1"
 ON_THIS_MACHINE = "http://127.0.0.1:8080/api/v1"
 
+_PREFIXES = ("LENSD_", "PRIMUS_LENS_", "")
 _RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
 
 
-def given(name: str, default: str = "") -> str:
-    """The value of `LENSD_NAME`, else of `PRIMUS_LENS_NAME`, else of `NAME`, stripped; empty counts as
-    unset."""
-    for each in ("LENSD_" + name, "PRIMUS_LENS_" + name, name):
-        value = os.environ.get(each, "").strip()
+def variable(name: str, default: str = "") -> str:
+    """The value of `LENSD_NAME`, else of `PRIMUS_LENS_NAME`, else of `NAME`, stripped. Empty means unset."""
+    for prefix in _PREFIXES:
+        value = os.environ.get(prefix + name, "").strip()
         if value:
             return value
     return default
 
 
 def switch(name: str, default: bool) -> bool:
-    value = given(name).lower()
-    return default if not value else value in ("true", "1", "yes", "on")
+    value = variable(name).lower()
+    return value in ("true", "1", "yes", "on") if value else default
 
 
 def number(name: str, default: float, least: float) -> float:
+    """The value of a variable; the default where it is not a number or below `least`."""
     try:
-        value = float(given(name) or default)
+        value = float(variable(name) or default)
     except ValueError:
         return default
     return value if value >= least else default
@@ -40,17 +41,18 @@ def debugging() -> bool:
 
 
 def reports() -> bool:
-    """Whether this process reports at all: rank 0 does, the others when told to."""
+    """Whether this process reports: rank 0 does, and the others when LENSD_WANDB_ALL_RANKS is set."""
     return is_first_rank() or switch("WANDB_ALL_RANKS", False)
 
 
 def is_first_rank() -> bool:
-    return next((os.environ[name] for name in _RANKS if os.environ.get(name)), "0").strip() == "0"
+    ranks = (os.environ[name] for name in _RANKS if os.environ.get(name))
+    return next(ranks, "0").strip() == "0"
 
 
 @dataclass(frozen=True)
 class HookSettings:
-    """Times in seconds, sizes in bytes or values. See docs/wandb.md for the names in the environment."""
+    """Times in seconds, spool_bytes in bytes, batch_values and memory_values in values."""
 
     base_url: str
     token: str
@@ -69,28 +71,27 @@ class HookSettings:
 
     @classmethod
     def read(cls, base_url: str | None = None) -> HookSettings:
-        """What the environment says; `base_url` wins over it."""
+        """The settings of the environment; `base_url` wins over its address."""
         in_pod = bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
+        base_url = base_url or variable("API_BASE_URL", IN_CLUSTER if in_pod else ON_THIS_MACHINE)
         return cls(
-            base_url=_with_prefix(
-                base_url or given("API_BASE_URL", IN_CLUSTER if in_pod else ON_THIS_MACHINE)
-            ),
+            base_url=_with_prefix(base_url),
             token=os.environ.get("LENSD_TOKEN", "").strip(),
-            workload=given("WORKLOAD") or given("WORKLOAD_UID"),
-            pod_uid=given("POD_UID"),
-            pod_name=given("POD_NAME"),
-            namespace=given("POD_NAMESPACE"),
-            interval=number("WANDB_FLUSH_INTERVAL", 1.0, 0.01),
-            timeout=number("WANDB_TIMEOUT", 10.0, 0.1),
-            drain=number("WANDB_DRAIN_SECONDS", 2.0, 0.0),
-            batch_values=int(number("WANDB_BATCH_SIZE", 20_000, 1)),
-            spool_bytes=int(number("WANDB_SPOOL_BYTES", 1 << 30, 0)),
+            workload=variable("WORKLOAD") or variable("WORKLOAD_UID"),
+            pod_uid=variable("POD_UID"),
+            pod_name=variable("POD_NAME"),
+            namespace=variable("POD_NAMESPACE"),
+            interval=number("WANDB_FLUSH_INTERVAL", cls.interval, 0.01),
+            timeout=number("WANDB_TIMEOUT", cls.timeout, 0.1),
+            drain=number("WANDB_DRAIN_SECONDS", cls.drain, 0.0),
+            batch_values=int(number("WANDB_BATCH_SIZE", cls.batch_values, 1)),
+            spool_bytes=int(number("WANDB_SPOOL_BYTES", cls.spool_bytes, 0)),
         )
 
 
 def spool_folder(wandb_folder: str | None = None) -> str:
-    """Where what cannot be sent is kept: `LENSD_SPOOL_DIR`, else beside wandb's own runs."""
-    chosen = given("SPOOL_DIR")
+    """Where the spool is: `LENSD_SPOOL_DIR`, else a subfolder of wandb's own folder."""
+    chosen = variable("SPOOL_DIR")
     if chosen:
         return os.path.abspath(chosen)
     if not wandb_folder:
@@ -99,7 +100,7 @@ def spool_folder(wandb_folder: str | None = None) -> str:
 
 
 def _with_prefix(url: str) -> str:
-    """A bare address means the API there."""
+    """The URL of the API; one without a path gets that of lensd's API."""
     url = url if "://" in url else "http://" + url
     url = url.rstrip("/")
     return url if url.count("/") > 2 else url + "/api/v1"

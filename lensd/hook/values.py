@@ -1,7 +1,7 @@
-"""Numbers out of what users log, without importing what they come from.
+"""Numbers out of what users log, without importing the libraries that the values come from.
 
-Numpy and torch scalars, one-element arrays and nested dictionaries count, as they do for wandb; texts, media
-and larger arrays are no numbers.
+Numpy and torch scalars, arrays of one element and nested dictionaries count, as they do for wandb; strings,
+media and larger arrays are no numbers.
 """
 
 from __future__ import annotations
@@ -9,20 +9,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+#: What the SDK writes beside the metrics of a row.
+STEP, TIMESTAMP, RUNTIME, INTERNAL = "_step", "_timestamp", "_runtime", "_wandb"
+BOOKKEEPING = frozenset({STEP, TIMESTAMP, RUNTIME, INTERNAL})
+
 _DEEPEST = 16
+
+
+def is_private(name: str) -> bool:
+    """Whether a name belongs to wandb rather than to the user; includes BOOKKEEPING."""
+    return name.startswith("_")
 
 
 def numbers(data: Mapping[str, Any]) -> dict[str, float]:
     """Names to numbers. Nested names are joined with a dot, as wandb does: `{"opt": {"lr": 1}}` is `opt.lr`.
 
-    Names with a leading underscore are wandb's own bookkeeping and are left out.
+    Private names are left out.
     """
-    found: dict[str, float] = {}
-    _collect(data, "", found, 0)
-    return found
+    collected: dict[str, float] = {}
+    _collect(data, "", collected, 0)
+    return collected
 
 
-def _collect(data: Mapping[str, Any], prefix: str, found: dict[str, float], depth: int) -> None:
+def _collect(data: Mapping[str, Any], prefix: str, collected: dict[str, float], depth: int) -> None:
     for key, value in data.items():
         kind = type(value)
         if kind is float or kind is int or kind is bool:
@@ -31,15 +40,15 @@ def _collect(data: Mapping[str, Any], prefix: str, found: dict[str, float], dept
             continue
         elif isinstance(value, Mapping):
             if depth < _DEEPEST:
-                _collect(value, prefix + str(key) + ".", found, depth + 1)
+                _collect(value, prefix + str(key) + ".", collected, depth + 1)
             continue
         number = as_number(value)
-        if number is not None and (prefix or not str(key).startswith("_")):
-            found[prefix + str(key)] = number
+        if number is not None and (prefix or not is_private(str(key))):
+            collected[prefix + str(key)] = number
 
 
 def as_number(value: Any) -> float | None:
-    """The value as a float, or None where it is no single number."""
+    """The value as a float, or None where it is not a single number."""
     try:
         if isinstance(value, (int, float)):
             return float(value)
@@ -53,5 +62,5 @@ def as_number(value: Any) -> float | None:
         if shape is None and not hasattr(type(value), "__float__"):
             return None
         return float(value)
-    except Exception:  # noqa: BLE001 - whatever such a type does: it is no number
+    except Exception:  # noqa: BLE001 - a value whose type raises is not a number
         return None

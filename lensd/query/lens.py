@@ -15,6 +15,7 @@ from lensd.query.workloads import inputs, workloads
 from lensd.store.columns import joined
 from lensd.store.plan import Member, Part, plan, plan_all, plan_iterations
 from lensd.store.reader import Reader
+from lensd.wandb.values import is_metadata
 
 __all__ = [
     "IterationSlice",
@@ -27,9 +28,6 @@ __all__ = [
     "workload_version",
     "workloads",
 ]
-
-#: The fields of W&B's rows that are no metrics, as documented for the Lens API.
-WANDB_METADATA = frozenset({"step", "run_id", "source", "history", "created_at", "updated_at"})
 
 
 @dataclass(slots=True)
@@ -48,7 +46,7 @@ class IterationSlice:
 
 def is_metric(data_source: str, name: str) -> bool:
     """Whether a name is that of a metric, not of W&B's bookkeeping."""
-    return data_source != "wandb" or not (name in WANDB_METADATA or name.startswith("_"))
+    return data_source != "wandb" or not is_metadata(name)
 
 
 def workload_version(reader: Reader, uid: str) -> int:

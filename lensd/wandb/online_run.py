@@ -1,9 +1,9 @@
-"""One online W&B run, as the SDK tells it piece by piece: pure functions from what was sent to batches.
+"""One online W&B run: pure functions from what the SDK posts to batches.
 
-Format: the file stream of the SDK, 0.16 to 0.31 (`core/pkg/filestream`, `wandb/sdk/internal/file_stream.py`):
-lines of the files `wandb-history.jsonl`, `wandb-events.jsonl`, `output.log` and `wandb-summary.json` with the
-number of their first line. A piece that is sent again changes nothing, one that comes before another is no
-harm: rows are stored by their steps, and console lines by their numbers.
+Format: the file stream of the SDK, 0.16 to 0.31 (`core/pkg/filestream` and
+`wandb/sdk/internal/file_stream.py`): lines of the files `wandb-history.jsonl`, `wandb-events.jsonl`,
+`output.log` and `wandb-summary.json`, with the number of their first line. Posts may be repeated and come out
+of order: rows are stored by their steps, and console lines by their numbers.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from lensd.model import Batch, Counts, Fact, LogLine, SeriesBuilder
 from lensd.wandb.values import (
-    AXES,
-    TIME,
+    BOOKKEEPING,
+    INTERNAL,
+    TIMESTAMP,
     add_history,
     config_facts,
     loads,
@@ -29,14 +30,19 @@ from lensd.wandb.values import (
     system_name,
 )
 
+_LOG_FORMAT = "wandb online"
+#: Longest row of history that is kept as the last one, in characters.
 _LONGEST_TAIL = 1 << 16
-_LINE = re.compile(r"(?:ERROR )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:Z|[+-]\d\d:?\d\d)? ?")
+_CONSOLE_PREFIX = re.compile(
+    r"(?:ERROR )?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)(?:Z|[+-]\d\d:?\d\d)? ?"
+)
 
 
 class FileProgress(msgspec.Struct):
-    """What is known of a run's files: how many lines of each were sent, and the last row of history.
+    """How much of a run's files was received, and what a resumed run is told.
 
-    missing: lines of history that never came, because they were sent to another server.
+    history, events and output: how many lines of each file were posted. missing: lines of history that were
+    posted to another server. step and tail: the last row of history. config and summary: JSON objects.
     """
 
     history: int = 0
@@ -57,116 +63,141 @@ class FileProgress(msgspec.Struct):
         return msgspec.json.encode(self)
 
 
-def batch_of_upsert(cursor: bytes | None, told: Mapping[str, Any]) -> Batch:
-    """What `UpsertBucket` tells of a run: its name, project, configuration and state."""
-    known = FileProgress.decode(cursor)
+class FileLines(NamedTuple):
+    """Lines of one file. offset: the number of the first line."""
+
+    offset: int
+    lines: list[str]
+
+    @property
+    def end(self) -> int:
+        return self.offset + len(self.lines)
+
+
+def batch_of_upsert(cursor: bytes | None, variables: Mapping[str, Any]) -> Batch:
+    """What the variables of an `UpsertBucket` say about a run: name, project, configuration, state."""
+    progress = FileProgress.decode(cursor)
     facts: dict[str, Fact] = {"status": "running"} if cursor is None else {}
     for variable, fact in (("displayName", "name"), ("project", "project"), ("entity", "entity")):
-        if isinstance(told.get(variable), str) and told[variable]:
-            facts[fact] = told[variable]
-    if isinstance(told.get("displayName"), str) and told["displayName"]:
-        known.name = told["displayName"]
-    config = _object(told.get("config"))
+        value = variables.get(variable)
+        if isinstance(value, str) and value:
+            facts[fact] = value
+            if fact == "name":
+                progress.name = value
+    config = _object(variables.get("config"))
     if config:
         facts |= config_facts(config)
-        known.config = json.dumps({k: v for k, v in config.items() if k != "_wandb"})
-    summary = _object(told.get("summaryMetrics"))
-    if summary:
-        facts |= scalar_facts("summary.", summary)
-        known.summary = json.dumps(summary)
-    return Batch(known.encode(), facts=facts, log_format="wandb online")
+        progress.config = json.dumps({key: value for key, value in config.items() if key != INTERNAL})
+    facts |= _take_summary(_object(variables.get("summaryMetrics")), progress)
+    return Batch(progress.encode(), facts=facts, log_format=_LOG_FORMAT)
 
 
 def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: float) -> Batch:
-    """What one post of the file stream tells."""
-    known = FileProgress.decode(cursor)
+    """What one post of the file stream holds."""
+    progress = FileProgress.decode(cursor)
     points, counts, facts = SeriesBuilder(), Counts(), dict[str, Fact]()
-    lines: list[LogLine] = []
+    log_lines: list[LogLine] = []
     files = body.get("files")
-    for name, file in files.items() if isinstance(files, dict) else ():
-        offset, content = _content(file)
-        if content is None:
+    for name, content in files.items() if isinstance(files, dict) else ():
+        file = _file_lines(content)
+        if file is None:
             counts.skipped += 1
         elif name == "wandb-history.jsonl":
-            known.missing += max(0, offset - known.history)
-            known.history = max(known.history, offset + len(content))
-            last = add_history(content, points, counts)
-            if last is not None and (known.step is None or last[0] >= known.step):
-                known.step, known.tail = last[0], last[1] if len(last[1]) < _LONGEST_TAIL else ""
+            _take_history(file, progress, points, counts)
         elif name == "wandb-events.jsonl":
-            known.events = max(known.events, offset + len(content))
-            _take_events(content, known, points, counts, now_ms)
+            progress.events = max(progress.events, file.end)
+            _add_system_metrics(file.lines, progress.step or 0, now_ms, points, counts)
         elif name == "output.log":
-            known.output = max(known.output, offset + len(content))
-            lines += _console(content, offset, now_ms)
-        elif name == "wandb-summary.json" and content:
-            summary = _object(content[-1])
-            if summary:
-                facts |= scalar_facts("summary.", summary)
-                known.summary = json.dumps(summary)
-    if known.missing:
-        facts["wandb.missing_rows"] = known.missing
-    if body.get("complete"):
-        code = body.get("exitcode")
-        facts["exit_code"] = code if isinstance(code, int) else None
-        facts["status"] = "finished" if code == 0 else "failed"
-    elif counts.matched:
-        facts["status"] = "running"
-    note = f"{known.missing} rows of history were never sent here" if known.missing else None
+            progress.output = max(progress.output, file.end)
+            log_lines += _console_lines(file, now_ms)
+        elif name == "wandb-summary.json" and file.lines:
+            facts |= _take_summary(_object(file.lines[-1]), progress)
+    facts |= _state(body, has_rows=counts.matched > 0)
+    note = None
+    if progress.missing:
+        facts["wandb.missing_rows"] = progress.missing
+        note = f"{progress.missing} rows of history were never sent here"
     return Batch(
-        known.encode(),
+        progress.encode(),
         points.build(),
         facts=facts,
-        lines=lines,
+        lines=log_lines,
         counts=counts,
-        log_format="wandb online",
+        log_format=_LOG_FORMAT,
         note=note,
     )
 
 
-def _take_events(
-    content: Sequence[str], known: FileProgress, points: SeriesBuilder, counts: Counts, now_ms: float
+def _take_history(file: FileLines, progress: FileProgress, points: SeriesBuilder, counts: Counts) -> None:
+    progress.missing += max(0, file.offset - progress.history)
+    progress.history = max(progress.history, file.end)
+    last = add_history(file.lines, points, counts)
+    if last is not None and (progress.step is None or last[0] >= progress.step):
+        progress.step, row = last
+        progress.tail = row if len(row) < _LONGEST_TAIL else ""
+
+
+def _take_summary(summary: dict[str, Any], progress: FileProgress) -> dict[str, Fact]:
+    """The facts of a summary, which is also kept for a resumed run; none of an empty one."""
+    if summary:
+        progress.summary = json.dumps(summary)
+    return scalar_facts("summary.", summary)
+
+
+def _state(body: Mapping[str, Any], *, has_rows: bool) -> dict[str, Fact]:
+    if body.get("complete"):
+        code = body.get("exitcode")
+        return {
+            "exit_code": code if isinstance(code, int) else None,
+            "status": "finished" if code == 0 else "failed",
+        }
+    return {"status": "running"} if has_rows else {}
+
+
+def _add_system_metrics(
+    lines: Sequence[str], step: int, now_ms: float, points: SeriesBuilder, counts: Counts
 ) -> None:
-    """System metrics; their iteration is the last step of history."""
-    for line in content:
+    """Lines of system metrics; `step` is the last one of history."""
+    for line in lines:
         counts.records += 1
         row = _object(line)
-        ts_ms = milliseconds(row.get(TIME)) or now_ms
+        ts_ms = milliseconds(row.get(TIMESTAMP)) or now_ms
         points.next_row()
         for key, value in row.items():
             number = number_of(value)
-            if key not in AXES and number is not None:
-                points.add(system_name(key), known.step or 0, ts_ms, number)
+            if key not in BOOKKEEPING and number is not None:
+                points.add(system_name(key), step, ts_ms, number)
 
 
-def _console(content: Sequence[str], offset: int, now_ms: float) -> list[LogLine]:
-    lines = []
-    for number, line in enumerate(content, offset):
-        found = _LINE.match(line)
+def _console_lines(file: FileLines, now_ms: float) -> list[LogLine]:
+    """Lines of the console, with the timestamp that the SDK puts in front of each stripped."""
+    log_lines = []
+    for number, line in enumerate(file.lines, file.offset):
+        prefix = _CONSOLE_PREFIX.match(line)
         ts_ms = now_ms
-        if found:
-            ts_ms = datetime.fromisoformat(found[1][:26]).replace(tzinfo=UTC).timestamp() * 1000.0
-            line = line[found.end() :]
-        lines.append(LogLine(ts_ms, line.rstrip("\n"), number))
-    return lines
+        if prefix:
+            ts_ms = datetime.fromisoformat(prefix[1][:26]).replace(tzinfo=UTC).timestamp() * 1000.0
+            line = line[prefix.end() :]
+        log_lines.append(LogLine(ts_ms, line.rstrip("\n"), number))
+    return log_lines
 
 
-def _content(file: object) -> tuple[int, list[str] | None]:
-    """The number of the first line and the lines; None for what has not this shape."""
-    if not isinstance(file, dict):
-        return 0, None
-    offset, content = file.get("offset", 0), file.get("content")
-    if not isinstance(offset, int) or not 0 <= offset < 1 << 53 or not isinstance(content, list):
-        return 0, None
-    return offset, [line for line in content if isinstance(line, str)]
+def _file_lines(content: object) -> FileLines | None:
+    """The lines of `{"offset": 0, "content": ["..."]}`; None for anything else."""
+    if not isinstance(content, dict):
+        return None
+    offset, lines = content.get("offset", 0), content.get("content")
+    if not isinstance(offset, int) or not 0 <= offset < 1 << 53 or not isinstance(lines, list):
+        return None
+    return FileLines(offset, [line for line in lines if isinstance(line, str)])
 
 
-def _object(text: object) -> dict[str, Any]:
-    """A JSON object as a text; an empty one for everything else."""
-    if not isinstance(text, str):
+def _object(data: object) -> dict[str, Any]:
+    """A JSON object from a string; an empty one for anything else."""
+    if not isinstance(data, str):
         return {}
     try:
-        value = loads(text)
+        value = loads(data)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

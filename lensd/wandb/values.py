@@ -1,7 +1,7 @@
-"""How what was given to `wandb.log` becomes metrics, wherever it comes from: files, pushes, online runs.
+"""What was logged to wandb, as metrics and facts, whether it comes from files, pushes or online runs.
 
 Names of nested values are joined with dots (`opt.lr`), as wandb itself shows them. Numbers are metrics;
-texts, truth values, lists and media are none.
+strings, booleans, lists and media are not.
 """
 
 from __future__ import annotations
@@ -12,16 +12,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lensd.hook.masking import masked
+
+# Exported again, because adapters may not import the hook.
+from lensd.hook.values import BOOKKEEPING as BOOKKEEPING
+from lensd.hook.values import INTERNAL as INTERNAL
+from lensd.hook.values import RUNTIME as RUNTIME
+from lensd.hook.values import STEP as STEP
+from lensd.hook.values import TIMESTAMP as TIMESTAMP
+from lensd.hook.values import is_private as is_private
 from lensd.model import Counts, Fact, SeriesBuilder
 
 #: The keys from the outermost to the innermost.
 Path = tuple[str, ...]
 
-#: Axis and bookkeeping of the SDK, no metrics.
-STEP, TIME, RUNTIME, INTERNAL = "_step", "_timestamp", "_runtime", "_wandb"
-AXES = frozenset({STEP, TIME, RUNTIME, INTERNAL})
-
-#: The member that tells a media object (image, histogram, table) from a plain dict.
+#: A dict with this key is a media object (image, histogram, table).
 MEDIA = "_type"
 _DEEPEST = 32
 _LONGEST_FACT = 1000
@@ -36,7 +40,7 @@ def loads(data: bytes | str) -> Any:
 
 
 def leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
-    """Everything in a value that is no dict, with its path; nothing of media objects."""
+    """The values in nested dicts, with their paths; media objects are left out."""
     if not isinstance(value, dict):
         yield path, value
     elif MEDIA not in value and len(path) < _DEEPEST:
@@ -45,7 +49,7 @@ def leaves(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
 
 
 def number_of(value: Any) -> float | None:
-    """A metric's value; None for what is none (texts, truth values, lists, nothing)."""
+    """The value of a metric; None for anything but a number. Booleans are not numbers."""
     if isinstance(value, float):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
@@ -62,28 +66,29 @@ def name_of(path: Path) -> str:
 
 def metrics_of(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """The metrics of one row of history, by name."""
-    for key, given in row.items():
-        if key in AXES:
+    for key, logged in row.items():
+        if key in BOOKKEEPING:
             continue
-        for path, value in leaves((str(key),), given):
+        for path, value in leaves((str(key),), logged):
             number = number_of(value)
             if number is not None:
                 yield name_of(path), number
 
 
 def add_history(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> tuple[int, str] | None:
-    """Put rows of history (JSON) into columns; those that tell no step or time are counted. The last row by
-    its step, and that step."""
+    """Add rows of history (JSON) to the points; rows without a step or time are counted as unparsed.
+
+    Returns the highest step, and the row at that step."""
     last: tuple[int, str] | None = None
-    for text in rows:
+    for row_json in rows:
         counts.records += 1
         try:
-            row = loads(text)
+            row = loads(row_json)
         except (ValueError, TypeError):
             row = None
         if not isinstance(row, dict):
             row = {}
-        step, ts_ms = step_of(row.get(STEP)), milliseconds(row.get(TIME))
+        step, ts_ms = step_of(row.get(STEP)), milliseconds(row.get(TIMESTAMP))
         if step is None or ts_ms is None:
             counts.unparsed += 1
             continue
@@ -93,12 +98,12 @@ def add_history(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> t
             points.add(name, step, ts_ms, value)
         counts.matched += points.points > before
         if last is None or step >= last[0]:
-            last = step, text
+            last = step, row_json
     return last
 
 
 def step_of(value: Any) -> int | None:
-    """A step as int64; None for what is none."""
+    """A step as int64; None for anything else."""
     if isinstance(value, float) and value.is_integer() and abs(value) < 1 << 62:
         return int(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62:
@@ -107,36 +112,46 @@ def step_of(value: Any) -> int | None:
 
 
 def milliseconds(value: Any) -> float | None:
-    """`_timestamp`, in seconds since the epoch, as UTC milliseconds; None where it is no time."""
+    """`_timestamp`, in seconds since the epoch, as UTC milliseconds; None for anything else."""
     seconds = number_of(value)
     return seconds * 1000.0 if seconds is not None and 0 < seconds < 1e11 else None
 
 
 def system_name(key: str) -> str:
-    """`system.cpu` and `cpu` are both `system/cpu`."""
+    """`system/cpu` for both `system.cpu` and `cpu`."""
     return "system/" + key.removeprefix("system.")
 
 
 def config_facts(config: Mapping[str, Any]) -> dict[str, Fact]:
-    """`config.NAME` for every value of a run's configuration that is no list; secrets are masked. Values may
-    be wrapped as the API of W&B has them: `{"lr": {"value": 0.1}}`."""
+    """`config.NAME` for every scalar of a run's configuration; secrets are masked.
+
+    Values may be wrapped, as in the API of W&B: `{"lr": {"value": 0.1}}`."""
     plain = {
-        str(key): each["value"] if isinstance(each, dict) and "value" in each else each
-        for key, each in config.items()
-        if not str(key).startswith("_")
+        str(key): value["value"] if isinstance(value, dict) and "value" in value else value
+        for key, value in config.items()
+        if not is_private(str(key))
     }
     return scalar_facts("config.", masked(plain))
 
 
 def scalar_facts(prefix: str, values: Mapping[str, Any]) -> dict[str, Fact]:
     """Facts for the scalars in (nested) values."""
-    found: dict[str, Fact] = {}
-    for key, given in values.items():
-        if str(key) in AXES:
+    facts: dict[str, Fact] = {}
+    for key, logged in values.items():
+        if str(key) in BOOKKEEPING:
             continue
-        for path, value in leaves((str(key),), given):
+        for path, value in leaves((str(key),), logged):
             if isinstance(value, str):
                 value = value[:_LONGEST_FACT]
             if isinstance(value, (str, int, float, bool)):
-                found[prefix + name_of(path)] = value
-    return found
+                facts[prefix + name_of(path)] = value
+    return facts
+
+
+#: What the rows of a push carry beside metrics, as the Lens API documents them.
+_PUSH_METADATA = frozenset({"step", "run_id", "source", "history", "created_at", "updated_at"})
+
+
+def is_metadata(name: str) -> bool:
+    """Whether a name of a push, or of the series stored from one, is no metric."""
+    return name in _PUSH_METADATA or is_private(name)

@@ -92,7 +92,7 @@ class Server:
                         server.headers.append(dict(self.headers))
                     server.came.notify_all()
                 if server.hold is not None:
-                    server.hold.wait(30)
+                    server.hold.wait()
                 try:
                     self.send_response(status)
                     self.send_header("Content-Length", "2")

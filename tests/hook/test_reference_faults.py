@@ -217,7 +217,9 @@ ENDINGS = {
         -signal.SIGTERM,
     ),
     "SIGINT": (
-        "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(30)",
+        # Python leaves SIGINT ignored where it was, as in the background of a shell.
+        "import os, signal, time; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        " os.kill(os.getpid(), signal.SIGINT); time.sleep(30)",
         -signal.SIGINT,
     ),
 }

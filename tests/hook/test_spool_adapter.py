@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lensd.discovery import Roots
 from lensd.hook.spool import Spool
-from lensd.hook.work import row_lines
+from lensd.hook.spool_format import Row, row_lines
 from lensd.testing import AdapterContract, Reading
 from lensd_wandb.spool import SpoolAdapter
 
@@ -18,7 +18,7 @@ def write(folder: Path, identity: dict[str, str] = IDENTITY) -> Path:
     """A spool as the hook writes it."""
     spool = Spool(str(folder), identity, 1 << 20)
     spool.append(
-        row_lines([(step, 1.8e9 + step, {"loss": 1 / (step + 1), "opt.lr": 0.1}) for step in range(50)])
+        row_lines([Row(step, 1.8e9 + step, {"loss": 1 / (step + 1), "opt.lr": 0.1}) for step in range(50)])
     )
     spool.forget()
     return Path(spool.path)

@@ -18,7 +18,7 @@ import numpy as np
 
 from lensd.model import Floats, Points, SeriesBuilder
 from lensd.tail.protobuf import BYTES, WireError
-from lensd.wandb.values import AXES, STEP, TIME, name_of
+from lensd.wandb.values import BOOKKEEPING, STEP, TIMESTAMP, name_of
 from lensd_wandb.history import STEP_FIELD, History
 from lensd_wandb.items import path_of
 
@@ -105,13 +105,13 @@ class ColumnHistory(History):
         except WireError:
             paths = []
         names = [name_of(path) for path in paths]
-        usable = len(set(names)) == len(ordered) >= _MIN_ITEMS and (STEP,) in paths and (TIME,) in paths
+        usable = len(set(names)) == len(ordered) >= _MIN_ITEMS and (STEP,) in paths and (TIMESTAMP,) in paths
         group = self._groups[keys] = _Group(
             names if usable else ["" for _ in ordered],
             itemgetter(*ordered) if usable else lambda items: tuple(items.values()),
             len(b"".join(ordered)) + len(ordered) * _ITEM_OVERHEAD,
             paths.index((STEP,)) if usable else -1,
-            paths.index((TIME,)) if usable else -1,
+            paths.index((TIMESTAMP,)) if usable else -1,
         )
         return group
 
@@ -122,7 +122,7 @@ class ColumnHistory(History):
         step = np.array(list(map(int, columns[group.step])), np.int64)
         ts_ms = _floats(columns[group.time]) * 1000.0
         rows = np.array(group.rows, np.int64)
-        metrics = [index for index, name in enumerate(group.names) if name not in AXES]
+        metrics = [index for index, name in enumerate(group.names) if name not in BOOKKEEPING]
         for index in metrics:
             self._builder.add_columns(group.names[index], Points(step, ts_ms, _floats(columns[index]), rows))
         self.matched += len(rows) if metrics else 0
