@@ -13,36 +13,35 @@ from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import Batch, Input, Restarts
 from lensd.tail import base_name
-from lensd_log import patterns, runicorn
-from lensd_log import trainer_state as documents
+from lensd_log import patterns, runicorn, trainer_state
+from lensd_log.blocks import block_reader
 from lensd_log.cursor import LogCursor
-from lensd_log.diagnosis import Observer
-from lensd_log.fast.walk import Shapes
+from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.reader import LineReader
 from lensd_log.recognition import Recognition
 
 _TEXT = (".log", ".out", ".txt")
 _STRUCTURED = (".jsonl", ".csv", ".log.json")
 _EVENTS = "events.jsonl"
-_LOOK = 1 << 20  # bytes that are looked at in one go
+_EXPLAIN_BYTES = 1 << 20  # of each read of a diagnosis
 _TRAINER_STATE = "trainer_state.json"
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
-# Text that other tools put beside a run and that no training writes its progress to.
-_NEVER = re.compile(
+# Text beside a run that is no log.
+_NO_LOG = re.compile(
     r"(?:requirements|readme|licen[cs]e|copying|changelog|cmakelists|vocab|merges|constraints|conda|pip|packages|environment)"
     r"[\w.-]*\.(?:txt|csv)\Z",
     re.IGNORECASE,
 )
-_FOREIGN = ("tfevents", ".wandb", ".db", ".sqlite")
+_OF_OTHER_ADAPTERS = ("tfevents", ".wandb", ".db", ".sqlite")
 
 
 class LogAdapter:
     """Reads text logs, JSON lines and CSV.
 
-    options: `timezone`, the zone of times that are printed without one (a name of the IANA database; UTC by
-    default). `ranks`: `lowest` (a metric that several ranks print is the lowest one's) or `every` (those of
-    the others too where they differ, as `name{rank=N}`). `patterns`: a list of what `patterns.Pattern` takes.
-    Raises ValueError for any other.
+    options: `timezone`, the IANA name of the zone of times that are printed without one (default: UTC).
+    `ranks`: `lowest` (of a metric that several ranks print, only the lowest rank's points count) or `every`
+    (those of the others too where they differ, as `name{rank=N}`). `patterns`: a list of dicts with the
+    fields of `patterns.Pattern`. Raises ValueError for any other option.
     """
 
     name = "log"
@@ -50,31 +49,32 @@ class LogAdapter:
     shared_options = ("timezone", "ranks", "patterns")
 
     def __init__(self, options: Mapping[str, object] | None = None) -> None:
-        given = dict(options or {})
-        zone = _zone(given.pop("timezone", None))
-        ranks = given.pop("ranks", "lowest")
+        rest = dict(options or {})
+        zone = _zone(rest.pop("timezone", None))
+        ranks = rest.pop("ranks", "lowest")
         if ranks not in ("lowest", "every"):
             raise ValueError(f"ranks must be 'lowest' or 'every', not {ranks!r}")
         self._every_rank = ranks == "every"
-        own = patterns.log_formats(given.pop("patterns", []))
-        if given:
-            known = "timezone, ranks, patterns"
-            raise ValueError(f"the log adapter has no option {min(given)!r}; there are: {known}")
-        self._recognition = Recognition(own, zone)
-        self._shapes = Shapes()
+        own_formats = patterns.log_formats(rest.pop("patterns", []))
+        if rest:
+            raise ValueError(
+                f"the log adapter has no option {min(rest)!r}; its options: timezone, ranks, patterns"
+            )
+        self._recognition = Recognition(own_formats, zone)
+        self._blocks = block_reader(self._recognition)
 
     def discover(self, roots: Roots) -> Iterator[Input]:
-        """One input for each stream: rotated and packed pieces belong to the file they were rotated from."""
+        """One input for each stream: segments belong to the file that they were rotated from."""
         seen: set[str] = set()
         states: dict[str, tuple[float, File]] = {}
-        for file in roots.files(_wanted):
+        for file in roots.files(_is_text):
             stream = _stream(file, roots)
             if stream is None or stream.path in seen:
                 continue
             seen.add(stream.path)
             if stream.name == _TRAINER_STATE:
-                run, age = _saved(stream)
-                states[run] = max(states.get(run, (-1.0, stream)), (age, stream), key=lambda pair: pair[0])
+                run, step = _checkpoint(stream)
+                states[run] = max(states.get(run, (-1.0, stream)), (step, stream), key=lambda pair: pair[0])
                 continue
             yield self._input(roots, stream)
         for _, stream in states.values():
@@ -96,33 +96,38 @@ class LogAdapter:
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next batch. Raises RetryAfter, InputGone, InputDead."""
         if os.path.basename(input.path) == _TRAINER_STATE:
-            return documents.read(input, cursor, budget)
+            return trainer_state.read(input, cursor, budget)
         state = LogCursor.decode(cursor)
         if os.path.basename(input.path) != _EVENTS:
             return self._reader(input, state, budget).read()
-        found = runicorn.facts(os.path.dirname(input.path))
+        facts = runicorn.facts(os.path.dirname(input.path))
         try:
             batch = self._reader(input, state, budget, binary_allowed=True).read()
         except InputGone:
-            if not found:
+            if not facts:
                 raise
             batch = Batch(cursor=b"")
-        batch.facts.update({name: value for name, value in found.items() if state.told.get(name) != value})
-        state.told.update(found)
+        batch.facts.update(
+            {name: value for name, value in facts.items() if state.reported.get(name) != value}
+        )
+        state.reported.update(facts)
         batch.cursor = state.encode()
         return batch
 
     def explain(self, input: Input, budget: Budget) -> Diagnosis:
-        """What each line of a text log says and why, as far as the budget reaches. Raises as `read` does."""
-        observer, cursor = Observer(), LogCursor()
+        """What the lines of a text log say, and why, within the budget. Raises what `read` raises."""
+        diagnosis, cursor = DiagnosisBuilder(), LogCursor()
         while True:
-            part = Budget(_LOOK, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock)
-            strict = os.path.basename(input.path) == _EVENTS
-            batch = self._reader(input, cursor, part, binary_allowed=strict, observer=observer).read()
-            observer.batch(batch)
+            part = Budget(
+                _EXPLAIN_BYTES, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock
+            )
+            is_events = os.path.basename(input.path) == _EVENTS
+            batch = self._reader(input, cursor, part, binary_allowed=is_events, diagnosis=diagnosis).read()
+            diagnosis.add_batch(batch)
             cursor = LogCursor.decode(batch.cursor)
-            if not batch.more or budget.spent(observer.found.read_bytes, observer.found.point_count):
-                return observer.finish()
+            spent = budget.spent(diagnosis.diagnosis.read_bytes, diagnosis.diagnosis.point_count)
+            if not batch.more or spent:
+                return diagnosis.finish()
 
     def _reader(
         self,
@@ -131,59 +136,59 @@ class LogAdapter:
         budget: Budget,
         *,
         binary_allowed: bool = False,
-        observer: Observer | None = None,
+        diagnosis: DiagnosisBuilder | None = None,
     ) -> LineReader:
         return LineReader(
             input,
             state,
             budget,
             self._recognition,
-            self._shapes,
+            self._blocks,
             every_rank=self._every_rank,
             binary_allowed=binary_allowed,
-            observer=observer,
+            diagnosis=diagnosis,
         )
 
     def close(self) -> None:
         """Nothing is held between reads."""
 
 
-def _wanted(name: str) -> bool:
+def _is_text(name: str) -> bool:
     base = base_name(name)
     if base in ("status.json", _TRAINER_STATE):
         return True
-    return base.endswith((*_TEXT, *_STRUCTURED)) and not _NEVER.match(base)
+    return base.endswith((*_TEXT, *_STRUCTURED)) and not _NO_LOG.match(base)
 
 
 def _stream(file: File, roots: Roots) -> File | None:
-    """The file as its stream: a rotated piece becomes the file it was rotated from, the status of a
-    Runicorn run without events becomes the events that may come. None for what is no input."""
+    """The file that a stream of lines is named after: for a segment, the file it was rotated from; for the
+    status of a Runicorn run without events, the events that may come. None for what is no input."""
     if file.name == "status.json":
         names = roots.siblings(file.folder)
         if "meta.json" not in names or _EVENTS in names:
             return None
         return replace(file, name=_EVENTS, path=os.path.join(file.folder, _EVENTS))
-    if not _wanted(file.name):  # a file that the user named
-        return None if any(part in file.name for part in _FOREIGN) else file
+    if not _is_text(file.name):  # a file that the user named
+        return None if any(part in file.name for part in _OF_OTHER_ADAPTERS) else file
     base = base_name(file.name)
     return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
 
 
-def _saved(file: File) -> tuple[str, float]:
-    """The run that a trainer state belongs to, and how new it is: each checkpoint repeats those before it,
-    and the one that lies in the run's own folder is the last."""
-    found = _CHECKPOINT.match(os.path.basename(file.folder))
-    if found is None:
+def _checkpoint(file: File) -> tuple[str, float]:
+    """The run folder of a trainer state, and its step. Each checkpoint repeats those before it; the one in
+    the run's own folder is the last."""
+    checkpoint = _CHECKPOINT.match(os.path.basename(file.folder))
+    if checkpoint is None:
         return file.folder, float("inf")
-    return os.path.dirname(file.folder), float(found[1])
+    return os.path.dirname(file.folder), float(checkpoint[1])
 
 
-def _zone(given: object) -> tzinfo | None:
-    if given is None:
+def _zone(name: object) -> tzinfo | None:
+    if name is None:
         return None
-    if not isinstance(given, str):
-        raise ValueError(f"timezone must be a name as 'Europe/Berlin', not {given!r}")
+    if not isinstance(name, str):
+        raise ValueError(f"timezone must be a name such as 'Europe/Berlin', not {name!r}")
     try:
-        return ZoneInfo(given)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"timezone {given!r} is not known; use a name as 'Europe/Berlin'") from None
+        raise ValueError(f"timezone {name!r} is not known; use a name such as 'Europe/Berlin'") from None

@@ -1,10 +1,11 @@
-"""Which time a line gets: its own, its container's, or a reckoned one.
+"""Which time a line gets: its own, its container's, or an inferred one.
 
-Owns the parts of the cursor that this takes (`State`); all of it is JSON. Never asks the system clock.
+Owns `clock` of the cursor, which is JSON. Never asks the system clock.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -17,26 +18,33 @@ from lensd_log.line.record import Record, State
 from lensd_log.line.timestamps import Timestamp, utc_ms
 
 _DAY_MS = 86_400_000.0
-_NEAR = 32  # lines
+_NEAR = 32  # lines below a printed time that belong to it
 
 
 @dataclass(slots=True)
-class Survey:
-    """What a look over the whole input tells for reckoning times: how often its clock passed midnight, and
-    what its last record says."""
+class LastRecord:
+    """The last step, duration of a step and time since the start of training that an input prints."""
 
-    midnights: int = 0
-    last_day_ms: float = 0.0
-    last_step: int | None = None
+    step: int | None = None
     step_ms: float | None = None
     elapsed_s: float | None = None
+
+
+@dataclass(slots=True)
+class Midnights:
+    """How often the clock of an input passes midnight, and the time of day of its last line."""
+
+    count: int = 0
+    last_day_ms: float = 0.0
 
 
 class Clock:
     """Turns what lines print into UTC milliseconds.
 
-    state: what is remembered from line to line, kept in the cursor. mtime_ms: when the file was last written;
-    live: the read before this one had reached the end, so that whatever is new was written just now.
+    state: what is remembered from line to line, kept in the cursor. mtime_ms: when the file was last written.
+    live: the last read had come to the end, so that whatever is new was written just now. last_record,
+    midnights: look ahead in the input; called at most when a time has to be inferred from them.
+    inferred: whether any time was.
     """
 
     def __init__(
@@ -46,8 +54,8 @@ class Clock:
         mtime_ms: float,
         now_ms: float,
         live: bool,
-        last_record: Callable[[], Survey],
-        midnights: Callable[[], Survey],
+        last_record: Callable[[], LastRecord],
+        midnights: Callable[[], Midnights],
     ) -> None:
         self._state = state
         self._zone = zone
@@ -57,8 +65,14 @@ class Clock:
         self._end = min(mtime_ms, now_ms) if now_ms > 0 else mtime_ms
         self.inferred = False
 
+    def with_state(self, state: State) -> Clock:
+        """The same clock, going on from another state."""
+        clock = copy.copy(self)
+        clock._state = state
+        return clock
+
     def stamp(self, stamp: Timestamp | None, container_ms: float | None, line: int) -> float | None:
-        """The time of a line that prints one, else its container's, else None."""
+        """The time of a line (UTC ms) that prints one, else its container's, else None."""
         if stamp is None:
             return container_ms
         if stamp.ms is not None:
@@ -73,24 +87,26 @@ class Clock:
         return ms
 
     def saw(self, ms: float, line: int) -> None:
-        """A line printed its time in full: UTC milliseconds."""
+        """Remember that a line has printed its time, `ms` in UTC."""
         self._state["own"], self._state["line"] = ms, line
 
     def is_near(self, line: int) -> bool:
-        """Is there a line just above that printed its time?"""
+        """Has a line just above printed its time?"""
         return bool(line - self._state.get("line", -_NEAR) < _NEAR)
 
     def infer_many(self, steps: Ints, step_ms: Floats) -> Floats:
-        """What `infer` gives for records one after another, none of them near a printed time. `step_ms`: what
-        each step took, NaN where that is not told."""
+        """What `infer` gives for records one after another, none of them near a printed time.
+
+        step_ms: [records] what each step took, NaN where that is not printed.
+        """
         if self._live or np.isnan(step_ms).any():
             alone = steps[:1] if self._live or np.isnan(step_ms).all() else steps
             far = 2 * _NEAR + int(self._state.get("line", 0))
-            given = [
+            inferred = [
                 self.infer(Record((), step, step_ms=None if took != took else took), far)
                 for step, took in zip(alone.tolist(), step_ms.tolist(), strict=False)
             ]
-            return np.full(len(steps), given[0]) if len(given) == 1 else np.array(given)
+            return np.full(len(steps), inferred[0]) if len(inferred) == 1 else np.array(inferred)
         self.inferred = True
         times = np.empty(len(steps))
         edges = [0, *(np.flatnonzero(np.diff(steps) < 0) + 1).tolist(), len(steps)]
@@ -109,7 +125,7 @@ class Clock:
         if record.elapsed_s is not None and not self._live:
             self.inferred = True
             return self._from_start(record.elapsed_s, near)
-        if near:  # goes with a line above that has a time
+        if near:
             return float(self._state["own"])
         if self._live:
             self._state.pop("at", None)
@@ -121,8 +137,8 @@ class Clock:
         return float(at) if at is not None else self._end
 
     def _from_start(self, elapsed_s: float, near: bool) -> float:
-        """Training began when a line just above was printed, else as long before the file was last written
-        as its last record says."""
+        """From the start of training: the time of a line just above, else the end of the file less what its
+        last record has elapsed."""
         state = self._state
         if "began" not in state and near:
             state["began"], state["anchored"] = state["own"], True
@@ -132,19 +148,19 @@ class Clock:
         return self._within(float(state["began"]) + elapsed_s * 1000)
 
     def _within(self, ms: float) -> float:
-        """Nothing was written after the file was; but printed times, which may be local, go by themselves."""
+        """No later than the end of the file, unless `ms` follows from a printed time, which may be local."""
         return ms if self._state.get("anchored") else min(ms, self._end)
 
     def _from_steps(self, step: int, step_ms: float) -> float:
-        """Forward from a printed time where there is one, else back from the last record by what steps
-        took."""
+        """Forward from a printed time where there is one, else back from the last record, by the durations of
+        steps."""
         state = self._state
         if "at" not in state or step < state["step"]:
             if state.get("own") is not None and "at" not in state:
                 state["at"], state["anchored"] = state["own"], True
             elif "at" not in state:
                 last = self._last_record()
-                ahead = max(0, (last.last_step or step) - step)
+                ahead = max(0, (last.step or step) - step)
                 state["at"] = self._end - ahead * (last.step_ms or step_ms)
         else:
             state["at"] = self._within(state["at"] + (step - state["step"]) * max(0.0, step_ms))
@@ -152,41 +168,40 @@ class Clock:
         return float(state["at"])
 
     def _with_year(self, stamp: Timestamp, container_ms: float | None) -> float | None:
-        """The year that puts the stamp closest behind what is known: the time before it, else the file's
-        own."""
-        known = container_ms or self._state.get("own")
-        near = self._end if known is None else float(known)
+        """With the year that puts it closest to the time before it, else to the end of the file."""
+        before = container_ms or self._state.get("own")
+        near = self._end if before is None else float(before)
         year = datetime.fromtimestamp(near / 1000, UTC).year
         best: float | None = None
         for candidate in (year - 1, year, year + 1):
             ms = utc_ms(candidate, stamp.month, stamp.day, stamp.day_ms, self._zone)
-            if ms is None or (known is None and ms > near + 1.5 * _DAY_MS):
+            if ms is None or (before is None and ms > near + 1.5 * _DAY_MS):
                 continue
             if best is None or abs(ms - near) < abs(best - near):
                 best = ms
         return best
 
     def _with_date(self, stamp: Timestamp, container_ms: float | None) -> float | None:
-        """The day of the time before it, or the next one when the clock has passed midnight."""
-        known = container_ms or self._state.get("own")
-        if known is None:
+        """On the day of the time before it, or the next one when the clock has passed midnight."""
+        before = container_ms or self._state.get("own")
+        if before is None:
             return self._first_day(stamp)
-        ms = self._on_day_of(float(known), stamp.day_ms)
-        if ms < known - _DAY_MS / 2:
+        ms = self._on_day_of(float(before), stamp.day_ms)
+        if ms < before - _DAY_MS / 2:
             ms += _DAY_MS
-        elif container_ms and ms > known + _DAY_MS / 2:
+        elif container_ms and ms > before + _DAY_MS / 2:
             ms -= _DAY_MS
         return ms
 
     def _first_day(self, stamp: Timestamp) -> float:
-        """Counted back from when the file was last written, by how often its clock passes midnight."""
-        last = self._midnights()
-        ms = self._on_day_of(self._end, last.last_day_ms)
+        """On the day of the file's end, less one for each time that its clock passes midnight."""
+        passed = self._midnights()
+        ms = self._on_day_of(self._end, passed.last_day_ms)
         if ms > self._end + 600_000:
             ms -= _DAY_MS
-        return ms - last.last_day_ms + stamp.day_ms - last.midnights * _DAY_MS
+        return ms - passed.last_day_ms + stamp.day_ms - passed.count * _DAY_MS
 
     def _on_day_of(self, ms: float, day_ms: float) -> float:
         at = datetime.fromtimestamp(ms / 1000, self._zone or UTC)
-        found = utc_ms(at.year, at.month, at.day, day_ms, self._zone)
-        return ms if found is None else found
+        on_day = utc_ms(at.year, at.month, at.day, day_ms, self._zone)
+        return ms if on_day is None else on_day

@@ -1,7 +1,4 @@
-"""Where reading goes on, and everything that has to be remembered for it: one JSON object.
-
-Nothing that a later line depends on lives anywhere else.
-"""
+"""Where reading goes on, and everything that later lines depend on: one JSON object."""
 
 from __future__ import annotations
 
@@ -12,19 +9,23 @@ from typing import Any
 from lensd.tail import Position
 from lensd_log.line.record import LogFormat, State
 
-_VERSION = 2
+_VERSION = 3
+#: Names of fields in the cursors of earlier versions (lensd 0.1.0 wrote version 1).
+_OLD_NAMES = {"dialect": "log_format", "told": "reported"}
+_KEPT_BY_RESTART = ("position", "mark_line", "reported", "lines", "matched", "unparsed", "ended")
 
 
 @dataclass(slots=True)
 class LogCursor:
-    """position: in the stream of lines. log_format: the one that matched last; specific: some specific one
-    has matched. states: each log format's own. clock: see `Clock`. partial: container lines whose end has
-    not come.
-    ranks: which rank a metric follows, with its last step, the distance to the one before, and its value.
-    ended: the last read had reached the end. closed: bytes of a last line without newline that was given.
-    passed: the input was taken for data, and read on from its end. mark_*: where the last line mark was made.
-    told: facts as they were told. resting: where the file ended and when (UTC ms) a read first found it there
-    with something left open.
+    """position: in the stream of lines. mark_line, mark_offset: where the last line mark was made.
+    log_format: the one that matched last. specific: a log format that is not generic has matched.
+    states: of each log format, by name. clock: see `Clock`. partial: the beginning of a line that a container
+    has cut, for each stream. ranks: by metric the rank that it follows, its last step, the distance to the
+    step before, and its value. last_step: of training. ordinal: of the last record whose step was counted.
+    lines, matched, unparsed: counts since the input began. reported: facts, as they were reported.
+    ended: the last read came to the end. closed: bytes of a last line that was given before its newline came.
+    passed: the input was taken for data, and read on from its end. resting: where the file ended and when
+    (UTC ms) a read first found it there with something left open.
     """
 
     position: Position = field(default_factory=Position)
@@ -44,7 +45,7 @@ class LogCursor:
     passed: bool = False
     mark_line: int = -1
     mark_offset: int = -1
-    told: dict[str, Any] = field(default_factory=dict)
+    reported: dict[str, Any] = field(default_factory=dict)
     resting: list[float] = field(default_factory=list)
 
     def matched_by(self, log_format: LogFormat) -> None:
@@ -52,22 +53,29 @@ class LogCursor:
         self.log_format = log_format.name
         self.specific = self.specific or not log_format.generic
 
+    def restart(self) -> None:
+        """The file was replaced or cut: what follows has nothing to do with the lines before."""
+        fresh = LogCursor()
+        for name in self.__slots__:
+            if name not in _KEPT_BY_RESTART:
+                setattr(self, name, getattr(fresh, name))
+
     def encode(self) -> bytes:
         return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes | None) -> LogCursor:
-        """A fresh cursor for None, and for one that a different version wrote."""
+        """A fresh cursor for None, and for bytes that no version up to this one wrote."""
         if not data:
             return cls()
         try:
             value = json.loads(data)
             version = value.pop("v")
-            if version == 1:  # lensd 0.1.0 had other names for two of the fields
-                value["log_format"] = value.pop("dialect")
-                value["position"]["segment"] = value["position"].pop("piece")
-            elif version != _VERSION:
+            if version not in (1, 2, _VERSION):
                 return cls()
+            value = {_OLD_NAMES.get(name, name): content for name, content in value.items()}
+            if version == 1:
+                value["position"]["segment"] = value["position"].pop("piece")
             value["position"] = Position.from_json(value["position"])
             return cls(**value)
         except (ValueError, TypeError, KeyError, AttributeError):

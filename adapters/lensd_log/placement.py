@@ -1,14 +1,12 @@
 """From what lines say to points: which step, which time, which rank, and whether they count.
 
-Works on the cursor alone, in the order of lines; lines that come as columns are placed as if they had come
-one by one.
+Works on the cursor alone, in the order of lines.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import tzinfo
 
 import numpy as np
@@ -19,75 +17,80 @@ from lensd_log.cursor import LogCursor
 from lensd_log.line.record import LogFormat, ParsedLine, Record
 from lensd_log.line.timestamps import parse_iso
 
-#: Rows that a line of a block may take: one for each record in it.
+#: The row of a point is its line's number times this, plus the ordinal of its record in the line.
 ROWS_PER_LINE = 16
+#: Metrics whose rank is remembered.
 MOST_RANKED = 4096
 
 
 class Placement:
-    """Collects the points of one read. `clock` is set anew for each piece of the input that is read.
+    """Places lines after those that `cursor` has seen, and collects their points, facts and counts.
 
-    every_rank: keep what other ranks than the lowest say where it differs, as `name{rank=N}`.
+    clock: to be set before lines are added, anew for each chunk. series: the points. targets: the
+    `target_iteration` of each record that names one. every_rank: keep what ranks other than the lowest
+    print where it differs, as `name{rank=N}`.
     """
 
     clock: Clock
 
     def __init__(self, cursor: LogCursor, batch: Batch, zone: tzinfo | None, every_rank: bool) -> None:
         self.cursor = cursor
-        self._batch = batch
-        self._zone = zone
-        self._every_rank = every_rank
+        self.batch = batch
+        self.every_rank = every_rank
         self.series = SeriesBuilder()
         self.targets: list[Points] = []
+        self._zone = zone
 
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """What is placed meanwhile has its effect on the cursor and gives no points."""
-        kept = self.series, self.targets
-        self.series, self.targets = SeriesBuilder(), []
-        try:
-            yield
-        finally:
-            self.series, self.targets = kept
+    def on_copied_cursor(self) -> Placement:
+        """One that gives its points to the same batch, but moves a copy of the cursor."""
+        trial = copy.copy(self)
+        trial.cursor = copy.deepcopy(self.cursor)
+        trial.clock = self.clock.with_state(trial.cursor.clock)
+        return trial
 
-    @contextmanager
-    def trial(self) -> Iterator[LogCursor]:
-        """What is placed meanwhile gives points and has its effect on a copy of the cursor."""
-        cursor = self.cursor
-        self.cursor = copy.deepcopy(cursor)
-        try:
-            yield self.cursor
-        finally:
-            self.cursor = cursor
+    def without_points(self) -> Placement:
+        """One that moves the same cursor, but gives its points to nobody."""
+        silent = Placement(self.cursor, Batch(cursor=b""), self._zone, self.every_rank)
+        silent.clock = self.clock
+        return silent
 
-    def all_targets(self) -> Points | None:
-        if not self.targets:
-            return None
-        row = np.concatenate([segment.row for segment in self.targets])
-        order = np.argsort(row, kind="stable")
-        columns = [
-            np.concatenate([getattr(segment, name) for segment in self.targets])[order]
-            for name in ("iteration", "ts_ms", "value")
-        ]
-        return Points(columns[0], columns[1], columns[2], row[order])
+    def finish(self, prefix: str) -> None:
+        """Hand the collected points to the batch. prefix: of every metric's name."""
+        self.batch.series = self.series.build(prefix)
+        if self.targets:
+            row = np.concatenate([points.row for points in self.targets])
+            order = np.argsort(row, kind="stable")
+            iteration, ts_ms, value = (
+                np.concatenate([getattr(points, name) for points in self.targets])[order]
+                for name in ("iteration", "ts_ms", "value")
+            )
+            self.batch.targets = Points(iteration, ts_ms, value, row[order])
 
-    def add(self, parsed_line: ParsedLine, ts_ms: float | None) -> bool:
-        """Place what one line says; true when it gave (or another rank had given) its points."""
-        gave = False
+    def add(self, parsed_line: ParsedLine) -> bool:
+        """Place the line that the cursor stands at. True when it holds values, even if those of another rank
+        count."""
+        self.series.row = max(self.series.row, self.cursor.lines * ROWS_PER_LINE)
+        ts_ms = self.clock.stamp(parsed_line.stamp, parsed_line.container_ms, self.cursor.lines)
+        matched = False
         if parsed_line.log_format is not None:
             for record in parsed_line.records or ():
-                gave = self.add_record(record, parsed_line.log_format, ts_ms, parsed_line.rank) or gave
-        return gave
+                matched = self.add_record(record, parsed_line.log_format, ts_ms, parsed_line.rank) or matched
+        return matched
 
     def add_record(
-        self, record: Record, log_format: LogFormat, ts_ms: float | None, rank: int | None
+        self,
+        record: Record,
+        log_format: LogFormat,
+        ts_ms: float | None = None,
+        rank: int | None = None,
     ) -> bool:
+        """Place one record. ts_ms: UTC ms of its line, None where that has none. False for an empty one."""
         cursor = self.cursor
         if not record.values and not record.labels:
             return False
         self.report_framework(record.framework, log_format)
         if record.step is None:
-            record.step = self._place(record)
+            record.step = self._count_step(record.evaluation)
         elif not record.evaluation:
             cursor.last_step = record.step
         values = record.values if rank is None else self._of_rank(record.values, rank, record.step)
@@ -111,20 +114,23 @@ class Placement:
         return True
 
     def report(self, name: str, value: str | int) -> None:
-        if self.cursor.told.get(name) != value:
-            self.cursor.told[name] = value
-            self._batch.facts[name] = value
+        """Report a fact, once."""
+        if self.cursor.reported.get(name) != value:
+            self.cursor.reported[name] = value
+            self.batch.facts[name] = value
 
     def report_framework(self, framework: str | None, log_format: LogFormat) -> None:
-        if framework or (log_format.framework and "framework" not in self.cursor.told):
+        """Report the framework that a record names, else, where none is reported yet, its log format's."""
+        if framework or (log_format.framework and "framework" not in self.cursor.reported):
             self.report("framework", framework or log_format.framework or "")
 
-    def _place(self, record: Record) -> int:
+    def _count_step(self, evaluation: bool) -> int:
+        """The step of a record that prints none."""
         cursor = self.cursor
-        if record.evaluation and cursor.last_step is not None:
+        if evaluation and cursor.last_step is not None:
             return cursor.last_step
         cursor.ordinal += 1
-        if not record.evaluation:
+        if not evaluation:
             cursor.last_step = cursor.ordinal
         return cursor.ordinal
 
@@ -135,30 +141,33 @@ class Placement:
         for name, value in values:
             if self.follows(name, rank, step):
                 kept.append((name, value))
-                if self._every_rank and name in self.cursor.ranks:
+                if self.every_rank and name in self.cursor.ranks:
                     self.cursor.ranks[name][3:] = [value]
-            elif self._every_rank and self._differs(name, rank, step, value):
+            elif self.every_rank and self._differs(name, rank, step, value):
                 kept.append((f"{name}{{rank={rank}}}", value))
         return kept
 
     def follows(self, name: str, rank: int, step: int) -> bool:
-        """A metric follows the lowest rank that prints it; another takes over only when that one has fallen
-        silent for two of its steps. Ranks print the same steps with slightly different values."""
+        """Does the metric follow this rank at this step?
+
+        It follows the lowest rank that prints it. Another one takes over only when that one has been silent
+        for two of its steps. Ranks print the same steps with slightly different values.
+        """
         ranks = self.cursor.ranks
-        held = ranks.get(name)
-        if held is None:
+        followed = ranks.get(name)
+        if followed is None:
             if len(ranks) < MOST_RANKED:
                 ranks[name] = [rank, step, 0]
             return True
-        last, gap = int(held[1]), int(held[2])
-        if rank > held[0] and step <= last + max(1, 2 * gap):
+        last, gap = int(followed[1]), int(followed[2])
+        if rank > followed[0] and step <= last + max(1, 2 * gap):
             return False
-        if rank < held[0] and step < last:
-            return False  # a lower rank that comes late begins where the other one has got to
+        if rank < followed[0] and step < last:
+            return False  # a lower rank that comes late begins where the other one is
         ranks[name] = [rank, step, max(0, step - last)]
         return True
 
     def _differs(self, name: str, rank: int, step: int, value: float) -> bool:
-        held = self.cursor.ranks[name]
-        same_step = held[0] != rank and held[1] == step
-        return not (same_step and len(held) > 3 and repr(float(held[3])) == repr(value))
+        followed = self.cursor.ranks[name]
+        same_step = followed[0] != rank and followed[1] == step
+        return not (same_step and len(followed) > 3 and repr(float(followed[3])) == repr(value))

@@ -87,3 +87,19 @@ def read(
         reading.add(adapter.read(given, reading.cursor, budget(now_ms, **limits)))
         if not reading.last.more:
             return reading
+
+
+def everything(reading: Reading) -> tuple[object, ...]:
+    """What must not depend on how a log was read: points, times, facts, counts."""
+    counts = [
+        sum(getattr(batch.counts, name) for batch in reading.batches)
+        for name in ("records", "matched", "unparsed", "skipped", "bytes")
+    ]
+    return (
+        reading.points,
+        reading.times,
+        sorted(reading.targets),
+        reading.facts,
+        counts,
+        reading.last.log_format,
+    )

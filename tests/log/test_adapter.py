@@ -177,6 +177,21 @@ def test_a_cursor_that_cannot_be_read_begins_anew(tmp_path: Path) -> None:
         assert read(log, Reading(cursor=bad)).points["loss"] == losses(0, 5)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_cursor_of_an_earlier_version_goes_on(version: int, tmp_path: Path) -> None:
+    log = write(tmp_path / "x.log", b"[1]\ttrain-rmse:0.5\n[2]\ttrain-rmse:0.25\n")
+    fields = json.loads(read(log).cursor or b"")
+    fields["v"] = version
+    fields["told"] = fields.pop("reported")
+    if version == 1:
+        fields["dialect"] = fields.pop("log_format")
+        fields["position"]["piece"] = fields["position"].pop("segment")
+    reading = Reading(cursor=json.dumps(fields).encode())
+    read(write(log, log.read_bytes() + b"[3]\ttrain-rmse:0.125\n"), reading)
+    assert reading.points == {"train-rmse": [(3, 0.125)]}
+    assert reading.facts == {}
+
+
 def test_an_empty_file_is_fine(tmp_path: Path) -> None:
     reading = read(write(tmp_path / "x.log", b""))
     assert (reading.points, reading.last.note, reading.last.lag_bytes) == ({}, None, 0)

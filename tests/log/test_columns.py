@@ -15,8 +15,9 @@ from lensd_log.fast.decimals import Number
 from lensd_log.fast.grid import LineBlock, Lines, starts_of_runs
 from lensd_log.fast.layout import LineLayout
 from lensd_log.fast.learning import learn
+from lensd_log.fast.probe import Probe
 from lensd_log.recognition import Recognition
-from tests.log.reading import Reading, read, write
+from tests.log.reading import everything, read, write
 from tests.log.test_golden import GOLDEN, NAMES
 
 NUMBERS = st.one_of(
@@ -51,21 +52,6 @@ def test_runs_of_digits_are_found_wherever_they_stand(lines: list[bytes]) -> Non
         first, last = block.run[index], block.run[index + 1]
         begin, end = (edge[first:last] - block.first[index] for edge in (block.begin, block.end))
         assert list(zip(begin.tolist(), end.tolist(), strict=True)) == starts_of_runs(line)
-
-
-def everything(reading: Reading) -> tuple[object, ...]:
-    counts = [
-        sum(getattr(batch.counts, name) for batch in reading.batches)
-        for name in ("records", "matched", "unparsed", "skipped", "bytes")
-    ]
-    return (
-        reading.points,
-        reading.times,
-        sorted(reading.targets),
-        reading.facts,
-        counts,
-        reading.last.log_format,
-    )
 
 
 def megatron(dice: random.Random, count: int) -> Iterator[str]:
@@ -139,7 +125,7 @@ def test_a_golden_log_many_times_over_is_read_alike_in_blocks(name: str, tmp_pat
 )
 def test_a_layout_has_the_lines_that_differ_in_digits_alone(line: bytes, free: int) -> None:
     recognition = Recognition((), None)
-    template = learn(line, recognition.look(LogCursor()), None)
+    template = learn(line, Probe(recognition, LogCursor()))
     assert template is not None
     layout = LineLayout(template, line)
     other = line.translate(bytes.maketrans(b"123456789", b"912345678"))
@@ -156,15 +142,15 @@ def test_a_layout_has_the_lines_that_differ_in_digits_alone(line: bytes, free: i
 def test_lines_that_only_look_alike_are_read_one_by_one(parts: list[str]) -> None:
     """A template never reads what its log format would not."""
     recognition = Recognition((), None)
-    look = recognition.look(LogCursor())
+    probe = Probe(recognition, LogCursor())
     line = f" iteration 20/ 1000 | consumed samples: 320 | lm loss: {''.join(parts)} |".encode()
-    template = learn(line, look, None)
+    template = learn(line, probe)
     if template is None:
         return
     block = LineBlock((line + b"\n") * 3)
     grid, members = template.grid(block, np.arange(3))
     columns = template.decode(members, grid, None)
-    parsed_line = look(line)
+    parsed_line = probe.read(line)
     assert parsed_line is not None
     if columns.values:
         assert parsed_line.records

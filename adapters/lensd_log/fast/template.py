@@ -1,6 +1,6 @@
-"""How to read lines of one shape by the thousand: which run of digits belongs to which number of the record.
+"""How to read the lines of one shape together: which run of digits belongs to which number of the record.
 
-Templates are learnt (see `learning`); this applies them.
+Templates are learnt (see `learning`); this module applies them.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from lensd_log.line.record import LogFormat, ParsedLine, Record, State
 
 @dataclass(slots=True)
 class RecordColumns:
-    """What the lines of one template say: ordinals of lines in their block, and for each its time (NaN for
-    none), step (None: not told), target, and the values of each metric."""
+    """What the lines of one template say.
+
+    lines: their indices in the block, ascending. ts_ms: UTC ms; None where none is printed. step, target:
+    None where none is printed. values: a column for each value of the template's record.
+    """
 
     template: Template
     lines: Indices
@@ -32,7 +35,7 @@ class RecordColumns:
 
     @property
     def step_ms(self) -> Floats | None:
-        """[lines] what one step took, where that is told."""
+        """[lines] how long one step took, where that is printed."""
         took = self.template.took
         return None if took is None else self.values[took[0]] * took[1]
 
@@ -52,13 +55,17 @@ class RecordColumns:
 class Template:
     """How to read lines of one shape.
 
-    sample: what one line of this shape says. gaps: [runs] bytes before each run of digits. fixed: runs that
-    must be as in the sample. numbers: by index of the value; those missing there do not vary. took: the
-    value that tells how long a step takes, and its unit in ms.
+    sample: what one line of this shape says. state: of its log format, when it was read. specific: generic
+    log formats were not asked then. gaps: [runs] bytes before each run of digits. fixed: runs whose digits
+    must be those of the sample. numbers: where values are printed, by their index; the others do not vary.
+    timing: where the line's timestamp is. epoch: a number that is the time, and its unit in ms. took: the
+    index of the value that says how long a step took, and its unit in ms.
     """
 
     shape: bytes
     sample: ParsedLine
+    state: State
+    specific: bool
     gaps: Ints
     fixed: dict[int, bytes] = field(default_factory=dict)
     numbers: dict[int, Number] = field(default_factory=dict)
@@ -77,15 +84,15 @@ class Template:
         return self.sample.log_format
 
     def holds(self, states: Mapping[str, State], specific: bool) -> bool:
-        """Is what was learnt still so, with log formats in these states?"""
+        """Is it still right, with log formats in these states? specific: generic ones are not asked now."""
         if self.log_format is None:
-            return specific or not self.sample.specific
+            return specific or not self.specific
         if self.log_format.generic and specific:
             return False
-        return states.get(self.log_format.name, {}) == self.sample.state
+        return states.get(self.log_format.name, {}) == self.state
 
     def grid(self, block: LineBlock, lines: Indices) -> tuple[Grid, Indices]:
-        """The runs of those of these lines that fit, and which they are. All have the template's shape."""
+        """Which of these lines, all of the template's shape, fit, with the places of their runs."""
         runs = len(self.gaps)
         lines = lines[block.run[lines + 1] - block.run[lines] == runs]
         grid = block.grid(lines, runs)
@@ -93,7 +100,7 @@ class Template:
         return (grid, lines) if good.all() else (grid.keep(good), lines[good])
 
     def decode(self, lines: Indices, grid: Grid, zone: tzinfo | None) -> RecordColumns:
-        """The columns of lines that fit, but for those that name a date that does not exist."""
+        """The columns of lines that fit. Leaves out those with a date that does not exist."""
         ts_ms = self._times(grid, zone)
         if ts_ms is not None and np.isnan(ts_ms).any():
             real = ~np.isnan(ts_ms)
@@ -124,7 +131,7 @@ class Template:
         if self.record is None and self.timing is None:
             return good
         width = grid.width
-        # No framework prints longer ones; a bound in a log format's regular expression may be not far above.
+        # No framework prints longer numbers, and a log format's expression may have its bound just above.
         if width.max(initial=0) > 18:
             most = np.full(width.shape[1], 18)
             most[[run for number in self.numbers.values() for run in number.runs]] = 30

@@ -1,4 +1,4 @@
-"""Blocks of lines through templates, and what no template fits one by one, in the order of lines.
+"""Reads blocks of lines through templates, and what fits none one by one, in the order of lines.
 
 Templates are a cache: dropping them costs time and changes nothing.
 """
@@ -9,21 +9,23 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
-from lensd_log.cursor import LogCursor
+from lensd.tail import LINE_LIMIT
+from lensd_log.blocks import BlockResult
 from lensd_log.fast.grid import DIGITS, Grid, Indices, LineBlock, Lines
 from lensd_log.fast.layout import FEWEST, LineLayouts
 from lensd_log.fast.learning import learn
 from lensd_log.fast.place import ColumnPlacement
+from lensd_log.fast.probe import Probe
 from lensd_log.fast.template import RecordColumns, Template
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
 
-_REMEMBERED = 4096
+_MOST_SHAPES = 4096
 _LEARN_AFTER = 4  # lines of one shape
 _MOST_DOUBLED = 7  # times that this doubles
 _FEWEST = 32  # lines that are worth reading as columns
-_CHECK_EVERY = 256  # lines read one by one between looks at the clock
-_MOST_ASSIGNED = 16  # times that one block is looked at anew
+_CHECK_EVERY = 256  # lines read one by one between two checks of the budget
+_MOST_ASSIGNED = 16  # times that templates are assigned to the lines of one block
 _TRIED = 128  # lines read one by one, after which columns must have taken as many
 _MOST_SETTLED = 4  # layouts of a template that are learnt from one block
 _ALONE = -1
@@ -32,8 +34,12 @@ _MIX = np.random.default_rng(1).integers(1, 1 << 31, 160)
 
 
 class Shapes:
-    """What was learnt of the shapes that were met, and how often others were. templates: None for a shape
-    whose lines have to be read one by one. learnt: how often one was, for log formats' states move on."""
+    """What was learnt of the shapes of lines.
+
+    templates: by shape; None for a shape whose lines have to be read one by one. layouts: of the templates.
+    met: how often a shape was met by a line that was read alone. learnt: how often one was learnt, as it is
+    again when the state of its log format has changed.
+    """
 
     def __init__(self) -> None:
         self.templates: dict[bytes, Template | None] = {}
@@ -43,49 +49,61 @@ class Shapes:
 
     def forget_some(self) -> None:
         """Keep memory bounded: a log of ever new shapes starts over."""
-        if len(self.templates) > _REMEMBERED:
+        if len(self.templates) > _MOST_SHAPES:
             self.templates, self.layouts = {}, LineLayouts()
-        if len(self.met) > _REMEMBERED:
+        if len(self.met) > _MOST_SHAPES:
             self.met, self.learnt = {}, {}
+
+
+class TemplateReader:
+    """The `BlockReader` of the fast path. Keeps the shapes that it has learnt."""
+
+    def __init__(self, recognition: Recognition) -> None:
+        self._recognition = recognition
+        self._shapes = Shapes()
+
+    def read(
+        self, body: bytes, placement: Placement, *, strict: bool, spent: Callable[[], bool]
+    ) -> BlockResult | None:
+        """See `BlockReader`. None where a line of the block is too long."""
+        lines = Lines(body)
+        if int((lines.last - lines.first).max()) > LINE_LIMIT:
+            return None
+        walk = Walk(lines, self._shapes, self._recognition, placement, strict)
+        taken = walk.take(spent)
+        return BlockResult(lines.first, taken, walk.matched, walk.unparsed)
 
 
 class Walk:
     """One walk over the lines of a block, which moves the cursor and collects points."""
 
     def __init__(
-        self,
-        lines: Lines,
-        shapes: Shapes,
-        recognition: Recognition,
-        placement: Placement,
-        cursor: LogCursor,
-        strict: bool,
-        first_row: int,
+        self, lines: Lines, shapes: Shapes, recognition: Recognition, placement: Placement, strict: bool
     ) -> None:
         self._lines = lines
         self._shapes = shapes
         self._recognition = recognition
         self._placement = placement
-        self._columns_placement = ColumnPlacement(placement)
-        self._cursor = cursor
+        self._column_placement = ColumnPlacement(placement)
+        self._cursor = placement.cursor
         self._strict = strict
-        self._row = first_row
-        self._line = cursor.lines + 1
-        self._owner = np.empty(0, np.int64)  # of each line: which of the columns, or _ALONE
+        self._line = self._cursor.lines + 1
+        self._row = max(placement.series.row + ROWS_PER_LINE, self._line * ROWS_PER_LINE)
+        self._owner = np.empty(0, np.int64)  # of each line: the index of its columns, or _ALONE
         self._columns: list[RecordColumns] = []
-        self._stamps: list[tuple[int, float]] = []  # of lines read alone that say nothing else: line, UTC ms
+        self._timestamps: list[tuple[int, float]] = []  # line, UTC ms: of lines read alone that say no more
         self._done = 0  # lines that are placed
         self._latest = -1
         self.matched = 0
         self.unparsed = 0
 
     def take(self, spent: Callable[[], bool]) -> int:
-        """Take lines until all are, or the budget is spent; how many were taken."""
+        """Take all lines, or as many as the budget allows. Returns how many were taken."""
         total, at, alone, begun = len(self._lines), 0, 0, 0
         self._shapes.forget_some()
         self._assign(0)
         while at < total:
-            if not self._cursor.partial:  # what a container has begun goes on in the very next line
+            if not self._cursor.partial:  # a line that a container has cut goes on in the very next one
                 ahead = np.flatnonzero(self._owner[at:] < 0)
                 if not len(ahead):
                     break
@@ -107,6 +125,7 @@ class Walk:
                 self._assign(at)
         self._flush(total)
         self._cursor.lines = self._line - 1 + total
+        self._placement.series.row = self._row + len(self._lines) * ROWS_PER_LINE
         return total
 
     def _assign(self, start: int) -> None:
@@ -119,7 +138,7 @@ class Walk:
         usable = {
             id(template)
             for template in self._shapes.templates.values()
-            if template is not None and template.holds(self._cursor.states, self._cursor.specific)
+            if template is not None and self._is_usable(template)
         }
         for columns in self._shapes.layouts.read(self._lines, start, usable, self._recognition.zone):
             self._own(columns)
@@ -142,8 +161,10 @@ class Walk:
         self._columns.append(columns)
 
     def _members(self, shapes: Sequence[bytes]) -> Iterator[tuple[Template, Indices]]:
-        """The templates of these shapes, and which of them each has. Most lines are mostly of one shape:
-        looking up only the others is half the work."""
+        """The templates of these shapes, and the indices of the shapes that each of them has.
+
+        Most lines are often of one shape: looking up only the others is half the work.
+        """
         get, first = self._shapes.templates.get, shapes[0]
         if shapes.count(first) == len(shapes):
             members: dict[bytes, list[int]] = {first: list(range(len(shapes)))}
@@ -160,7 +181,7 @@ class Walk:
                 yield template, np.array(indices)
 
     def _settle(self, template: Template, block: LineBlock, members: Indices, grid: Grid) -> None:
-        """Remember the layouts that most of these lines have."""
+        """Learn the layouts that most of these lines have."""
         key = grid.width @ _MIX[: grid.width.shape[1]]
         _, sample, counts = np.unique(key, return_index=True, return_counts=True)
         for place in np.argsort(-counts)[:_MOST_SETTLED].tolist():
@@ -168,7 +189,7 @@ class Walk:
                 self._shapes.layouts.add(template, block.line(int(members[sample[place]])))
 
     def _read_alone(self, at: int) -> bool:
-        """Read one line as if there were no templates; whether those in use have to be looked at again."""
+        """Read one line as if there were no templates. True when templates have to be assigned anew."""
         cursor, line = self._cursor, self._lines.line(at)
         shape = line.translate(None, DIGITS)
         if not cursor.specific or cursor.partial:
@@ -180,23 +201,22 @@ class Walk:
         parsed_line = self._recognition.read(line, True, cursor, shape, strict=self._strict)
         if parsed_line is None:
             return False
-        full = parsed_line.stamp is not None and parsed_line.stamp.ms is not None
-        if parsed_line.records or (parsed_line.stamp is not None and not full):
+        stamp = parsed_line.stamp
+        if parsed_line.records or (stamp is not None and stamp.ms is None):
             self._flush(at)
-            ts_ms = self._placement.clock.stamp(parsed_line.stamp, parsed_line.container_ms, cursor.lines)
             self._placement.series.row = self._row + at * ROWS_PER_LINE
-            if self._placement.add(parsed_line, ts_ms):
+            if self._placement.add(parsed_line):
                 self.matched += 1
             else:
                 self.unparsed += parsed_line.unparsed
         else:
             self.unparsed += parsed_line.unparsed
-            if full and parsed_line.stamp is not None and parsed_line.stamp.ms is not None:
-                self._stamps.append((at, parsed_line.stamp.ms))
+            if stamp is not None and stamp.ms is not None:
+                self._timestamps.append((at, stamp.ms))
         return self._learn(at, line, shape) or self._outdated()
 
     def _catch_up(self, at: int) -> None:
-        """The log format that matched last, in a line above that is not placed yet."""
+        """Note the log format that matched last in a line above that is not placed yet."""
         for columns in self._columns:
             before = int(columns.lines.searchsorted(at)) - 1
             log_format = columns.template.log_format
@@ -208,44 +228,46 @@ class Walk:
                 self._cursor.log_format = log_format.name
 
     def _learn(self, at: int, line: bytes, shape: bytes) -> bool:
-        """Learn the template of a shape that was met several times; whether that helps with this block."""
+        """Learn the template of a shape that was met several times. True when that helps with this block."""
         shapes, cursor = self._shapes, self._cursor
-        known = shapes.templates.get(shape, _UNKNOWN)
-        if known is None:
+        template = shapes.templates.get(shape, _UNKNOWN)
+        if template is None:
             return False
         shapes.met[shape] = shapes.met.get(shape, 0) + 1
         learnt = shapes.learnt.get(shape, 0)
-        # Where log formats change their minds all the time, learning would cost more than it saves.
+        # Where states of log formats change all the time, learning would cost more than it saves.
         if shapes.met[shape] % (_LEARN_AFTER << min(learnt, _MOST_DOUBLED)):
             return False
-        if isinstance(known, Template) and known.holds(cursor.states, cursor.specific):
+        if isinstance(template, Template) and template.holds(cursor.states, cursor.specific):
             return False
         shapes.learnt[shape] = learnt + 1
-        template = learn(line, self._recognition.look(cursor, self._strict), self._recognition.zone)
+        template = learn(line, Probe(self._recognition, cursor, self._strict))
         shapes.templates[shape] = template
         return template is not None and len(self._lines) - at > _FEWEST
 
     def _outdated(self) -> bool:
-        states, specific = self._cursor.states, self._cursor.specific
-        return any(not columns.template.holds(states, specific) for columns in self._columns)
+        return not all(self._is_usable(columns.template) for columns in self._columns)
+
+    def _is_usable(self, template: Template) -> bool:
+        return template.holds(self._cursor.states, self._cursor.specific)
 
     def _flush(self, end: int) -> None:
         """Place the lines before `end` that are not placed yet."""
-        found = []
+        parts = []
         for owner, columns in enumerate(self._columns):
             first, last = (int(place) for place in columns.lines.searchsorted((self._done, end)))
             if first == last:
                 continue
             part = columns if last - first == len(columns.lines) else columns.part(slice(first, last))
-            mine = self._owner[part.lines] == owner
-            if not mine.all():
-                part = part.part(np.flatnonzero(mine))
-            found.append(part)
+            owned = self._owner[part.lines] == owner
+            if not owned.all():
+                part = part.part(np.flatnonzero(owned))
+            parts.append(part)
             if part.template.record is not None:
                 self.matched += len(part.lines)
             elif part.template.sample.unparsed:
                 self.unparsed += len(part.lines)
-        if found or self._stamps:
-            self._columns_placement.add(found, self._stamps, self._row, self._line)
-        self._stamps = []
+        if parts or self._timestamps:
+            self._column_placement.add(parts, self._timestamps, self._row, self._line)
+        self._timestamps = []
         self._done = end

@@ -1,7 +1,6 @@
 """What stands before a framework's own text in a line: ranks, times, logging prefixes.
 
-Peeled in a loop and in any order. What they say (time, rank) is kept; nothing else is. Containers are in
-`containers`.
+They may come in any order. The time and the rank that they print are kept. Containers are in `containers`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _RANK = re.compile(
 )
 # srun -l `12: text`. A tab or a fraction behind the colon is some framework's own counter.
 _SRUN = re.compile(r" {0,4}(\d{1,5}): (?![ \t]*[-+]?(?:\d*\.\d|nan\b|inf\b))")
-# Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
+# Tasks: Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
 _TASK = re.compile(r"\([\w.]{1,60} pid=\d+(?:, ip=[\d.]{7,15})?\) ?|[A-Za-z]\w{0,30}\.[\w-]{1,40}/\d{1,5} ")
 _TOKEN = re.compile(
     rf"(?:{_LEVEL.partition('|debug')[0]})(?::[\w.]{{1,60}}:|:|\]|\b)"  # INFO, INFO:root:; no `error: 1`
@@ -51,47 +50,52 @@ _NAME = re.compile(
     r"|[\w.-]{1,64} [\w./@-]{1,64}\[\d{1,8}\]: "  # syslog, journald: node1 python3[4242]:
     r"|[A-Za-z_][\w.]{0,79}\]: ?"  # detectron2: [11/18 18:14:12 d2.utils.events]:
 )
-_MOST = 40  # prefixes of a line
+_MOST = 40  # prefixes of one line
 _SEPARATOR = re.compile(r"(?:[-|:>]{1,2}(?=\s)|>>|\s)+")
 
 
 def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
-    """Take the prefixes off a line."""
+    """Strip the prefixes off a line, in any order. `zone` is that of printed times; None means UTC."""
     result = StrippedLine(text)
-    at, seen, labelled = 0, False, False
-    for _ in range(_MOST):
-        blank = _SEPARATOR.match(text, at) if seen else None
-        if blank:
-            at = blank.end()
-        elif not seen:
-            while text[at : at + 1] == " ":
-                at += 1
-        if found := timestamp_at(text, at, zone):
-            # The first one counts; that of syslog has no year.
-            if result.stamp is None or (result.stamp.ms is None and found[0].ms is not None):
-                result.stamp = found[0]
-            at, seen = found[1], True
-            continue
-        if rank := _RANK.match(text, at) or (not labelled and _SRUN.match(text, at)) or None:
-            labelled = labelled or rank.re is _SRUN
+    at = len(text) - len(text.lstrip(" "))  # where the rest begins
+    separator: re.Match[str] | None = None  # what ends the prefix before it
+    srun_seen = False
+    for stripped in range(_MOST):
+        if stripped:
+            separator = _SEPARATOR.match(text, at)
+            at = separator.end() if separator else at
+        if timestamp := timestamp_at(text, at, zone):
+            stamp, at = timestamp
+            # The first one counts, unless it is that of syslog, which has no year.
+            if result.stamp is None or (result.stamp.ms is None and stamp.ms is not None):
+                result.stamp = stamp
+        elif rank := _RANK.match(text, at) or (None if srun_seen else _SRUN.match(text, at)):
+            srun_seen = srun_seen or rank.re is _SRUN
             if result.rank is None:
-                result.rank = int(rank[1] or rank[2]) if rank.re is _RANK else int(rank[1])
-            at, seen = rank.end(), True
-            continue
-        token = _TOKEN.match(text, at) or _TASK.match(text, at) or (_NAME.match(text, at) if seen else None)
-        if (
-            token
-            and token[0].endswith("| ")
-            and text.count("|", token.end()) == 1
-            and text.rstrip()[-1:] == "|"
-        ):
-            token = None  # a table's row, whose name fills its cell
-        if token is None:
-            if blank and "|" in blank[0] and text.count("|", at) == 2 and text.rstrip()[-1:] == "|":
-                at = text.index("|", blank.start())  # it opens the row of a table
+                result.rank = int(rank[1] or rank[2])
+            at = rank.end()
+        elif label := _label_at(text, at, behind_prefix=stripped > 0):
+            at = label.end()
+        else:
+            if separator and "|" in separator[0] and _has_bars(text, at, 2):
+                at = text.index("|", separator.start())  # it opens the row of a table
             break
-        at, seen = token.end(), True
     rest = text[at:].lstrip()
     before = text[: len(text) - len(rest)]
     result.text, result.indent = rest.rstrip(), len(before) - len(before.rstrip(" "))
     return result
+
+
+def _label_at(text: str, at: int, behind_prefix: bool) -> re.Match[str] | None:
+    """A level, a task, a logger's name or a place in the source."""
+    label = _TOKEN.match(text, at) or _TASK.match(text, at)
+    if label is None and behind_prefix:
+        label = _NAME.match(text, at)
+    if label and label[0].endswith("| ") and _has_bars(text, label.end(), 1):
+        return None  # the row of a table, whose name fills its cell
+    return label
+
+
+def _has_bars(text: str, at: int, count: int) -> bool:
+    """Is the rest of a line the row of a table, with so many bars, one of them at its end?"""
+    return text.count("|", at) == count and text.rstrip().endswith("|")

@@ -1,11 +1,10 @@
-"""What a log format is given and what it gives back. Nothing here reads files or keeps anything between
-lines."""
+"""What log formats take and return: entries, records, and the table entry of a log format itself."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from lensd_log.line.timestamps import Timestamp
@@ -16,11 +15,11 @@ State = dict[str, Any]
 
 @dataclass(slots=True)
 class Entry:
-    """One line with its wrappers (container, rank, colours, logging prefix) taken off.
+    """One line, stripped of its container, rank, colours and logging prefix.
 
-    text: the final state of the line. states: every state a redrawn line went through, oldest first; just the
-    text where it was not redrawn. complete: false for what was cut off in the middle.
-    indent: blanks before the text, those that a prefix ends with included.
+    text: the final state of the line. states: every state that a redrawn line went through, oldest first;
+    just the text where it was not redrawn. complete: false for a line that was cut off in the middle.
+    indent: blanks before the text, including those that end a prefix.
     """
 
     text: str
@@ -33,13 +32,13 @@ class Entry:
 class Record:
     """What one line says at one step.
 
-    values: names as printed, numbers as printed. step: None where the line does not tell it; then an
-    `evaluation` takes the last training step before it, anything else its ordinal in the file.
-    ts_ms: UTC ms where the record itself carries an absolute time; printed_time: a time as text, which the
-    reader reads in the configured zone. step_ms: what one step took; elapsed_s: seconds
-    since training began; both help to reckon the time of a line that has none. target: the last iteration
-    to come. labels: text columns. framework: what printed it, where the line tells more than the log format's
-    name. units: of the values that were printed with one, by name.
+    values: names and numbers as printed. step: None where none is printed; then an `evaluation` takes the
+    last training step before it, and any other record its ordinal in the file. ts_ms: UTC ms where the record
+    has an absolute time. printed_time: a time as a string, to be read in the configured zone. step_ms: how
+    long one step took. elapsed_s: seconds since training began. The times of lines that print none are
+    inferred from these two. target: the last step of the run. labels: names and strings. framework: what
+    printed the line, where that is more specific than the log format's. units: by name, of values printed
+    with one.
     """
 
     values: Sequence[tuple[str, float]]
@@ -55,11 +54,11 @@ class Record:
     units: Mapping[str, str] | None = None
 
 
-#: Records of a line; empty for a line that the log format knows and that gives nothing (a header, a bar);
-#: None for a line that is not the log format's.
+#: The records of a line. Empty for a line that matches and holds none (a header, a bar). None for a line that
+#: does not match.
 Parsed = Sequence[Record] | None
 
-#: A line that is the log format's and ought to have given a point, but cannot: counted as unparsed.
+#: For a line that matches and should hold a point, but cannot be read. It counts as unparsed.
 UNREADABLE: Parsed = (Record(()),)
 
 
@@ -67,12 +66,12 @@ UNREADABLE: Parsed = (Record(()),)
 class LogFormat:
     """One way of printing metrics.
 
-    needles: a line that contains none of these is never given to `parse` (none: every line is).
-    framework: the fact told when it first gives points. generic: only asked while no other log format has
-    matched in the file. peek: may look at a line whose newline has not come, to complete what is open.
-    rest: gives what is open as it is, and closes it, where nothing more comes.
-    columns: lines whose text matches this may be read by the thousand (see `template`): digits decide nothing
-    in them but numbers, they leave the log format's state as it is, and what they give is one record or none.
+    parse: the records of a line; may change the state. needles: `parse` only gets lines that contain one of
+    these; without needles it gets all. framework: reported as a fact when the log format first matches.
+    generic: only asked while no specific log format has matched in the file. peek: completes open records
+    from a line whose newline has not come. rest: returns open records as they are and closes them, when
+    nothing more comes. columns: lines whose text matches this may be read together (see `fast`): digits
+    decide nothing in them but numbers, they do not change the state, and they hold one record or none.
     """
 
     name: str
@@ -85,13 +84,17 @@ class LogFormat:
     columns: re.Pattern[str] | None = None
 
 
-#: For log formats all of whose lines are so.
+#: `columns` of log formats all of whose lines may be read together.
 EVERY_LINE = re.compile("")
 
 
 @dataclass(slots=True)
 class ParsedLine:
-    """What one line says, before it is placed in steps and time."""
+    """What one line says, before it gets a step and a time.
+
+    log_format: None where none matched. stamp, container_ms, rank: what its prefixes and its container print.
+    unparsed: the line looks like metrics, and no record could be read from it. blank: nothing but prefixes.
+    """
 
     log_format: LogFormat | None = None
     records: tuple[Record, ...] | None = None
@@ -100,10 +103,6 @@ class ParsedLine:
     rank: int | None = None
     unparsed: bool = False
     blank: bool = False
-    columns: bool = False  #: every log format that was asked says that digits decide nothing here but numbers
-    state: State = field(default_factory=dict)  #: of the log format, in which it was read
-    steady: bool = True  #: no log format's state was changed
-    specific: bool = False  #: generic log formats were not asked
 
     @property
     def time(self) -> float | None:
@@ -111,7 +110,3 @@ class ParsedLine:
         if self.stamp is not None:
             return self.stamp.ms
         return self.container_ms
-
-
-#: Reads one line as the reader would, and changes nothing.
-Look = Callable[[bytes], ParsedLine | None]

@@ -1,0 +1,30 @@
+"""A line as log formats get it: as text, in the states that it was redrawn through, without its prefixes."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from lensd.tail import redraws, strip_ansi
+from lensd_log.line.prefixes import StrippedLine, strip_prefixes
+from lensd_log.line.record import Entry
+
+
+def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, StrippedLine]:
+    """The entry of a line that is out of its container, and what its prefixes said."""
+    if b"\0" in text:
+        text = text.replace(b"\0", b"")
+    if b"\x1b" in text:
+        text = strip_ansi(text)
+    if b"\r" in text or b"\x08" in text:
+        return _redrawn([state.decode("utf-8", "replace") for state in redraws(text)], complete, zone)
+    stripped = strip_prefixes(text.decode("utf-8", "replace"), zone)
+    return Entry(stripped.text, (stripped.text,), complete, stripped.indent), stripped
+
+
+def _redrawn(states: list[str], complete: bool, zone: tzinfo | None) -> tuple[Entry, StrippedLine]:
+    stripped = strip_prefixes(states[-1], zone) if states else StrippedLine("")
+    if len(states) > 1:  # only the first state has the prefixes of the line
+        first = strip_prefixes(states[0], zone)
+        states[0] = first.text
+        stripped.rank = first.rank if stripped.rank is None else stripped.rank
+    return Entry(stripped.text, states, complete, stripped.indent), stripped
