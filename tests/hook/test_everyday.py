@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from lensd.hook.interception import _identity
 from lensd.hook.masking import is_secret_name, masked
-from lensd.hook.settings import HookSettings
+from lensd.hook.settings import HookSettings, reports
 from tests.conftest import needs_shared
 from tests.hook.conftest import Server, Training
 
@@ -93,20 +95,43 @@ def test_the_detection_has_the_keys_of_the_reference(training: Training, server:
     assert missing(shape(theirs), shape(body)) == []
 
 
-def test_a_workload_without_a_name_is_the_pod_else_the_run(training: Training, server: Server) -> None:
-    training.run(TINY, WORKLOAD_UID="", POD_NAME="pod-7")
-    training.run(TINY, WORKLOAD_UID="")
-    training.run(TINY, LENSD_WORKLOAD="ours")
-    assert [body["workload_uid"] for body in server.bodies("metrics")] == ["pod-7", "abc", "ours"]
+@pytest.mark.parametrize(
+    ("variables", "workload"),
+    [
+        ({"POD_NAME": "pod-7"}, "pod-7"),
+        ({}, "abc"),
+        ({"WORKLOAD_UID": "my-workload", "POD_NAME": "pod-7"}, "my-workload"),
+        ({"WORKLOAD_UID": "my-workload", "LENSD_WORKLOAD": "ours"}, "ours"),
+    ],
+)
+def test_a_workload_without_a_name_is_the_pod_else_the_run(
+    variables: dict[str, str], workload: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("WORKLOAD_UID", "POD_NAME", "LENSD_WORKLOAD"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert _identity(SimpleNamespace(id="abc"), HookSettings.read())["workload_uid"] == workload
 
 
-@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK"])
-def test_only_the_first_rank_reports(variable: str, training: Training, server: Server) -> None:
-    training.run(TINY, **{variable: "3"})
+@pytest.mark.parametrize("variable", ["RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK"])
+def test_each_launcher_tells_which_rank_is_the_first(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "LENSD_WANDB_ALL_RANKS"):
+        monkeypatch.delenv(name, raising=False)
+    assert reports()
+    monkeypatch.setenv(variable, "0")
+    assert reports()
+    monkeypatch.setenv(variable, "3")
+    assert not reports()
+    monkeypatch.setenv("LENSD_WANDB_ALL_RANKS", "true")
+    assert reports()
+
+
+def test_only_the_first_rank_reports(training: Training, server: Server) -> None:
+    training.run(TINY, RANK="3", WORKLOAD_UID="")
     assert not server.requests
-    training.run(TINY, **{variable: "3", "LENSD_WANDB_ALL_RANKS": "true"})
-    training.run(TINY, **{variable: "0"})
-    assert len(server.bodies("metrics")) == 2
+    training.run(TINY, RANK="0", WORKLOAD_UID="")
+    assert [body["workload_uid"] for body in server.bodies("metrics")] == ["abc"]
 
 
 def test_a_run_that_wandb_ignores_is_reported(training: Training, server: Server) -> None:
