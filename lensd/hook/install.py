@@ -1,8 +1,8 @@
-"""Puts the hook into a Python environment and takes it out again, leaving nothing.
+"""Installs the hook into a Python environment and removes it without a trace.
 
-The hook is copied as the package `lensd_hook`, so that it works where lensd itself is not installed, and a
-`.pth` file loads it when that Python starts. Where lensd is installed in the same environment, the files are
-also entered into its RECORD: `pip uninstall lensd` then removes them too.
+The hook is copied as the package `lensd_hook`, so that it works where lensd is not installed, and a `.pth`
+file loads it when that Python starts. Where lensd is installed in the same environment, its RECORD lists the
+files too, so that `pip uninstall lensd` removes them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from lensd import hook
 
 PACKAGE = "lensd_hook"
 PTH = "lensd_hook.pth"
-_NOT_COPIED = ("inject", "install.py")  # they run here, not in the training environment
+_NOT_COPIED = ("inject", "install.py")  # used by lensd, not by the training environment
 
-#: What `site` executes at the start of Python. It says nothing and does nothing when the package is gone.
+#: What `site` executes when Python starts. It does nothing, silently, when the package is gone.
 LINE = 'import sys; exec("try:\\n import lensd_hook; lensd_hook.activate()\\nexcept Exception: pass")\n'
 
 _ASK = """if True:
@@ -36,7 +36,7 @@ _ASK = """if True:
 
 
 class InstallError(Exception):
-    """The hook cannot be installed or removed there; the message is one sentence."""
+    """The hook cannot be installed or removed; the message is one sentence."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,8 @@ class Environment:
     folders: tuple[Path, ...]
 
     def installed(self) -> Path | None:
-        """The folder that the hook is installed in."""
-        return next(
-            (each for each in self.folders if (each / PTH).exists() or (each / PACKAGE).exists()), None
-        )
+        """The folder that the hook is installed in, or None."""
+        return next(filter(_holds_hook, self.folders), None)
 
 
 def environment(python: str | None = None) -> Environment:
@@ -59,20 +57,19 @@ def environment(python: str | None = None) -> Environment:
     command = [python or sys.executable, "-I", "-c", _ASK]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-        told, version, folders = json.loads(done.stdout)
+        executable, version, folders = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
         raise InstallError(f"{command[0]} cannot be asked for its folders: {error}") from error
-    return Environment(told, (version[0], version[1]), tuple(Path(each) for each in folders))
+    return Environment(executable, (version[0], version[1]), tuple(map(Path, folders)))
 
 
 def install(target: Environment) -> Path:
-    """Copy the hook and write its `.pth`; replaces an older one. The folder it is in. Raises
-    InstallError."""
+    """Copy the hook and write its `.pth`, replacing an older one. Returns the folder. Raises InstallError."""
     if target.version < (3, 8):
         raise InstallError(
             f"{target.python} is Python {target.version[0]}.{target.version[1]}; 3.8 is needed"
         )
-    folder = target.installed() or next((each for each in target.folders if _writable(each)), None)
+    folder = target.installed() or next(filter(_writable, target.folders), None)
     if folder is None:
         raise InstallError(f"none of {', '.join(map(str, target.folders))} can be written to")
     try:
@@ -81,7 +78,7 @@ def install(target: Environment) -> Path:
             new = Path(scratch) / PACKAGE
             shutil.copytree(source(), new, ignore=shutil.ignore_patterns("__pycache__", *_NOT_COPIED))
             (Path(scratch) / PTH).write_text(LINE)
-            # The line first goes away, then comes back: no Python starts with half a package.
+            # The .pth is removed first and added last, so that no Python starts with half a package.
             remove(folder)
             new.rename(folder / PACKAGE)
             _compile(target, folder / PACKAGE)
@@ -93,7 +90,7 @@ def install(target: Environment) -> Path:
 
 
 def _compile(target: Environment, package: Path) -> None:
-    """Byte code makes the difference at the start of each Python, which its user may not write."""
+    """Compile to byte code now: every Python loads the hook, and its user may not be allowed to write."""
     subprocess.run(
         [target.python, "-I", "-m", "compileall", "-q", str(package)],
         capture_output=True,
@@ -103,16 +100,18 @@ def _compile(target: Environment, package: Path) -> None:
 
 
 def uninstall(target: Environment) -> list[Path]:
-    """Remove the hook from every folder of the environment. Those it was in. Raises InstallError."""
-    found: list[Path] = []
-    for folder in target.folders:
-        if (folder / PTH).exists() or (folder / PACKAGE).exists():
-            try:
-                remove(folder)
-            except OSError as error:
-                raise InstallError(f"{folder} cannot be written to: {error.strerror}") from error
-            found.append(folder)
-    return found
+    """Remove the hook from every folder of the environment. Returns those it was in. Raises InstallError."""
+    folders = [folder for folder in target.folders if _holds_hook(folder)]
+    for folder in folders:
+        try:
+            remove(folder)
+        except OSError as error:
+            raise InstallError(f"{folder} cannot be written to: {error.strerror}") from error
+    return folders
+
+
+def _holds_hook(folder: Path) -> bool:
+    return (folder / PTH).exists() or (folder / PACKAGE).exists()
 
 
 def remove(folder: Path) -> None:
@@ -121,23 +120,23 @@ def remove(folder: Path) -> None:
         shutil.rmtree(folder / PACKAGE)
     for record in _records(folder):
         lines = record.read_text().splitlines(keepends=True)
-        kept = [line for line in lines if not line.startswith((PTH + ",", PACKAGE + "/"))]
-        if kept != lines:
-            record.write_text("".join(kept))
+        others = [line for line in lines if not line.startswith((PTH + ",", PACKAGE + "/"))]
+        if others != lines:
+            record.write_text("".join(others))
 
 
 def is_current(folder: Path) -> bool:
-    """Whether what is installed there is complete and what this lensd would install."""
+    """Whether the hook there is complete and the same as this lensd would install."""
     return (folder / PTH).exists() and _digests(folder / PACKAGE) == _digests(source())
 
 
 def source() -> Path:
-    """The folder of the hook in this lensd."""
+    """The folder of the hook within this lensd."""
     return Path(hook.__file__).parent
 
 
 def files(package: Path) -> list[Path]:
-    """What an environment is given, of the hook's folder here or of a copy of it."""
+    """The files that are copied into an environment, in the hook's own folder or in a copy of it."""
     return [path for path in sorted(package.glob("*.py")) if path.name not in _NOT_COPIED]
 
 
@@ -158,11 +157,11 @@ def _enter_into_record(folder: Path) -> None:
         entries = [folder / PTH, *files(folder / PACKAGE)]
         with record.open("a") as file:
             file.writelines(
-                f"{each.relative_to(folder)},sha256={_digest(each)},{each.stat().st_size}\n"
-                for each in entries
+                f"{path.relative_to(folder)},sha256={_digest(path)},{path.stat().st_size}\n"
+                for path in entries
             )
 
 
 def _writable(folder: Path) -> bool:
-    near = next((each for each in (folder, *folder.parents) if each.exists()), Path("/"))
-    return os.access(near, os.W_OK)
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(existing, os.W_OK)

@@ -1,5 +1,5 @@
-"""Loads the hook into a Python that `lensd run` started with this folder on its PYTHONPATH, then steps aside
-for the `sitecustomize` that would have been imported without it."""
+"""Loads the hook into every Python that `lensd run` starts, which has this folder on its PYTHONPATH, then
+imports the `sitecustomize` that would have been imported without it."""
 
 import importlib
 import importlib.util
@@ -10,7 +10,7 @@ _here = os.path.dirname(os.path.abspath(__file__))
 
 
 def _load_hook() -> None:
-    if "lensd_hook" in sys.modules:  # a .pth file was first
+    if "lensd_hook" in sys.modules:  # loaded by a .pth file
         return
     folder = os.path.dirname(_here)
     spec = importlib.util.spec_from_file_location(
@@ -25,7 +25,7 @@ def _load_hook() -> None:
 
 
 def _import_next() -> None:
-    sys.path[:] = [each for each in sys.path if os.path.abspath(each) != _here]
+    sys.path[:] = [path for path in sys.path if os.path.abspath(path) != _here]
     own = sys.modules.pop("sitecustomize", None)
     try:
         importlib.import_module("sitecustomize")
