@@ -127,16 +127,16 @@ class _Read:
         while True:
             limit = 1 if window else self._limit(at - start)
             data = self._file.read(at, window or limit + BLOCK)
-            found = frames(data, at, limit, lost=lost)
-            self._counts.skipped += found.skipped
-            for record in found.records:
+            scanned = frames(data, at, limit, lost=lost)
+            self._counts.skipped += scanned.skipped
+            for record in scanned.records:
                 self._take_record(record)
-            if found.end > at:
-                at, lost, window = found.end, found.lost, 0
+            if scanned.end > at:
+                at, lost, window = scanned.end, scanned.lost, 0
                 if at >= self._size or self._budget.spent(at - start, self._point_count()):
                     return at, lost, at < self._size
             elif at + len(data) >= self._size:
-                return at, found.lost, False  # the rest is the beginning of a record
+                return at, scanned.lost, False  # the rest is the beginning of a record
             elif window > LONGEST:
                 raise InputDead(f"{self._input.name} holds a record of over {LONGEST >> 20} MiB at {at}")
             else:

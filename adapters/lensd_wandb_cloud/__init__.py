@@ -1,1 +1,1 @@
-"""Reads runs from a W&B server (the cloud, or one of one's own) over its GraphQL API."""
+"""Reads runs from a W&B server (the cloud or a self-hosted one) over its GraphQL API."""

@@ -1,4 +1,4 @@
-"""The adapter: which runs of a project are inputs, and reading one on from its last step."""
+"""The adapter for runs on a W&B server: lists those of a project, and reads each from its last step on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
 from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
 from lensd_wandb_cloud.server import DEFAULT, WandbServer
 
-_PAGE = 10_000  # steps asked for at once
-_WIDEST = 1 << 40
+_PAGE = 10_000  # steps to ask for at once
+_MAX_PAGE = 1 << 40
 _STATES = {
     "running": "running",
     "finished": "finished",
@@ -29,8 +29,11 @@ _STATES = {
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
-    """`options` of a `[[source]]` block. runs: a regular expression for ids or names of runs; all where it is
-    empty. poll_seconds: between two looks at a run that goes on, and at the list of runs."""
+    """`options` of a `[[source]]` block.
+
+    runs: a regular expression for ids or names of runs; empty for all. poll_seconds: between two requests for
+    a running run, and for the list of runs.
+    """
 
     entity: str = ""
     project: str = ""
@@ -40,8 +43,8 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class _CloudCursor(msgspec.Struct):
-    """step: where reading goes on, which is the last row's once all are read. page: how many steps are asked
-    for at once. done: the run had ended when everything was read."""
+    """step: where reading goes on: at the last row, once all rows are read. page: steps to ask for at once.
+    done: everything was read after the run had ended."""
 
     step: int | None = None
     page: int = _PAGE
@@ -49,7 +52,7 @@ class _CloudCursor(msgspec.Struct):
 
 
 class WandbCloudAdapter:
-    """Runs of one project, one input a run. Without options it finds nothing and asks nobody."""
+    """Runs of one project, one input each. Without options it finds nothing and sends no requests."""
 
     name = "wandb_cloud"
     data_source = "wandb"
@@ -64,19 +67,19 @@ class WandbCloudAdapter:
         if options and not (self._options.entity and self._options.project):
             raise ValueError("options must name an entity and a project")
         try:
-            self._wanted = re.compile(self._options.runs)
+            self._runs = re.compile(self._options.runs)
         except re.error as error:
-            raise ValueError(f"runs is no regular expression: {error}") from error
+            raise ValueError(f"runs is not a regular expression: {error}") from error
         url = self._options.base_url or os.environ.get("WANDB_BASE_URL") or DEFAULT
         self._server = WandbServer(url)
         self._clock = clock
-        self._listed: list[Input] = []
+        self._inputs: list[Input] = []
         self._next_list = -1.0
         self._problem = ""
         self._next_read: dict[str, float] = {}
 
     def discover(self, roots: Roots) -> Iterable[Input]:
-        """The runs of the project, asked for once in `poll_seconds`."""
+        """The runs of the project, requested once in `poll_seconds`."""
         options = self._options
         if not options.project:
             return []
@@ -84,55 +87,55 @@ class WandbCloudAdapter:
             self._next_list = self._clock() + options.poll_seconds
             try:
                 runs = self._server.runs(options.entity, options.project)
-                self._listed = [self._input(run) for run in runs if self._is_wanted(run)]
+                self._inputs = [self._input(run) for run in runs if self._is_chosen(run)]
                 self._problem = ""
             except ReadError as error:
                 self._problem = str(error)
         if self._problem:
             roots.problems[f"{options.entity}/{options.project}"] = self._problem
-        return list(self._listed)
+        return list(self._inputs)
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-        """The next page of history; the last row is read again, for it may have been completed since."""
-        known = msgspec.json.decode(cursor, type=_CloudCursor) if cursor else _CloudCursor()
-        if known.done or self._clock() < self._next_read.get(input.id, -1.0):
-            return Batch(cursor or b"", waits=not known.done)
+        """The next page of history. Reads the last row again, which may have got more metrics."""
+        here = msgspec.json.decode(cursor, type=_CloudCursor) if cursor else _CloudCursor()
+        if here.done or self._clock() < self._next_read.get(input.id, -1.0):
+            return Batch(cursor or b"", waits=not here.done)
         entity, project, name = input.path.removeprefix("wandb://").split("/", 2)
-        about = self._server.run(entity, project, name)
-        keys = about.get("historyKeys")
+        run = self._server.run(entity, project, name)
+        keys = run.get("historyKeys")
         last = step_of(keys.get("lastStep")) if isinstance(keys, dict) else None
-        facts, points, counts = _facts(about), SeriesBuilder(), Counts()
-        state = str(facts.get("status", "running"))
-        first = known.step or 0
+        facts, points, counts = _facts(run), SeriesBuilder(), Counts()
+        status = facts["status"]
+        first = here.step or 0
         if last is not None and first <= last:
-            end = min(first + known.page, last + 1)
+            end = min(first + here.page, last + 1)
             rows = self._server.rows(entity, project, name, first, end)
             add_history(rows, points, counts)
             counts.bytes = sum(map(len, rows))
-            # Steps may lie far apart (tokens): a page without rows is made wider.
-            known.page = _PAGE if rows else min(known.page * 16, _WIDEST)
-            known.step = end if end <= last else last
+            # Steps may be far apart (counted in tokens, say): after a page without rows comes a wider one.
+            here.page = _PAGE if rows else min(here.page * 16, _MAX_PAGE)
+            here.step = end if end <= last else last
             more = end <= last
         else:
             more = False
         if not more:
-            known.done = state != "running"
+            here.done = status != "running"
             self._next_read[input.id] = self._clock() + self._options.poll_seconds
         return Batch(
-            msgspec.json.encode(known),
+            msgspec.json.encode(here),
             points.build(input.prefix),
             facts=facts,
             counts=counts,
             more=more,
-            waits=not more and not known.done,
+            waits=not more and not here.done,
             log_format="wandb cloud",
         )
 
     def close(self) -> None:
         """No connection is kept."""
 
-    def _is_wanted(self, run: dict[str, Any]) -> bool:
-        return any(self._wanted.search(str(run.get(key) or "")) for key in ("name", "displayName"))
+    def _is_chosen(self, run: dict[str, Any]) -> bool:
+        return any(self._runs.search(str(run.get(key) or "")) for key in ("name", "displayName"))
 
     def _input(self, run: dict[str, Any]) -> Input:
         options = self._options
@@ -152,16 +155,19 @@ class WandbCloudAdapter:
         )
 
 
-def _facts(about: dict[str, Any]) -> dict[str, Fact]:
+def _facts(run: dict[str, Any]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
-    if about.get("displayName"):
-        facts["name"] = str(about["displayName"])
-    facts["status"] = _STATES.get(str(about.get("state")), "running")
-    for key, told in (("config", config_facts), ("summaryMetrics", lambda v: scalar_facts("summary.", v))):
-        try:
-            value = loads(about.get(key) or "{}")
-        except (ValueError, TypeError):
-            continue
-        if isinstance(value, dict):
-            facts |= told(value)
-    return facts
+    if run.get("displayName"):
+        facts["name"] = str(run["displayName"])
+    facts["status"] = _STATES.get(str(run.get("state")), "running")
+    facts |= config_facts(_object(run, "config"))
+    return facts | scalar_facts("summary.", _object(run, "summaryMetrics"))
+
+
+def _object(run: dict[str, Any], key: str) -> dict[str, Any]:
+    """The JSON object that a member of the run holds as a string; empty where it holds something else."""
+    try:
+        value = loads(run.get(key) or "{}")
+    except (ValueError, TypeError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
-"""Asks a W&B server for runs and rows of history.
+"""Requests runs and rows of history from a W&B server.
 
-Straight GraphQL, as `wandb.Api` of SDK 0.31 sends it. The package itself would bring a Go program that does
-the same: 20 MB to install and over 100 MB of memory. The key is taken from the environment and appears in no
+Sends the GraphQL that `wandb.Api` of SDK 0.31 sends. The SDK itself would start a Go program that does the
+same: 20 MB to install, and over 100 MB of memory. The API key comes from the environment and appears in no
 message.
 """
 
@@ -16,7 +16,7 @@ from lensd.adapter import InputDead, InputGone, RetryAfter
 
 DEFAULT = "https://api.wandb.ai"
 _TIMEOUT_S = 20.0
-_MOST_BYTES = 64 << 20
+_MAX_BYTES = 64 << 20
 
 _RUNS = """query Runs($entity: String!, $project: String!, $cursor: String, $perPage: Int!) {
   project(name: $project, entityName: $entity) { runCount
@@ -31,47 +31,47 @@ _PAGE = """query HistoryPage($entity: String!, $project: String!, $run: String!,
 
 
 class WandbServer:
-    """One server. Every method raises RetryAfter, InputGone or InputDead, with a sentence."""
+    """One server. Every method raises RetryAfter, InputGone or InputDead with a message for the user."""
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 
     def runs(self, entity: str, project: str) -> list[dict[str, Any]]:
         """All runs of a project: name, displayName, state."""
-        found: list[dict[str, Any]] = []
+        runs: list[dict[str, Any]] = []
         cursor: str | None = None
         while True:
             variables = {"entity": entity, "project": project, "cursor": cursor, "perPage": 200}
             answer = self._project(_RUNS, variables)["runs"]
-            found += [edge["node"] for edge in answer["edges"]]
+            runs += [edge["node"] for edge in answer["edges"]]
             page = answer["pageInfo"]
             if not page["hasNextPage"] or not answer["edges"]:
-                return found
+                return runs
             cursor = page["endCursor"]
 
     def run(self, entity: str, project: str, name: str) -> dict[str, Any]:
-        """What is known of a run."""
-        found = self._project(_RUN, {"entity": entity, "project": project, "name": name})["run"]
-        if not isinstance(found, dict):
+        """A run: name, displayName, state, config, summaryMetrics (both JSON), historyKeys."""
+        run = self._project(_RUN, {"entity": entity, "project": project, "name": name})["run"]
+        if not isinstance(run, dict):
             raise InputGone(f"{entity}/{project}/{name} is not at {self.url}")
-        return found
+        return run
 
     def rows(self, entity: str, project: str, run: str, first: int, end: int) -> list[str]:
-        """The rows of history from step `first` up to but not with `end`, as JSON, ascending."""
+        """The rows of history with steps from `first` to before `end`, as JSON, ascending."""
         variables = {"entity": entity, "project": project, "run": run}
         window = {"minStep": first, "maxStep": end, "pageSize": end - first}
-        found = self._project(_PAGE, variables | window)["run"]
-        return list((found or {}).get("history") or [])
+        page = self._project(_PAGE, variables | window)["run"]
+        return list((page or {}).get("history") or [])
 
     def _project(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        data = self._ask(query, variables)
+        data = self._post(query, variables)
         project = data.get("project")
         if not isinstance(project, dict):
             raise InputGone(f"{variables['entity']}/{variables['project']} is not at {self.url}")
         return project
 
-    def _ask(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        # Loaded when a server is asked for the first time: most daemons never are.
+    def _post(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        # Imported here because most daemons never send a request.
         import http.client
         import urllib.error
         import urllib.request
@@ -84,7 +84,7 @@ class WandbServer:
         request = urllib.request.Request(self.url + "/graphql", body, headers)
         try:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:
-                text = answer.read(_MOST_BYTES + 1)
+                text = answer.read(_MAX_BYTES + 1)
         except urllib.error.HTTPError as error:
             with error:
                 wait = error.headers.get("Retry-After", "")
@@ -96,17 +96,15 @@ class WandbServer:
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise RetryAfter(f"{self.url} cannot be reached: {reason}", 30.0) from None
-        if len(text) > _MOST_BYTES:
-            raise RetryAfter(f"{self.url} answers with over {_MOST_BYTES >> 20} MiB at once", 300.0)
+        if len(text) > _MAX_BYTES:
+            raise RetryAfter(f"{self.url} answers with over {_MAX_BYTES >> 20} MiB at once", 300.0)
         try:
             decoded = json.loads(text)
             data = decoded.get("data")
         except (ValueError, AttributeError, RecursionError):
-            raise RetryAfter(f"{self.url} answers with something that is no GraphQL", 60.0) from None
+            raise RetryAfter(f"{self.url} answers with something that is not GraphQL", 60.0) from None
         if not isinstance(data, dict):
-            errors = decoded.get("errors") or [{}]
-            told = (
-                str(errors[0].get("message", "no data"))[:200] if isinstance(errors[0], dict) else "no data"
-            )
-            raise RetryAfter(f"{self.url} answers: {told}", 60.0)
+            first = (decoded.get("errors") or [{}])[0]
+            message = str(first.get("message", "no data")) if isinstance(first, dict) else "no data"
+            raise RetryAfter(f"{self.url} answers: {message[:200]}", 60.0)
         return data

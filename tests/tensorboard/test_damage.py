@@ -67,7 +67,7 @@ def test_damage_at_the_end_is_waited_behind_until_a_sound_record_follows(path: P
     assert (steps(left), left.skipped) == ([4, 5], 1)
 
 
-def test_what_is_before_the_damage_is_safe_before_the_input_is_given_up(
+def test_what_is_before_the_damage_is_committed_before_the_input_is_dead(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter_module, "WINDOW", 2000)

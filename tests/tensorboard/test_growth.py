@@ -64,7 +64,7 @@ def test_the_cursor_never_moves_into_a_torn_record(path: Path) -> None:
         assert result.lag_bytes == cut - max(edge for edge in edges if edge <= cut), cut
 
 
-def test_writes_in_random_pieces_give_every_point_once(path: Path) -> None:
+def test_every_point_of_a_file_written_in_random_amounts_is_read_once(path: Path) -> None:
     expected = whole(path, DATA * 30).columns
     r = random.Random(5)
     path.write_bytes(b"")

@@ -214,7 +214,7 @@ def test_garbage_in_a_payload_is_a_wire_error(payload: bytes) -> None:
         parse(payload)
 
 
-def test_the_dialect_says_how_scalars_are_written(tmp_path: Path) -> None:
+def test_the_log_format_says_how_scalars_are_written(tmp_path: Path) -> None:
     old = read(tmp_path, event(WALL_S, 1, simple(b"x", 1.0)))
     new = read(tmp_path, event(WALL_S, 1, tensor(b"x", float_content(1.0))))
     assert old.batches[0].log_format == "event file"

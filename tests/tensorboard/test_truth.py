@@ -1,6 +1,6 @@
 """Every scalar that real frameworks recorded is read, exactly, and nothing else.
 
-The truth is what TensorBoard's EventAccumulator said of the sample runs.
+The truth is what TensorBoard's EventAccumulator reads from the sample runs.
 """
 
 from __future__ import annotations

@@ -97,14 +97,14 @@ def test_tensorboards_own_writer_with_tf2_summaries(tmp_path: Path) -> None:
 
 
 def test_hyperparameters_are_facts(tmp_path: Path) -> None:
-    told = {"lr": 0.1, "layers": 3, "optimizer": "adamw", "nesterov": True}
+    hparams = {"lr": 0.1, "layers": 3, "optimizer": "adamw", "nesterov": True}
     with SummaryWriter(str(tmp_path / "run")) as writer:
-        writer.add_hparams(told, {"hparam/accuracy": 0.5}, name="trial")
+        writer.add_hparams(hparams, {"hparam/accuracy": 0.5}, name="trial")
     facts: dict[str, object] = {}
     for each in inputs_below(tmp_path):
         for batch in read_to_end(each).batches:
             facts |= batch.facts
-    assert facts == {f"hparams.{name}": value for name, value in told.items()}
+    assert facts == {f"hparams.{name}": value for name, value in hparams.items()}
     assert ours(tmp_path)["trial/hparam/accuracy"][0][2] == 0.5
 
 

@@ -26,14 +26,14 @@ KEY = "k" * 40
 
 
 class Cloud:
-    """One project. `runs`: name to state and rows; `status`: of the next answers; `asked`: operations."""
+    """One project. `runs`: name to state and rows; `status`: of the next answers; `requests`: operations."""
 
     def __init__(self) -> None:
         self.runs: dict[str, dict[str, Any]] = {}
         self.status = 200
         self.headers: dict[str, str] = {}
         self.keys: list[str] = []
-        self.asked: list[str] = []
+        self.requests: list[str] = []
         handler = type("Handler", (_Handler,), {"cloud": self})
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
@@ -44,7 +44,7 @@ class Cloud:
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         found = re.search(r"(?:query|mutation)\s+(\w+)", query)
-        self.asked.append(found[1] if found else "")
+        self.requests.append(found[1] if found else "")
         if "viewer" in query:
             teams = {"edges": [{"node": {"name": "e"}}]}
             about = {"id": "1", "entity": "e", "username": "e", "flags": "{}", "email": "", "admin": False}
@@ -138,10 +138,10 @@ def rows(begin: int, end: int) -> list[dict[str, Any]]:
     ]
 
 
-def read_on(adapter: WandbCloudAdapter, given: Input, cursor: bytes | None = None) -> list[Batch]:
+def read_on(adapter: WandbCloudAdapter, run: Input, cursor: bytes | None = None) -> list[Batch]:
     batches: list[Batch] = []
     while not batches or batches[-1].more:
-        batches.append(adapter.read(given, cursor, Budget()))
+        batches.append(adapter.read(run, cursor, Budget()))
         cursor = batches[-1].cursor
     return batches
 
@@ -163,26 +163,26 @@ def test_a_hundred_thousand_steps_then_only_what_is_new(cloud: Cloud) -> None:
     cloud.add("r1", rows(0, 100_000))
     clock = Clock()
     adapter = adapter_of(cloud, clock)
-    (given,) = adapter.discover(Roots([]))
-    assert (given.workload, given.data_source) == ("r1", "wandb")
-    batches = read_on(adapter, given)
+    (run,) = adapter.discover(Roots([]))
+    assert (run.workload, run.data_source) == ("r1", "wandb")
+    batches = read_on(adapter, run)
     assert losses(batches) == [(step, 1 / (step + 1)) for step in range(100_000)]
     assert batches[0].facts["name"] == "the run r1"
     assert batches[0].facts["config.api_key"] != "secret"
     assert batches[-1].waits
 
     cloud.runs["r1"]["rows"] += rows(100_000, 100_010)
-    cloud.asked.clear()
-    (idle,) = read_on(adapter, given, batches[-1].cursor)
-    assert (idle.point_count, cloud.asked) == (0, []), "nobody is asked before it is time"
+    cloud.requests.clear()
+    (idle,) = read_on(adapter, run, batches[-1].cursor)
+    assert (idle.point_count, cloud.requests) == (0, []), "no request before it is time"
     clock.now = 61.0
-    again = read_on(adapter, given, batches[-1].cursor)
+    again = read_on(adapter, run, batches[-1].cursor)
     assert [step for step, _ in losses(again)] == list(range(99_999, 100_010))
-    assert cloud.asked == ["Run", "HistoryPage"]
+    assert cloud.requests == ["Run", "HistoryPage"]
 
     cloud.runs["r1"]["state"] = "finished"
     clock.now = 122.0
-    last = read_on(adapter, given, again[-1].cursor)
+    last = read_on(adapter, run, again[-1].cursor)
     assert last[-1].facts["status"] == "finished"
     assert not last[-1].waits, "a run that ended is read once more, and then never again"
 
@@ -203,17 +203,17 @@ def test_the_real_client_reads_the_same_rows_from_this_stand_in(cloud: Cloud, tm
     assert "ROWS" in done.stdout, done.stderr
     theirs = [tuple(pair) for pair in json.loads(done.stdout.split("ROWS", 1)[1])]
     adapter = adapter_of(cloud)
-    (given,) = adapter.discover(Roots([]))
-    assert losses(read_on(adapter, given)) == theirs
+    (run,) = adapter.discover(Roots([]))
+    assert losses(read_on(adapter, run)) == theirs
 
 
 def test_steps_that_lie_far_apart_take_few_requests(cloud: Cloud) -> None:
     apart = [row | {"_step": row["_step"] * 50_000_000} for row in rows(0, 20)]
     cloud.add("r1", apart, "finished")
     adapter = adapter_of(cloud)
-    (given,) = adapter.discover(Roots([]))
-    assert len(losses(read_on(adapter, given))) >= 20
-    assert len(cloud.asked) < 400
+    (run,) = adapter.discover(Roots([]))
+    assert len(losses(read_on(adapter, run))) >= 20
+    assert len(cloud.requests) < 400
 
 
 def test_runs_are_chosen_by_name(cloud: Cloud) -> None:
@@ -222,30 +222,30 @@ def test_runs_are_chosen_by_name(cloud: Cloud) -> None:
     assert [each.workload for each in adapter_of(cloud, runs="^a").discover(Roots([]))] == ["a1", "a2"]
 
 
-def test_the_list_of_runs_is_asked_for_now_and_then(cloud: Cloud) -> None:
+def test_the_list_of_runs_is_requested_now_and_then(cloud: Cloud) -> None:
     clock = Clock()
     adapter = adapter_of(cloud, clock)
     for _ in range(5):
         assert adapter.discover(Roots([])) == []
-    assert cloud.asked == ["Runs"]
+    assert cloud.requests == ["Runs"]
     cloud.add("r1", [])
     clock.now = 60.0
     assert len(list(adapter.discover(Roots([])))) == 1
 
 
 @pytest.mark.parametrize(
-    ("status", "error", "told"),
+    ("status", "error", "message"),
     [(401, InputDead, "refuses the key"), (429, RetryAfter, "answers 429"), (500, RetryAfter, "answers 500")],
 )
 def test_refusals_are_a_sentence_without_the_key(
-    cloud: Cloud, status: int, error: type[Exception], told: str
+    cloud: Cloud, status: int, error: type[Exception], message: str
 ) -> None:
     cloud.add("r1", rows(0, 1))
     adapter = adapter_of(cloud)
-    (given,) = adapter.discover(Roots([]))
+    (run,) = adapter.discover(Roots([]))
     cloud.status, cloud.headers = status, {"Retry-After": "7"}
-    with pytest.raises(error, match=told) as caught:
-        adapter.read(given, None, Budget())
+    with pytest.raises(error, match=message) as caught:
+        adapter.read(run, None, Budget())
     assert KEY not in str(caught.value)
     if isinstance(caught.value, RetryAfter):
         assert caught.value.seconds == 7.0
@@ -261,24 +261,24 @@ def test_a_server_that_is_away_is_a_problem_of_the_source(cloud: Cloud) -> None:
 def test_a_run_that_was_deleted_is_gone(cloud: Cloud) -> None:
     cloud.add("r1", rows(0, 1))
     adapter = adapter_of(cloud)
-    (given,) = adapter.discover(Roots([]))
+    (run,) = adapter.discover(Roots([]))
     cloud.runs.clear()
     with pytest.raises(InputGone):
-        adapter.read(given, None, Budget())
+        adapter.read(run, None, Budget())
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"entity": "e"}, "a project"),
-        ({"entity": "e", "project": "p", "runs": "("}, "no regular"),
+        ({"entity": "e", "project": "p", "runs": "("}, "not a regular"),
         ({"x": 1}, "x"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options: dict[str, object], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_options_that_make_no_sense_are_refused(options: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         make(load(), "wandb_cloud", Config(), options)
 
 
-def test_without_options_nobody_is_asked() -> None:
+def test_without_options_no_request_is_sent() -> None:
     assert list(WandbCloudAdapter().discover(Roots([]))) == []

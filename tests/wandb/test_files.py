@@ -65,8 +65,8 @@ def same(one: Points, other: Points) -> bool:
 
 
 def truth(name: str) -> Points:
-    told = json.loads((DATA / "truth" / f"{name}.json").read_text())["wandb"]
-    return {metric: [(step, float(value)) for step, value, *_ in rows] for metric, rows in told.items()}
+    series = json.loads((DATA / "truth" / f"{name}.json").read_text())["wandb"]
+    return {metric: [(step, float(value)) for step, value, *_ in rows] for metric, rows in series.items()}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_however_small_the_budget_the_points_are_the_same(path: Path, limits: di
     assert parts.lines == whole.lines
 
 
-def test_a_file_that_grows_by_any_pieces_gives_each_row_once(tmp_path: Path) -> None:
+def test_each_row_of_a_file_that_grows_by_any_amounts_is_read_once(tmp_path: Path) -> None:
     data, rng = (FILES / "wandb-0.22.3.wandb").read_bytes(), random.Random(1)
     path, reading, end = tmp_path / "run-x.wandb", Reading(), 0
     while end < len(data):

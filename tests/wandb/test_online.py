@@ -50,7 +50,7 @@ def daemon(serve: StartDaemon, tmp_path: Path) -> Daemon:
 
 
 def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
-    said = train(daemon, tmp_path, """
+    output = train(daemon, tmp_path, """
         import wandb
         run = wandb.init(project="p", id="r1", name="first", config={"lr": 0.1, "api_key": "secret"})
         for step in range(300):
@@ -60,7 +60,7 @@ def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
         run.summary["best"] = 0.5
         wandb.finish()
     """)  # fmt: skip
-    assert f"{daemon.base}/lensd/p/runs/r1" in said
+    assert f"{daemon.base}/lensd/p/runs/r1" in output
     assert series(daemon, "r1", "loss") == [(step, 1 / (step + 1)) for step in range(300)]
     assert len(series(daemon, "r1", "opt.lr")) == 300
     assert series(daemon, "r1", "odd") == []
@@ -72,13 +72,13 @@ def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
 
 
 def test_the_address_may_name_the_workload(daemon: Daemon, tmp_path: Path) -> None:
-    said = train(daemon, tmp_path, """
+    output = train(daemon, tmp_path, """
         import wandb
         run = wandb.init(project="p", id="r1")
         run.log({"loss": 0.5})
         wandb.finish()
     """, WANDB_BASE_URL=f"{daemon.base}/for/exp%207")  # fmt: skip
-    assert "/for/exp%207/lensd/p/runs/r1" in said
+    assert "/for/exp%207/lensd/p/runs/r1" in output
     assert series(daemon, "exp%207", "loss") == [(0, 0.5)]
 
 
@@ -95,7 +95,7 @@ def test_a_run_that_is_resumed_goes_on(daemon: Daemon, tmp_path: Path) -> None:
     assert series(daemon, "r1", "loss") == [(step, step % 100) for step in range(200)]
 
 
-def test_a_script_that_fails_is_told_as_failed(daemon: Daemon, tmp_path: Path) -> None:
+def test_a_script_that_fails_is_reported_as_failed(daemon: Daemon, tmp_path: Path) -> None:
     train(daemon, tmp_path, """
         import wandb
         run = wandb.init(project="p", id="r1")

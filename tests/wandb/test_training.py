@@ -176,7 +176,7 @@ def test_the_reference_client_is_served(serve: StartDaemon, tmp_path: Path) -> N
         )
     )
     found = series(daemon, "w", "loss")
-    assert found, "what it sends; it loses some of what it was given"
+    assert found, "some of the steps: the client loses the others"
     assert all(value == step / 2 for step, value in found)
     assert daemon.get("/v1/workloads/w/framework-detection")["framework"] == "primus"
 
