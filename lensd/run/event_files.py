@@ -1,27 +1,30 @@
 """Finds the event files that a command writes, wherever it writes them, and links them into its run folder.
 
-They are told apart from those of other runs by who has them open (`/proc`), and at the end by being new and
-claimed by nobody. The links are hard links: the same file under a second name, which grows with it and
-outlives its removal.
+A file belongs to the command if one of its processes has it open (`/proc`), or if it is new when the command
+ends and no other run has linked it. The links are hard links: a second name of the same file, which stays
+when the first is removed.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from lensd.discovery import File, Roots
 
 
 class Gatherer:
-    """Gathers files of a process and its descendants into `into`. `wanted` judges by name."""
+    """Links event files of a process's descendants into the folder `into`.
 
-    def __init__(self, root: Path, into: Path, started: float, wanted: Callable[[str], bool]) -> None:
+    root: what the daemon serves. started_s: when the command started, in seconds since the epoch.
+    """
+
+    def __init__(self, root: Path, into: Path, started_s: float) -> None:
         self.linked: list[Path] = []
-        self._root, self._into, self._started, self._wanted = root, into, started, wanted
-        self._seen: set[tuple[int, int]] = set()
+        self._root, self._into, self._started_s = root, into, started_s
+        self._seen: set[tuple[int, int]] = set()  # device and inode
         self._stop = threading.Event()
 
     def watch(self, process: int) -> threading.Thread:
@@ -37,21 +40,22 @@ class Gatherer:
 
     def look_at(self, process: int) -> None:
         """Link what the descendants of a process have open now."""
-        for each in descendants(process):
-            for path in open_files(each):
-                if self._wanted(os.path.basename(path)):
+        for descendant in descendants(process):
+            for path in open_files(descendant):
+                if _is_event_file(os.path.basename(path)):
                     self._link(path)
 
     def finish(self) -> None:
-        """Link what is new below the root and has no second name yet: files that were open too short to be
+        """Link new files below the root without a second name: those that were open too briefly to be
         seen."""
         self._stop.set()
-        for file in Roots([str(self._root)]).files(self._wanted):
+        for file in Roots([str(self._root)]).files(_is_event_file):
             try:
                 status = os.stat(file.path)
-            except OSError:  # gone in the meantime
+            except OSError:  # removed in the meantime
                 continue
-            if self._wanted(file.name) and status.st_mtime >= self._started and status.st_nlink == 1:
+            # `files` also yields a root that is a file of another name.
+            if _is_event_file(file.name) and status.st_mtime >= self._started_s and status.st_nlink == 1:
                 self._link(file.path)
 
     def _link(self, path: str) -> None:
@@ -60,16 +64,16 @@ class Gatherer:
             if (status.st_dev, status.st_ino) in self._seen or Path(path).is_relative_to(self._into):
                 return
             self._seen.add((status.st_dev, status.st_ino))
-            place = self._into.joinpath(*self._inner(path, status))
-            place.mkdir(parents=True, exist_ok=True)
-            target = place / os.path.basename(path)
+            folder = self._into.joinpath(*self._inner_folders(path, status))
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / os.path.basename(path)
             os.link(path, target)
             self.linked.append(target)
         except OSError:  # another file system: the daemon finds it under its own name
             return
 
-    def _inner(self, path: str, status: os.stat_result) -> tuple[str, ...]:
-        """The folders that would be part of its metrics' names if the daemon found it where it lies."""
+    def _inner_folders(self, path: str, status: os.stat_result) -> tuple[str, ...]:
+        """The folders that are part of the metric names when the daemon finds the file where it is."""
         if not Path(path).is_relative_to(self._root):
             return ()
         parts = Path(path).relative_to(self._root).parts
@@ -78,8 +82,12 @@ class Gatherer:
         return Roots([str(self._root)]).claim(file).inner
 
 
+def _is_event_file(name: str) -> bool:
+    return "tfevents" in name
+
+
 def descendants(process: int) -> Iterator[int]:
-    """The processes that descend from this one, and not itself."""
+    """The process ids of children, their children, and so on."""
     try:
         threads = os.listdir(f"/proc/{process}/task")
     except OSError:
@@ -87,7 +95,7 @@ def descendants(process: int) -> Iterator[int]:
     for thread in threads:
         try:
             with open(f"/proc/{process}/task/{thread}/children") as file:
-                children = [int(each) for each in file.read().split()]
+                children = [int(child) for child in file.read().split()]
         except (OSError, ValueError):
             continue
         for child in children:

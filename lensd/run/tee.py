@@ -1,9 +1,8 @@
-"""Runs a command as if nothing stood between it and the terminal, while every byte it prints also goes into
-a log.
+"""Runs a command as if it were started directly, and copies every byte it prints to a log.
 
-Its stdout and stderr are pseudo-terminals where ours are terminals, else pipes, so that it prints what it
-would print without us. Signals reach it once: those that the terminal sends go to the whole foreground
-anyway, others are passed on. This module knows nothing of lensd.
+Its stdout and stderr are pseudo-terminals where ours are terminals, else pipes, so that it prints the same as
+without us. Each signal reaches it once: the terminal sends its signals to the whole foreground group, and
+others are passed on.
 """
 
 from __future__ import annotations
@@ -22,18 +21,16 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-#: Passed on to the command. The terminal sends the first three to it by itself (and SIGWINCH concerns us
-#: only).
+#: Passed on to the command, unless the terminal sent them: then the command has received them as well.
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _WATCHED = {*FORWARDED, signal.SIGWINCH, signal.SIGCHLD}
 
-_FROM_KERNEL = 0x80  # si_code SI_KERNEL: the terminal sent it
-_LINGER = 1.0  # seconds to wait for the end of output that a grandchild keeps open
+_FROM_KERNEL = 0x80  # si_code SI_KERNEL: sent by the terminal
+_LINGER = 1.0  # seconds to wait, after the command, for children that keep its output open
 
 
 class CommandError(Exception):
-    """The command could not be started. `code` is what a shell would exit with; the message is one
-    sentence."""
+    """The command could not be started. `code`: the exit code of a shell. The message is one sentence."""
 
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
@@ -41,8 +38,9 @@ class CommandError(Exception):
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
-    """Run the command to its end. Its exit code, as a shell tells it (128 + N after signal N). Raises
-    CommandError when it cannot be started, OSError when the log cannot be written."""
+    """Run the command and return its exit code, as a shell would (128 + N if signal N ended it).
+
+    Raises CommandError if it cannot be started, OSError if the log cannot be opened."""
     with log.open("ab", buffering=0) as file:
         streams = [_Output(1, file.fileno()), _Output(2, file.fileno())]
         if streams[0].is_terminal and streams[1].is_terminal:
@@ -55,7 +53,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
                     env=dict(environment),
                     stdout=streams[0].inner,
                     stderr=streams[1].inner,
-                    # Held back here only, so that sigwaitinfo can tell where a signal came from.
+                    # Signals are blocked here only, to learn from sigtimedwait who sent them.
                     preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
                 )
             except OSError as error:
@@ -79,21 +77,21 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
 
 def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Output]) -> int:
     while (code := child.poll()) is None:
-        # The time limit is for a SIGCHLD that came between poll and here.
-        told = signal.sigtimedwait(_WATCHED, 1.0)
-        if told is None or told.si_signo == signal.SIGCHLD:
+        # The timeout is for a SIGCHLD that came between poll and here.
+        received = signal.sigtimedwait(_WATCHED, 1.0)
+        if received is None or received.si_signo == signal.SIGCHLD:
             continue
-        if told.si_signo == signal.SIGWINCH:
+        if received.si_signo == signal.SIGWINCH:
             for stream in streams:
                 stream.copy_size()
-        elif told.si_code != _FROM_KERNEL:
+        elif received.si_code != _FROM_KERNEL:
             with contextlib.suppress(ProcessLookupError):
-                child.send_signal(told.si_signo)
+                child.send_signal(received.si_signo)
     return code
 
 
 class _Output:
-    """One of our outputs: the end that the command writes to, and a thread that copies from it."""
+    """One of our outputs: `inner` is the end that the command writes to; a thread copies from the other."""
 
     def __init__(self, ours: int, log: int) -> None:
         self.is_terminal = os.isatty(ours)
@@ -104,7 +102,7 @@ class _Output:
         self.copy_size()
 
     def share(self, other: _Output) -> None:
-        """Use the terminal of another stream, which keeps what is printed in its order."""
+        """Use the terminal of another output, which keeps both in the order they are printed."""
         os.close(self._outer)
         os.close(self.inner)
         self.inner, self._outer, self._owns = other.inner, other._outer, False
@@ -114,7 +112,7 @@ class _Output:
             os.close(self.inner)
 
     def copy_size(self) -> None:
-        """The command sees a terminal as large as ours."""
+        """Give the terminal of the command the size of ours."""
         if self.is_terminal:
             with contextlib.suppress(OSError):
                 size = fcntl.ioctl(self._ours, termios.TIOCGWINSZ, b"\0" * 8)
@@ -143,8 +141,8 @@ class _Output:
                     _write(self._log, data)
                 _write(self._ours, data)
         except OSError:
-            # The command has closed its terminal (EIO), or nobody reads ours any more (EPIPE): then the
-            # command shall meet the closed pipe itself, as it would without us.
+            # The command has closed its terminal (EIO), or nobody reads our output any more (EPIPE): then the
+            # command shall get EPIPE too, as it would without us.
             return
         finally:
             os.close(self._outer)

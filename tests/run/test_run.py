@@ -228,9 +228,7 @@ def test_event_files_of_other_runs_stay_where_they_are(tmp_path: Path) -> None:
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
     os.utime(old, (1.0, 1.0))
-    gatherer = Gatherer(
-        tmp_path, tmp_path / "runs" / "w" / "tensorboard", time.time() - 60, lambda n: "tfevents" in n
-    )
+    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w" / "tensorboard", time.time() - 60)
     new = tmp_path / "runs" / "Nov20_host" / "val" / "events.out.tfevents.2"
     new.parent.mkdir(parents=True)
     new.write_bytes(b"new")
@@ -242,7 +240,7 @@ def test_event_files_of_other_runs_stay_where_they_are(tmp_path: Path) -> None:
 
 
 def test_files_that_a_process_has_open_are_its_own(tmp_path: Path) -> None:
-    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w" / "tensorboard", 0.0, lambda n: "tfevents" in n)
+    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w" / "tensorboard", 0.0)
     process = subprocess.Popen(
         ["sh", "-c", "exec 3>events.out.tfevents.9; echo open; read line"],
         cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
