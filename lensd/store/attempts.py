@@ -1,18 +1,19 @@
-"""Where in a batch attempts begin, told from steps that go back.
+"""Finds where in a batch attempts begin, by steps that go back.
 
-Within one attempt the steps of a series do not go back; what it means when they do depends on the input (see
-`Restarts`). The common batch has no such place, which one comparison per series tells.
+Within one attempt the steps of a series never decrease. What a decrease means depends on the input (see
+`Restarts`). Most batches have none, which one comparison per series shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Ints, Points, Restarts
+from lensd.store.columns import Columns
 
 _Indices = npt.NDArray[np.intp]
 _BEFORE_ALL = -1
@@ -20,19 +21,20 @@ _BEFORE_ALL = -1
 
 @dataclass(slots=True)
 class Split:
-    """The places at which a batch goes over to the next attempt.
+    """The places in a batch where a new attempt begins.
 
-    rows: rows of the batch (see Points) at which the input as a whole does, ascending.
-    begins: the first step of each of these attempts; None where it cuts nothing but what it rewrites itself.
-    own: for single series the indices of points at which only that series does.
+    rows: rows of the batch (see Points) where the input as a whole begins one, ascending.
+    first_steps: the first step of each of these attempts, at which it cuts all series of the input; None for
+    an attempt that cuts only the series that report in it.
+    own: for single series, the indices of points where only that series begins one.
     """
 
     rows: list[int] = field(default_factory=list)
-    begins: list[int | None] = field(default_factory=list)
+    first_steps: list[int | None] = field(default_factory=list)
     own: dict[str, list[int]] = field(default_factory=dict)
 
     def places(self, name: str, row: Ints) -> list[int]:
-        """Indices into a series with these rows at which its attempt number rises by one each."""
+        """The indices, in a metric series with these rows, at which its attempt number rises by one."""
         shared = [int(np.searchsorted(row, r, "left")) for r in self.rows]
         return sorted(shared + self.own.get(name, []))
 
@@ -42,42 +44,50 @@ def split(
 ) -> Split:
     """Find the attempts that begin in a batch.
 
-    series: the metric series of the batch, none empty. last_steps: the last step stored of each series in the
-    current attempt, None where it has none. restart: the input was replaced, so that the whole batch belongs
-    to a new attempt.
+    series: the metric series of the batch, none empty. last_steps: the last stored step of each series in the
+    current attempt, None where it has none. restart: the input was replaced, so the whole batch belongs to a
+    new attempt.
     """
     result = Split()
     if restart:
         first = min((int(p.row[0]), int(p.iteration[0])) for p in series.values())[1] if series else None
         result.rows.append(_BEFORE_ALL)
-        result.begins.append(first if restarts is Restarts.INPUT else None)
+        result.first_steps.append(first if restarts is Restarts.INPUT else None)
         last_steps = {}
     if restarts is Restarts.NEVER:
         return result
     descents = {name: _descents(points, last_steps.get(name)) for name, points in series.items()}
     if restarts is Restarts.SERIES:
-        result.own = {name: found.tolist() for name, found in descents.items() if len(found)}
-    elif any(len(found) for found in descents.values()):
+        result.own = {name: indices.tolist() for name, indices in descents.items() if len(indices)}
+    elif any(len(indices) for indices in descents.values()):
         _split_input(series, descents, result)
     return result
 
 
+def by_attempt(points: Columns, places: list[int]) -> Iterator[tuple[int, Columns]]:
+    """(how many attempts after the first, points) for the stretches between the places."""
+    edges = [0, *places, len(points)]
+    for later in range(len(edges) - 1):
+        if edges[later] < edges[later + 1]:
+            yield later, points.take(slice(edges[later], edges[later + 1]))
+
+
 def _descents(points: Points, last: int | None) -> _Indices:
-    """Indices of points whose step is below that of the point before."""
+    """Indices of the points whose step is below that of the point before; `last` is the step before all."""
     steps = points.iteration
-    found = np.flatnonzero(steps[1:] < steps[:-1]) + 1
+    indices = np.flatnonzero(steps[1:] < steps[:-1]) + 1
     if last is not None and steps[0] < last:
-        found = np.concatenate((np.zeros(1, np.intp), found))
-    return found
+        indices = np.concatenate((np.zeros(1, np.intp), indices))
+    return indices
 
 
 def _split_input(series: Mapping[str, Points], descents: Mapping[str, _Indices], result: Split) -> None:
-    """The first series to go back begins an attempt for all of them. A series that goes back with its first
-    point since then came through the same restart and begins none."""
+    """The first series that goes back begins an attempt for all. A series that goes back later, but with its
+    first point since then, comes from the same restart and begins none."""
     events = sorted(
         (int(series[name].row[index]), int(index), name)
-        for name, found in descents.items()
-        for index in found
+        for name, indices in descents.items()
+        for index in indices
     )
     began: int | None = None
     for row, index, name in events:
@@ -86,4 +96,4 @@ def _split_input(series: Mapping[str, Points], descents: Mapping[str, _Indices],
             continue
         began = row
         result.rows.append(row)
-        result.begins.append(int(series[name].iteration[index]))
+        result.first_steps.append(int(series[name].iteration[index]))

@@ -1,10 +1,10 @@
-"""Columns of sealed points as blobs, and back.
+"""Encodes columns of sealed points as blobs, and decodes them.
 
-Every blob begins with one byte that names its encoding, so that encodings can be added and old files stay
-readable. Integers are kept as differences in the smallest width that holds them, floats as float32 where that
-is exact. Bytes of one significance are then laid together (planes): those that hold one value take one byte,
-those that compress are compressed together, and noise (the low bits of a mantissa) is stored as it is, for
-zlib would only spend time on it.
+The first byte of a blob names its encoding, so that encodings can be added while old files stay readable.
+Integers are stored as differences of the smallest width that holds them, floats as float32 where that is
+exact. Bytes of equal significance are then grouped into planes: a plane of one value takes one byte, planes
+that compress are compressed together, and noise (the low bits of a mantissa) is stored as it is, because zlib
+would only spend time on it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from lensd.model import Floats, Ints
 #: Points in a full chunk.
 CHUNK = 4096
 
-#: Times are kept as whole parts of a millisecond: the last bit of a float64 of milliseconds since the epoch
-#: (until 2039), so that nothing of what a writer recorded is rounded away.
+#: Times are stored as whole 1/4096 milliseconds: the last bit of a float64 of milliseconds since the epoch
+#: (until 2039), so that nothing is rounded away.
 PARTS = 4096
 
 _EVEN = b"e"  # integers in even strides: first, stride
@@ -35,15 +35,15 @@ _Bytes = npt.NDArray[np.uint8]
 
 
 class ChunkError(Exception):
-    """A blob that is no column: the database file is damaged or from another program."""
+    """A blob cannot be decoded: the database file is damaged."""
 
 
 def encode_ints(column: Ints) -> bytes:
-    """A column of int64, any length from 1."""
+    """Encode a column of int64, any length from 1."""
     first = int(column[0])
     if len(column) == 1:
         return _EVEN + struct.pack("<qq", first, 0)
-    deltas = np.diff(column)  # wraps around where a difference overflows, and so does cumsum on the way back
+    deltas = np.diff(column)  # a difference that overflows wraps around; cumsum reverses that
     low, high = int(deltas.min()), int(deltas.max())
     if low == high:
         return _EVEN + struct.pack("<qq", first, low)
@@ -56,7 +56,7 @@ def encode_ints(column: Ints) -> bytes:
 
 
 def decode_ints(blob: bytes, count: int) -> Ints:
-    """The column of `count` int64 that `encode_ints` made. Raises ChunkError."""
+    """Decode a column of `count` int64 from `encode_ints`. Raises ChunkError."""
     try:
         if blob[:1] == _EVEN:
             first, stride = struct.unpack_from("<qq", blob, 1)
@@ -74,10 +74,10 @@ def decode_ints(blob: bytes, count: int) -> Ints:
 
 
 def encode_floats(column: Floats) -> bytes:
-    """A column of float64, any length from 1; NaN keeps its place (not its payload bits)."""
+    """Encode a column of float64, any length from 1. NaN stays NaN, without its payload bits."""
     first = column[0]
     same = (column == first).all() or np.isnan(column).all()
-    if same and not (first == 0 and np.signbit(column).any()):  # -0.0 equals 0.0 and is not the same
+    if same and not (first == 0 and np.signbit(column).any()):  # -0.0 equals 0.0 but must stay -0.0
         return _SAME + struct.pack("<d", first)
     with np.errstate(over="ignore", invalid="ignore"):
         single = column.astype("<f4")
@@ -88,7 +88,7 @@ def encode_floats(column: Floats) -> bytes:
 
 
 def decode_floats(blob: bytes, count: int) -> Floats:
-    """The column of `count` float64 that `encode_floats` made. Raises ChunkError."""
+    """Decode a column of `count` float64 from `encode_floats`. Raises ChunkError."""
     try:
         if blob[:1] == _SAME:
             return np.full(count, struct.unpack_from("<d", blob, 1)[0])
@@ -123,7 +123,7 @@ def _pack_planes(flat: _Bytes, width: int) -> bytes:
 
 
 def _is_noise(counts: npt.NDArray[np.intp], total: int) -> bool:
-    """Whether a plane has more than 7 of 8 bits of entropy: deflate would gain next to nothing."""
+    """Whether a plane has more than 7 of 8 bits of entropy, so that deflate would gain next to nothing."""
     share = counts[counts > 0] / total
     return float(-(share * np.log2(share)).sum()) > 7.0
 

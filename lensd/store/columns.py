@@ -1,4 +1,4 @@
-"""Columns of points as the reader hands them out, and how repeats of a step are settled."""
+"""Columns of points as the store reads and writes them, and which of several points of a step counts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Columns:
         return Columns(self.step[index], self.ts_ms[index], self.value[index], self.version[index])
 
     def between(self, lo: int, hi: int) -> Columns:
-        """Those with lo <= step < hi."""
+        """The points with lo <= step < hi."""
         keep = (self.step >= lo) & (self.step < hi)
         return self if keep.all() else self.take(keep)
 
@@ -52,12 +52,12 @@ def joined(pieces: Sequence[Columns]) -> Columns:
 
 
 def is_ascending(step: Ints) -> bool:
-    """Whether no step occurs twice and none goes back."""
+    """Whether the steps strictly increase."""
     return bool((step[1:] > step[:-1]).all())
 
 
 def newest(points: Columns) -> Columns:
-    """One point a step, ascending: the one written last, with its own time."""
+    """One point per step, ascending: the one written last."""
     if is_ascending(points.step):
         return points
     order = np.argsort(points.step, kind="stable")
@@ -67,7 +67,7 @@ def newest(points: Columns) -> Columns:
 
 
 def earliest(points: Columns) -> Columns:
-    """One point a step, ascending: the one with the earliest time."""
+    """One point per step, ascending: the one with the earliest time."""
     if is_ascending(points.step):
         return points
     order = np.lexsort((points.ts_ms, points.step))

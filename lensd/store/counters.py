@@ -1,8 +1,8 @@
 """Keeps the number of points that every view shows, at write time.
 
-Appending behind everything shown is counted by adding. Everything else (a step written again, an attempt
-begun, a second input with the same names) is counted by asking the reader before and after, over no more
-steps than the batch touched, so that the counts are by construction those of what is served.
+Points behind everything shown are added to the count. In all other cases (a step written again, a new
+attempt, a second input with the same names) the reader counts before and after, over no more steps than the
+batch touched, so that the counts are always those of what is served.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ View = tuple[str, str]  #: (kind, name)
 
 @dataclass(slots=True)
 class Shown:
-    """A view as its row tells it."""
+    """A view as its row holds it."""
 
     points: int
     max_step: int | None
@@ -30,6 +30,8 @@ class Shown:
 
 @dataclass(slots=True)
 class _Before:
+    """A view before the batch: `count` points shown with lo <= step < hi."""
+
     parts: list[Part]
     count: int
     lo: int
@@ -47,33 +49,35 @@ class Tally:
         self._workload_id = workload_id
         self._data_source = data_source
         self._input_id = input_id
-        self._added: dict[View, Shown] = {}
-        self._asked: dict[View, _Before] = {}
-        self._careful = False
+        self._updated: dict[View, Shown] = {}
+        self._before: dict[View, _Before] = {}
+        self._recounts_all = False
 
-    def before(self, news: Mapping[View, list[Columns]], *, begins: bool) -> None:
-        """news: the points about to be written, per view. begins: an attempt begins with them."""
-        self._careful = begins or not self._is_alone()
-        if not self._careful:
-            known = self._rows(news)
-            slow = {view for view, columns in news.items() if not self._appends(known[view], columns)}
-            for view in news.keys() - slow:
-                self._added[view] = _plus(known[view], view, news[view])
-            if not slow:
-                return
-            self._ask({view: news[view] for view in slow})
-        else:
-            self._ask(news)
+    def before(self, additions: Mapping[View, list[Columns]], *, begins: bool) -> None:
+        """additions: the points about to be written, per view. begins: an attempt begins with them."""
+        self._recounts_all = begins or not self._is_alone()
+        if self._recounts_all:
+            self._count_before(additions)
+            return
+        rows = self._rows(additions)
+        overlapping: dict[View, list[Columns]] = {}
+        for view, columns in additions.items():
+            if _appends(rows[view], columns):
+                self._updated[view] = _plus(rows[view], view, columns[0])
+            else:
+                overlapping[view] = columns
+        if overlapping:
+            self._count_before(overlapping)
 
     def after(self) -> None:
         """Write the counts of the views that the batch changed."""
-        if self._asked or self._careful:
+        if self._before or self._recounts_all:
             self._recount()
         self._db.executemany(
             "INSERT OR REPLACE INTO view VALUES (?, ?, ?, ?, ?, ?)",
             [
                 (self._workload_id, self._data_source, *view, shown.points, shown.max_step)
-                for view, shown in self._added.items()
+                for view, shown in self._updated.items()
             ],
         )
 
@@ -89,55 +93,45 @@ class Tally:
 
     def _rows(self, views: Mapping[View, object]) -> dict[View, Shown]:
         sql = "SELECT kind, name, points, max_step FROM view WHERE workload_id = ? AND data_source = ?"
-        known = {
+        rows = {
             (kind, name): Shown(points, max_step)
             for kind, name, points, max_step in self._db.execute(sql, (self._workload_id, self._data_source))
         }
-        return {view: known.get(view, Shown(0, None)) for view in views}
+        return {view: rows.get(view, Shown(0, None)) for view in views}
 
-    @staticmethod
-    def _appends(shown: Shown, news: list[Columns]) -> bool:
-        if len(news) != 1:
-            return False
-        steps = news[0].step
-        return (shown.max_step is None or steps[0] > shown.max_step) and is_ascending(steps)
-
-    def _ask(self, news: Mapping[View, list[Columns]]) -> None:
+    def _count_before(self, additions: Mapping[View, list[Columns]]) -> None:
         for view, (parts, _) in self._plans().items():
-            columns = news.get(view)
+            columns = additions.get(view)
             if columns is None:
-                self._asked[view] = _Before(parts, 0, 0, 0)
+                self._before[view] = _Before(parts, 0, 0, 0)
                 continue
             lo = min(int(c.step.min()) for c in columns)
             hi = max(int(c.step.max()) for c in columns) + 1
-            self._asked[view] = _Before(parts, self._count(view, parts, lo, hi), lo, hi)
-        for view in news:
-            if view not in self._asked:
-                self._asked[view] = _Before([], 0, 0, 0)
+            self._before[view] = _Before(parts, self._count(view, parts, lo, hi), lo, hi)
+        for view in additions:
+            if view not in self._before:
+                self._before[view] = _Before([], 0, 0, 0)
 
     def _recount(self) -> None:
-        known = self._rows(self._asked)
+        rows = self._rows(self._before)
         for view, (parts, max_step) in self._plans().items():
-            before = self._asked.get(view)
-            if before is None:
-                if self._careful:
-                    self._added[view] = Shown(self._count(view, parts), max_step)
+            before = self._before.get(view)
+            if before is None and not self._recounts_all:
                 continue
-            if parts == before.parts:
-                if before.hi > before.lo:
-                    now = self._count(view, parts, before.lo, before.hi)
-                    self._added[view] = Shown(known[view].points + now - before.count, max_step)
-            else:
-                self._added[view] = Shown(self._count(view, parts), max_step)
+            if before is None or parts != before.parts:
+                self._updated[view] = Shown(self._count(view, parts), max_step)
+            elif before.hi > before.lo:
+                now = self._count(view, parts, before.lo, before.hi)
+                self._updated[view] = Shown(rows[view].points + now - before.count, max_step)
 
     def _plans(self) -> dict[View, tuple[list[Part], int | None]]:
         """The parts and the greatest step of every view of the source."""
-        named: dict[View, list[Member]] = {}
+        by_name: dict[View, list[Member]] = {}
         for member in self._reader.members(self._workload_id, data_source=self._data_source):
-            named.setdefault((member.kind, member.name), []).append(member)
-        metrics = [m for (kind, _), members in named.items() if kind == "metric" for m in members]
+            by_name.setdefault((member.kind, member.name), []).append(member)
+        metrics = [m for (kind, _), members in by_name.items() if kind == "metric" for m in members]
         plans: dict[View, tuple[list[Part], int | None]] = {}
-        for view, members in named.items():
+        for view, members in by_name.items():
             greatest = max((span.max_step for m in members for span in m.spans), default=None)
             parts = plan_iterations(metrics, members) if view[0] == "iteration" else plan(members)
             plans[view] = (parts, greatest)
@@ -149,7 +143,14 @@ class Tally:
         return sum(self._reader.count(part, *bounds) for part in parts)
 
 
-def _plus(shown: Shown, view: View, news: list[Columns]) -> Shown:
-    points = news[0]
-    gain = len(points) if view[0] != "metric" else int(np.isfinite(points.value).sum())
-    return Shown(shown.points + gain, int(points.step[-1]))
+def _appends(shown: Shown, columns: list[Columns]) -> bool:
+    """Whether points come behind everything shown, each step once."""
+    if len(columns) != 1:
+        return False
+    steps = columns[0].step
+    return (shown.max_step is None or steps[0] > shown.max_step) and is_ascending(steps)
+
+
+def _plus(shown: Shown, view: View, points: Columns) -> Shown:
+    count = len(points) if view[0] != "metric" else int(np.isfinite(points.value).sum())
+    return Shown(shown.points + count, int(points.step[-1]))

@@ -1,4 +1,4 @@
-"""The store as the rest of lensd sees it: one file, one writer at a time, a small pool of readers."""
+"""The store: one database file with one writer and a small pool of readers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from lensd.store.reader import Reader
 from lensd.store.text import storable
 from lensd.store.writer import Writer
 
-_POOL = 16  # readers at once; a client that takes its answer slowly holds one
-_KEPT = 4
-_PROGRESS_STEPS = 20_000  # virtual machine steps between two looks at the clock: about a millisecond
+_POOL = 16  # readers at once; a slow client holds one until it has its answer
+_MOST_IDLE = 4  # connections that stay open for the next readers
+_PROGRESS_STEPS = 20_000  # virtual machine steps between checks of the time: about a millisecond
 
 
 class Store:
@@ -52,9 +52,9 @@ class Store:
     def open(
         cls, path: str | Path, *, read_only: bool = False, clock: Callable[[], float] = time.time
     ) -> Store:
-        """Open or create a database. Raises StoreError with one sentence where that cannot be.
+        """Open or create a database. Raises StoreError.
 
-        clock: wall time in seconds, by which runs count as running.
+        clock: wall time in seconds since the epoch.
         """
         name = os.fspath(path)
         if os.path.isdir(name):
@@ -91,21 +91,21 @@ class Store:
         return store
 
     def register(self, inputs: Iterable[Input]) -> list[Input]:
-        """Make inputs known; the same ones in the same order, with the workload they really belong to.
+        """Register inputs. Returns them in the same order, each with the uid of its workload.
 
-        Two folders that claim one uid: the second becomes `uid-` and four hex digits of its path.
+        Where two folders claim one uid, the second gets `uid-` and four hex digits of a hash of its path.
         """
         with self._transaction() as db:
-            return [_register(db, each) for each in inputs]
+            return [_register(db, input) for input in inputs]
 
     def cursor(self, input_id: str) -> bytes | None:
-        """Where reading of an input goes on; None at its beginning."""
+        """The cursor that the next read of an input starts from; None for its beginning."""
         with self._lock:
             row = self._writing().execute("SELECT cursor FROM input WHERE key = ?", (input_id,)).fetchone()
         return bytes(row[0]) if row and row[0] is not None else None
 
     def apply(self, input: Input, batch: Batch, *, at_ms: float | None = None) -> int:
-        """Commit a batch and its cursor; returns how many points were new. Raises StoreError, and then
+        """Commit a batch and its cursor. Returns how many points were new. Raises StoreError, and then
         nothing of the batch is stored."""
         now = self._clock() * 1000.0 if at_ms is None else at_ms
         try:
@@ -118,7 +118,7 @@ class Store:
             raise
 
     def note_failure(self, input: Input, state: str, error: str, at_ms: float | None = None) -> None:
-        """Keep what went wrong with an input (`waiting`, `gone` or `dead`); its points and cursor stay."""
+        """Store the state of an input (`waiting`, `gone` or `dead`) and the error; points and cursor stay."""
         with self._transaction() as db:
             db.execute(
                 "UPDATE input SET state = ?, error = ? WHERE key = ?", (state, storable(error), input.id)
@@ -126,8 +126,8 @@ class Store:
 
     @contextmanager
     def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:
-        """A reader of one moment of the database, for one thread at a time. Raises ReadTimeout from any of
-        its calls once `seconds` are over, which `Reader.allow` begins anew."""
+        """A reader of one state of the database, for one thread at a time. Its calls raise ReadTimeout once
+        `seconds` are over; `Reader.allow` grants more."""
         with self._connection() as db:
             reader = Reader(db, self.path, self._clock() * 1000.0)
             reader.allow(seconds)
@@ -158,7 +158,7 @@ class Store:
         return total
 
     def close(self) -> None:
-        """Close all connections; what was committed is safe even without this."""
+        """Close all connections. What was committed is safe even without this."""
         self._closed = True
         with self._lock:
             for db in self._idle:
@@ -166,7 +166,7 @@ class Store:
             self._idle.clear()
             if self._db:
                 with suppress(sqlite3.Error):
-                    # Whoever still reads must not hold up the end; the next start finds the log and goes on.
+                    # Do not wait long for readers: the next start reads the write-ahead log.
                     self._db.execute("PRAGMA busy_timeout = 100")
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._db.close()
@@ -214,7 +214,7 @@ class Store:
                 yield db
             finally:
                 with self._lock:
-                    if self._closed or len(self._idle) >= _KEPT:
+                    if self._closed or len(self._idle) >= _MOST_IDLE:
                         db.close()
                     else:
                         self._idle.append(db)
@@ -225,10 +225,11 @@ class Store:
 
 
 def _take_lock(path: str) -> IO[bytes] | None:
-    """One daemon a database: a lock on a file beside it, which the kernel drops however the process ends."""
+    """Lock a file beside the database, so that one daemon uses it. The kernel releases the lock when the
+    process ends. None where the file cannot be locked."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path + ".lock", "ab")  # noqa: SIM115 - held as long as the store
+        lock = open(path + ".lock", "ab")  # noqa: SIM115 - open as long as the store
     except OSError as error:
         raise StoreError(
             f"{path} cannot be written to: {error.strerror} ({error.filename or path + '.lock'})"
@@ -245,45 +246,43 @@ def _take_lock(path: str) -> IO[bytes] | None:
     return lock
 
 
-def _register(db: sqlite3.Connection, given: Input) -> Input:
-    workload_id, uid = _claim(db, given)
-    values = (
-        workload_id, given.data_source, given.adapter, storable(given.path), storable(given.name),
-        storable(given.why),
-        given.structured, storable(given.prefix), given.restarts.value,
-    )  # fmt: skip
-    row = db.execute("SELECT workload_id FROM input WHERE key = ?", (given.id,)).fetchone()
+def _register(db: sqlite3.Connection, input: Input) -> Input:
+    workload_id, uid = _claim(db, input)
+    name, why = storable(input.name), storable(input.why)
+    row = db.execute("SELECT workload_id FROM input WHERE key = ?", (input.id,)).fetchone()
     if row is None:
         db.execute(
-            "INSERT INTO input (workload_id, data_source, adapter, path, name, why, structured, prefix,"
-            " restarts, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*values, given.id),
-        )
+            "INSERT INTO input (key, workload_id, data_source, adapter, path, name, why, structured, prefix,"
+            " restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                input.id, workload_id, input.data_source, input.adapter, storable(input.path), name, why,
+                input.structured, storable(input.prefix), input.restarts.value,
+            ),
+        )  # fmt: skip
     else:
-        # An input keeps the workload its points were stored under, whatever is claimed for it later.
+        # An input stays with the workload that its points are stored under, whatever is claimed for it later.
         uid = db.execute("SELECT uid FROM workload WHERE id = ?", row).fetchone()[0]
-        db.execute(
-            "UPDATE input SET why = ?, name = ? WHERE key = ?",
-            (storable(given.why), storable(given.name), given.id),
-        )
-    return given if uid == given.workload else replace(given, workload=uid)
+        db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (why, name, input.id))
+    return input if uid == input.workload else replace(input, workload=uid)
 
 
-def _claim(db: sqlite3.Connection, given: Input) -> tuple[int, str]:
-    named, folder = storable(given.workload), storable(given.folder)
-    for uid in (named, f"{named}-{_hex(given.folder)}"):
+def _claim(db: sqlite3.Connection, input: Input) -> tuple[int, str]:
+    """The row id and the uid of the workload of an input, which is added if it is new."""
+    claimed, folder = storable(input.workload), storable(input.folder)
+    for uid in (claimed, f"{claimed}-{_hash(input.folder)}"):
         row = db.execute("SELECT id, folder FROM workload WHERE uid = ?", (uid,)).fetchone()
         if row is None:
             cursor = db.execute("INSERT INTO workload (uid, folder) VALUES (?, ?)", (uid, folder))
             return int(cursor.lastrowid or 0), uid
-        if not row[1] and folder:
-            # Named before (by a push, say), and now the first folder comes that is called so.
-            db.execute("UPDATE workload SET folder = ? WHERE id = ?", (folder, row[0]))
-            return int(row[0]), uid
-        if row[1] == folder or not folder:
-            return int(row[0]), uid
-    raise StoreError(f"{given.folder} and another folder claim the workload {given.workload}")
+        workload_id, claiming_folder = row
+        if not claiming_folder and folder:
+            # The uid came from a push, say, and this is the first folder of that name.
+            db.execute("UPDATE workload SET folder = ? WHERE id = ?", (folder, workload_id))
+            return int(workload_id), uid
+        if claiming_folder == folder or not folder:
+            return int(workload_id), uid
+    raise StoreError(f"{input.folder} and another folder claim the workload {input.workload}")
 
 
-def _hex(folder: str) -> str:
+def _hash(folder: str) -> str:
     return hashlib.blake2s(folder.encode("utf-8", "surrogateescape"), digest_size=2).hexdigest()

@@ -1,8 +1,8 @@
-"""Which points a workload shows where several series, attempts or inputs hold one metric name.
+"""Plans which points a workload shows where several series, attempts or inputs hold one metric name.
 
-Pure planning over a few numbers per series; nothing here reads points. A view is a list of parts, each a step
-range of one attempt of one series. The ranges of a plan ascend and do not meet, so a view is read by reading
-its parts in order.
+Planning takes a few numbers per series and reads no points. A plan is a list of parts, each a step range of
+one attempt of one series. The ranges ascend and do not overlap, so that reading the parts in order reads the
+view.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class PlanInput:
-    """What planning must know of an input. `begins` maps its later attempts to their first step."""
+    """What planning needs to know about an input. `begins` maps its later attempts to their first step."""
 
     id: int
     key: str
@@ -47,7 +47,7 @@ class PlanInput:
 
 @dataclass(slots=True)
 class Member:
-    """One series that holds a name, with the input it came from."""
+    """One series that holds a name, with its input."""
 
     series: int
     name: str
@@ -60,7 +60,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Steps `lo <= step < hi` of one attempt of one series; `number` counts the attempts of the workload."""
+    """Steps `lo <= step < hi` of one attempt of one series. number: of the attempt, in the workload."""
 
     series: int
     attempt: int
@@ -69,18 +69,18 @@ class Part:
     number: int = 1
 
     def clipped(self, lo: int, hi: int) -> Part:
-        """What of it lies in lo <= step < hi."""
+        """The part restricted to lo <= step < hi."""
         return Part(self.series, self.attempt, max(lo, self.lo), min(hi, self.hi), self.number)
 
 
 def shown(members: Sequence[Member]) -> list[Member]:
-    """The members that supply the name, in order of time; the others are hidden by them.
+    """The members that are shown, in order of time. They hide the others.
 
-    Structured inputs come before text. Of inputs that overlap in time the first by path supplies the name
-    (W&B: the first to start); inputs that follow one another all do.
+    Structured inputs come before text. Of inputs that overlap in time the first by path is shown (W&B:
+    the first to start). Inputs that follow one another are all shown.
     """
-    holding = [member for member in members if member.spans]
-    best = [member for member in holding if member.input.structured] or holding
+    with_points = [member for member in members if member.spans]
+    best = [member for member in with_points if member.input.structured] or with_points
     result: list[Member] = []
     group: list[Member] = []
     ends = 0.0
@@ -103,11 +103,10 @@ def _first(group: list[Member]) -> Member:
 
 
 def plan(members: Sequence[Member]) -> list[Part]:
-    """The preempted view: each attempt counts up to the first step of the next."""
+    """The current view: each attempt is shown up to the first step of the next."""
     parts: list[Part] = []
     cut = BEYOND
-    numbered = _attempts(shown(members))
-    for number, member, attempt, span in reversed(numbered):
+    for number, member, attempt, span in reversed(_attempts(shown(members))):
         if span is not None:
             if span.min_step < cut:
                 parts.append(Part(member.series, attempt, LOWEST, cut, number))
@@ -119,7 +118,7 @@ def plan(members: Sequence[Member]) -> list[Part]:
 
 
 def plan_all(members: Sequence[Member], number: int | None = None) -> list[Part]:
-    """Every attempt uncut, or only the one with the number."""
+    """Every attempt uncut, or only the attempt `number`."""
     return [
         Part(member.series, attempt, number=n)
         for n, member, attempt, span in _attempts(shown(members))
@@ -142,10 +141,10 @@ def _attempts(members: Iterable[Member]) -> list[tuple[int, Member, int, Span | 
 
 
 def plan_iterations(metrics: Sequence[Member], iterations: Sequence[Member]) -> list[Part]:
-    """The parts whose steps, taken together, are the iterations that a data source shows.
+    """The parts whose steps together are the iterations that a data source shows.
 
-    An input counts as far as any of its metrics is shown: hidden inputs add no iterations, and an attempt
-    adds none beyond the point where the next one took over. Ranges of different inputs may meet.
+    An input adds iterations as far as any of its metrics is shown: hidden inputs add none, and an attempt
+    adds none beyond the first step of the next. Ranges of different inputs may overlap.
     """
     reach: dict[tuple[int, int | None], int] = {}
     by_series = {member.series: member for member in metrics}
@@ -153,8 +152,8 @@ def plan_iterations(metrics: Sequence[Member], iterations: Sequence[Member]) -> 
     for member in metrics:
         if member.iterates:
             by_name.setdefault(member.name, []).append(member)
-    for named in by_name.values():
-        for part in plan(named):
+    for same_name in by_name.values():
+        for part in plan(same_name):
             source = by_series[part.series].input
             key = (source.id, part.attempt if source.restarts is Restarts.INPUT else None)
             reach[key] = max(reach.get(key, LOWEST), part.hi)

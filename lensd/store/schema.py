@@ -1,7 +1,7 @@
-"""The tables of a lensd database, and opening one.
+"""The tables of a lensd database, and how one is opened.
 
-A database is an ordinary SQLite file that people may open; docs/database.md describes it. Tables change by
-migrations only, and a file written by a newer lensd is refused rather than misread.
+docs/database.md describes the tables. They change by migrations only. A file written by a newer lensd is
+refused.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from pathlib import Path
 
 from lensd.store.errors import StoreError
 
-# sqlite-utils loads pandas wherever it is installed, as in many training environments: 60 MB that a daemon
-# has no use for. A module that is None cannot be imported, which sqlite-utils takes for its absence.
-_HIDDEN = "pandas" not in sys.modules and sys.modules.setdefault("pandas", None) is None  # type: ignore[arg-type]  # None is what hides it
+# sqlite-utils imports pandas where it is installed, as in many training environments: 60 MB for nothing.
+# While sys.modules holds None for it, importing it fails, and sqlite-utils goes on without.
+_HIDDEN = "pandas" not in sys.modules and sys.modules.setdefault("pandas", None) is None  # type: ignore[arg-type]  # None hides it
 try:
     from sqlite_utils import Database
     from sqlite_utils.migrations import Migrations
@@ -121,7 +121,7 @@ _NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshf
 
 
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
-    """A connection with the settings that every user of the file must share. Raises StoreError."""
+    """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
     else:
@@ -135,7 +135,7 @@ def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Conne
 
 
 def prepare(path: str) -> sqlite3.Connection:
-    """Open for writing, create what is missing, refuse what cannot be trusted. Raises StoreError."""
+    """Open a database for writing, creating it or migrating it. Raises StoreError."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,7 +152,7 @@ def prepare(path: str) -> sqlite3.Connection:
 
 
 def check(path: str, db: sqlite3.Connection) -> None:
-    """Refuse a file that is no lensd database, or one of a newer lensd. Raises StoreError."""
+    """Raise StoreError for a file that is not a lensd database, or is one of a newer lensd."""
     try:
         tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
         _refuse_newer(path, db)
@@ -181,7 +181,7 @@ def _refuse_newer(path: str, db: sqlite3.Connection) -> None:
 
 
 def network_file_system(path: str) -> str | None:
-    """The type of the network file system that `path` lies on, else None (Linux; elsewhere always None)."""
+    """The type of the network file system that `path` is on; None for a local one, and outside Linux."""
     try:
         mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
     except OSError:
