@@ -71,6 +71,7 @@ class _Read:
     def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:
         self._file, self._input, self._budget = Snapshot(file), input, budget
         self._size = self._file.size
+        self._stored = cursor
         self._cursor, self._restart = self._file.resume(cursor, WandbCursor)
         self._partial = dict(self._cursor.partial)
         self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
@@ -87,7 +88,7 @@ class _Read:
                 raise InputDead(f"{self._input.name} is no W&B transaction log")
             if len(head) < len(MAGIC):
                 note = "nothing is written to it yet: the SDK buffers up to 32 KiB, or 15 s"
-                return Batch(b"" if self._restart else encode_cursor(self._cursor), note=note)
+                return Batch(self._stored or encode_cursor(self._cursor), note=note)
             at = len(MAGIC)
         at, lost, more = self._read_records(at)
         self._history.finish()

@@ -151,6 +151,16 @@ def test_a_replaced_file_is_a_new_attempt(tmp_path: Path) -> None:
     assert reading.on(path).batches[-1].restart
 
 
+def test_a_file_that_was_emptied_begins_a_new_attempt_once_it_has_records(tmp_path: Path) -> None:
+    path = tmp_path / "run-x.wandb"
+    path.write_bytes((FILES / "wandb-0.16.6.wandb").read_bytes())
+    reading = Reading().on(path)
+    path.write_bytes(b"")
+    assert not reading.on(path).batches[-1].restart
+    path.write_bytes((FILES / "wandb-0.22.3.wandb").read_bytes())
+    assert reading.on(path).batches[-1].restart
+
+
 def test_what_is_no_transaction_log_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "run-x.wandb"
     path.write_bytes(b"hello, this is text")
