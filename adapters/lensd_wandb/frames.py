@@ -66,6 +66,7 @@ class _Scan:
         self._data, self._start, self._at = data, start, 0
         self._parts: list[bytes] | None = None
         self._frames = Frames(end=start, lost=lost)
+        self._skipped = 0
 
     def run(self, limit: int) -> Frames:
         while self._at < limit or self._parts is not None:
@@ -128,11 +129,11 @@ class _Scan:
         body = self._data[self._at + _HEADER : after]
         if kind in (_FULL, _FIRST):
             if self._parts is not None:
-                frames.skipped += 1  # the record before has no end
+                self._skipped += 1  # the record before has no end
             frames.lost = False
             self._parts = [body]
         elif self._parts is None:  # it continues a record whose beginning is missing
-            frames.skipped += not frames.lost
+            self._skipped += not frames.lost
             frames.lost = kind == _MIDDLE
         else:
             self._parts.append(body)
@@ -150,16 +151,16 @@ class _Scan:
             if block_end > len(self._data):
                 return False
             after = block_end
-        frames.skipped += not frames.lost
+        self._skipped += not frames.lost
         frames.lost, self._parts = True, None
         self._move(after)
         return True
 
     def _move(self, at: int) -> None:
-        """Reading goes on at `at`; for the next read that is so only where no record has begun before."""
+        """Go on at `at`. Where a record has begun before it, the next read begins with that record again."""
         self._at = at
         if self._parts is None:
-            self._frames.end = self._start + at
+            self._frames.end, self._frames.skipped = self._start + at, self._skipped
 
 
 def _next_sound(data: bytes, begin: int, end: int) -> int | None:

@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from lensd.adapter import Budget, InputDead, InputGone
 from lensd.model import Batch, Restarts, SeriesBuilder
 from lensd_wandb.adapter import WandbAdapter
 from lensd_wandb.fast.rows import ColumnHistory
+from lensd_wandb.frames import frames
 from lensd_wandb.history import History
 from tests.conftest import an_input
 
@@ -159,6 +162,18 @@ def test_a_file_that_was_emptied_begins_a_new_attempt_once_it_has_records(tmp_pa
     assert not reading.on(path).batches[-1].restart
     path.write_bytes((FILES / "wandb-0.22.3.wandb").read_bytes())
     assert reading.on(path).batches[-1].restart
+
+
+def chunk(kind: int, data: bytes) -> bytes:
+    return struct.pack("<IHB", zlib.crc32(bytes([kind]) + data), len(data), kind) + data
+
+
+def test_a_record_without_an_end_is_counted_once_however_often_its_successor_is_looked_at() -> None:
+    whole, first, last = chunk(1, b"a"), chunk(2, b"b"), chunk(4, b"c")
+    torn = frames(whole + first + first, 7, 1 << 20)
+    assert (torn.records, torn.end, torn.skipped) == ([b"a"], 7 + len(whole), 0)
+    rest = frames(first + first + last, torn.end, 1 << 20, lost=torn.lost)
+    assert (rest.records, rest.skipped) == ([b"bc"], 1)
 
 
 def test_what_is_no_transaction_log_is_refused(tmp_path: Path) -> None:
