@@ -271,3 +271,34 @@ def test_columns_say_what_reading_item_by_item_says(
         for column in ("iteration", "ts_ms", "value", "row"):
             mine, theirs = getattr(series.points, column), getattr(other[name].points, column)
             np.testing.assert_array_equal(mine, theirs, name)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {("_step",): "12345678901234567890123"},
+        {("_step",): "-1"},
+        {("_step",): "NaN"},
+        {("_timestamp",): "NaN"},
+        {("_timestamp",): "-5"},
+        {("_timestamp",): "1e300"},
+        {("_timestamp",): "1.7952071025e+09"},
+        {("_wandb", "runtime"): "5"},
+        {("_runtime", "inner"): "5"},
+    ],
+)
+def test_odd_axes_are_the_same_in_columns_and_item_by_item(odd: dict[tuple[str, ...], str]) -> None:
+    values = {("_step",): "3", ("_timestamp",): "1795207102.5", ("loss",): "0.5"} | odd
+    data = row_of([(list(path), value) for path, value in values.items()], nested=True)
+    outcomes = []
+    for reader in (ColumnHistory, History):
+        points = SeriesBuilder()
+        history = reader(points, None)
+        taken = history.add(data, 0, len(data), 1)
+        history.finish()
+        series = {name: each.points for name, each in points.build().items()}
+        rows = {
+            name: (p.iteration.tolist(), p.ts_ms.tolist(), p.value.tolist()) for name, p in series.items()
+        }
+        outcomes.append((taken, history.step, history.matched, rows))
+    assert outcomes[0] == outcomes[1]

@@ -27,6 +27,9 @@ from lensd_wandb.items import path_of
 _ITEM = re.compile(rb"\x0a[\x00-\x7f]([^\x82]+)\x82\x01[\x00-\x7f]([^\x0a\x12]+)")
 _ITEM_OVERHEAD = 5  # bytes of an item that are in neither group
 _NUMBER_BYTES = b"0123456789+-.eENaIfinty"  # NaN and Infinity too
+#: Steps and times that are plain and possible; the plain reader judges all others.
+_STEP_TEXT = re.compile(rb"0|[1-9]\d{0,17}").fullmatch
+_TIME_TEXT = re.compile(rb"[1-9]\d{0,9}(?:\.\d+)?|[1-9]\.\d+[eE]\+09").fullmatch
 _MAX_GROUPS = 64
 _MIN_ITEMS = 2  # step and time
 
@@ -39,7 +42,8 @@ class _Group:
     """Rows with the same keys.
 
     pick: their values out of a row's items, in the order of `names`. size: bytes of a row's items without
-    their values. step, time: places of the axes among the names, -1 where they are missing.
+    their values. step, time: places of the axes among the names, -1 where they are missing. metrics: places
+    of the others that the SDK does not use for itself.
     """
 
     names: list[str]
@@ -47,6 +51,7 @@ class _Group:
     size: int
     step: int
     time: int
+    metrics: list[int]
     values: list[tuple[bytes, ...]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
 
@@ -75,7 +80,8 @@ class ColumnHistory(History):
             group.step < 0
             or (rest and not _is_step_field(record, end - rest, end))
             or joined.translate(None, _NUMBER_BYTES)
-            or not values[group.step].isdigit()
+            or not _STEP_TEXT(values[group.step])
+            or not _TIME_TEXT(values[group.time])
         ):
             return super().add(record, begin, end, row)
         self._last = group
@@ -112,6 +118,7 @@ class ColumnHistory(History):
             len(b"".join(ordered)) + len(ordered) * _ITEM_OVERHEAD,
             paths.index((STEP,)) if usable else -1,
             paths.index((TIMESTAMP,)) if usable else -1,
+            [index for index, path in enumerate(paths) if path[0] not in BOOKKEEPING],
         )
         return group
 
@@ -122,10 +129,9 @@ class ColumnHistory(History):
         step = np.array(list(map(int, columns[group.step])), np.int64)
         ts_ms = _floats(columns[group.time]) * 1000.0
         rows = np.array(group.rows, np.int64)
-        metrics = [index for index, name in enumerate(group.names) if name not in BOOKKEEPING]
-        for index in metrics:
+        for index in group.metrics:
             self._builder.add_columns(group.names[index], Points(step, ts_ms, _floats(columns[index]), rows))
-        self.matched += len(rows) if metrics else 0
+        self.matched += len(rows) if group.metrics else 0
 
 
 _decode = msgspec.json.Decoder(list[float]).decode
