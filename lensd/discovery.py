@@ -1,7 +1,7 @@
-"""Which files are there, and which workload each belongs to.
+"""Finds files, and decides which workload each belongs to.
 
-One walk of the roots serves all adapters of a scan. Nothing is opened: names and `stat` decide. The rules are
-in docs/architecture.md, "Which files belong to which workload"; every claim says in words why it was made.
+One walk of the roots serves all adapters of a scan. No file is opened: names and `stat` decide. The rules are
+in docs/architecture.md, "Which files belong to which workload". Every claim states its reason for the user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ CONTAINERS = frozenset(
     "wandb runs logs log outputs tb_logs lightning_logs tensorboard mlruns".split()
 )  # fmt: skip
 
-#: Folders that add nothing to a metric's name when event files lie in them.
+#: Folders of event files that add nothing to the names of their metrics.
 NAMELESS = frozenset(
     "tensorboard tb tb_logs tf_logs logs log runs summaries events lightning_logs tensorboard_logs".split()
 )
@@ -37,7 +37,7 @@ _MAX_FILES = 200_000
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that the walk found. `parts` are the folders between the root and the file."""
+    """A file that the walk found. parts: the folders between the root and the file."""
 
     path: str
     root: str
@@ -45,7 +45,7 @@ class File:
     name: str
     size: int
     mtime_ns: int
-    chosen: bool = False  # the user named this very file as a root
+    chosen: bool = False  # the user named this file as a root
 
     @property
     def folder(self) -> str:
@@ -54,8 +54,8 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The workload a file belongs to, the folder that makes the claim, and why. `inner` are the folders
-    between that folder and the file."""
+    """The workload a file belongs to, the folder that claims it, and why. inner: the folders between that
+    folder and the file."""
 
     workload: str
     folder: str
@@ -73,16 +73,17 @@ class Roots:
     _files: list[File] | None = None
     _siblings: dict[str, set[str]] = field(default_factory=dict)
 
-    def files(self, wanted: Callable[[str], bool] | None = None) -> Iterator[File]:
-        """Every regular file below the roots whose name is wanted, in a stable order; walked once."""
+    def files(self, accepts: Callable[[str], bool] | None = None) -> Iterator[File]:
+        """The regular files below the roots whose name `accepts`, in a stable order, and files that the user
+        named as roots. The walk happens once."""
         if self._files is None:
             self._files = list(self._walk())
         for file in self._files:
-            if wanted is None or file.chosen or wanted(file.name):
+            if accepts is None or file.chosen or accepts(file.name):
                 yield file
 
     def siblings(self, folder: str) -> set[str]:
-        """The names of the files in a folder that the walk has seen."""
+        """The names of the files that the walk found in a folder."""
         if self._files is None:
             self._files = list(self._walk())
         return self._siblings.get(folder, set())
@@ -122,7 +123,7 @@ class Roots:
         restarts: Restarts = Restarts.INPUT,
         companions: Iterable[str] = (),
     ) -> Input:
-        """An input made of a file: its id comes from the adapter's name and the path alone."""
+        """The input for a file. Its id depends on the adapter's name and the path alone."""
         claim = self.claim(file)
         digest = hashlib.blake2s(f"{adapter}\0{file.path}".encode("utf-8", "surrogateescape"), digest_size=5)
         return Input(
@@ -148,12 +149,12 @@ class Roots:
         seen_folders: set[tuple[int, int]] = set()
         seen_files: set[tuple[int, int]] = set()
         count = 0
-        for given in self.paths:
-            path = os.path.abspath(given)
+        for root_path in self.paths:
+            path = os.path.abspath(root_path)
             try:
                 status = os.stat(path)
             except OSError as error:
-                self.problems[given] = _sentence(given, error)
+                self.problems[root_path] = _sentence(root_path, error)
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 root, name = os.path.split(path)
@@ -161,13 +162,15 @@ class Roots:
                 yield File(path, root, (), name, status.st_size, status.st_mtime_ns, chosen=True)
                 continue
             for file, identity, linked in self._walk_folder(path, path, (), seen_folders):
-                # A link is another name for a file that is usually found under its own name too.
+                # A link usually leads to a file that the walk finds anyway.
                 if linked and identity in seen_files:
                     continue
                 seen_files.add(identity)
                 count += 1
                 if count > _MAX_FILES:
-                    self.problems[given] = f"{given}: more than {_MAX_FILES} files, the rest is not looked at"
+                    self.problems[root_path] = (
+                        f"{root_path}: more than {_MAX_FILES} files; the rest is ignored"
+                    )
                     return
                 yield file
 
@@ -196,7 +199,7 @@ class Roots:
                 status = entry.stat()
             except OSError:  # a dangling link, or a file that vanished between scandir and stat
                 continue
-            if not stat.S_ISREG(status.st_mode):  # opening a FIFO would wait for its writer
+            if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait for its writer
                 continue
             self._siblings.setdefault(folder, set()).add(entry.name)
             if in_wandb_run and not entry.name.endswith(".wandb"):
@@ -212,10 +215,10 @@ class Roots:
 
 
 def metric_prefix(inner: Iterable[str]) -> str:
-    """The prefix of metric names for event files in these subfolders of a workload: `("logs", "train")` is
-    `train/`, containers add nothing."""
-    kept = [part for part in inner if part.lower() not in NAMELESS and not _VERSION.match(part)]
-    return "".join(part + "/" for part in kept)
+    """The prefix of metric names for event files in these subfolders of a workload: `("logs", "train")` makes
+    `train/`. Containers add nothing."""
+    names = [part for part in inner if part.lower() not in NAMELESS and not _VERSION.match(part)]
+    return "".join(part + "/" for part in names)
 
 
 def _enters(name: str) -> bool:

@@ -1,8 +1,8 @@
-"""The words of lensd as types: inputs, points, batches.
+"""The types that everything in lensd shares: inputs, points, series, batches.
 
-This module owns no behaviour beyond checking and joining columns, and imports nothing of lensd.
-Units: `ts_ms` is UTC milliseconds since the epoch as float64, finer than a microsecond (some writers emit
-several records per millisecond); the API prints it rounded to whole milliseconds.
+There is no behaviour here beyond joining columns, and no import of other modules of lensd. `ts_ms` is UTC
+milliseconds since the epoch as float64, which resolves less than a microsecond, because some writers emit
+several records per millisecond. The API rounds it to whole milliseconds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy.typing as npt
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-#: Data sources that lensd's own adapters report under, best first where two hold a metric of one name.
+#: The data sources of lensd's own adapters. Where a run has one metric from several, the first one wins.
 DATA_SOURCES = ("wandb", "tensorflow", "log")
 
 Fact = str | int | float | bool | None
@@ -26,17 +26,17 @@ Fact = str | int | float | bool | None
 class Restarts(StrEnum):
     """What it means when the steps of an input go back."""
 
-    INPUT = "input"  #: the whole input begins a new attempt there (text logs, JSON lines, CSV)
-    SERIES = "series"  #: only that series does (event files: tags are written independently)
-    NEVER = "never"  #: nothing begins, the step is written again (Runicorn's events.jsonl, pushes)
+    INPUT = "input"  #: the whole input begins a new attempt (text logs, JSON lines, CSV)
+    SERIES = "series"  #: only that series begins a new attempt (event files: tags are written independently)
+    NEVER = "never"  #: the step is written again, in the same attempt (Runicorn's events.jsonl, pushes)
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
     """One file (or URL) that an adapter reads, and the workload it belongs to.
 
-    `id` is stable across restarts of the daemon. `companions` are files whose change also calls for a read
-    (`status.json` beside `events.jsonl`). `structured` inputs supply a metric name before text ones do.
+    id: the same after a restart of the daemon. companions: other files whose change also causes a read
+    (`status.json` beside `events.jsonl`). structured: hides the metrics of the same name in text inputs.
     """
 
     id: str
@@ -44,11 +44,11 @@ class Input:
     data_source: str
     adapter: str
     path: str
-    name: str  # the path as a person would say it: relative to its root
-    folder: str  # the folder that claims the workload's uid; "" where the uid was given by the user
-    why: str  # why it belongs to this workload, a clause that `lensd sources` prints
+    name: str  # for users: the path relative to its root
+    folder: str  # the folder that claims the workload's uid; "" if the user chose the uid
+    why: str  # why it belongs to this workload: a clause that `lensd sources` prints
     structured: bool = False
-    prefix: str = ""  # put before every metric name, as `train/`
+    prefix: str = ""  # of every metric name, such as `train/`
     restarts: Restarts = Restarts.INPUT
     companions: tuple[str, ...] = ()
 
@@ -57,8 +57,8 @@ class Input:
 class Points:
     """Points of one series as columns of equal length, in the order they were written.
 
-    `row` is the ordinal of the record in its batch: it orders points across the series of a batch, which is
-    how the store tells at which record an attempt began.
+    iteration, row: int64. ts_ms, value: float64. row: the number of the record in its batch, by which the
+    store orders the points of different series to find the record that begins an attempt.
     """
 
     iteration: Ints
@@ -77,7 +77,7 @@ class Points:
         value: Iterable[float],
         row: Iterable[int] | None = None,
     ) -> Points:
-        """Points from plain sequences; rows are counted from 0 where none are given."""
+        """Points from plain sequences. Without `row`, rows are numbered from 0."""
         steps = np.asarray(list(iteration), np.int64)
         rows = np.arange(len(steps)) if row is None else np.asarray(list(row), np.int64)
         return cls(
@@ -92,9 +92,9 @@ class Points:
 class Series:
     """What a batch holds for one metric name.
 
-    Exactly one of numbers and text is kept: a label series (`stage`) has `texts`, as many as points, and its
-    `points.value` is ignored. `iterates` is false for tags whose axis is not the training iteration
-    (Megatron's `loss vs samples`): they stay metrics and add no iterations.
+    texts: the strings of a label series (`stage`), one per point; `points.value` is ignored then. iterates:
+    false for tags whose axis is not the training iteration (Megatron's `loss vs samples`). They are metrics
+    but add no iterations.
     """
 
     points: Points
@@ -115,8 +115,10 @@ class LineMark:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of console output that no text file holds. ts_ms: when it was printed, UTC milliseconds. number:
-    its place in the log, counted from 0, where the input tells it; else it comes behind those that are there.
+    """A line of console output that no text file holds.
+
+    ts_ms: when it was printed, UTC milliseconds. number: its place in the log, counted from 0; None for the
+    place after the last line stored.
     """
 
     ts_ms: float
@@ -129,24 +131,24 @@ class Counts:
     """What happened to the records of a batch. A bad record is counted, never raised."""
 
     records: int = 0  # lines or records seen
-    matched: int = 0  # those that gave points
-    unparsed: int = 0  # those that look like metrics and gave none
-    skipped: int = 0  # corrupt records stepped over
-    bytes: int = 0  # bytes of input that the cursor moved over
+    matched: int = 0  # records with points
+    unparsed: int = 0  # records that look like metrics but could not be read
+    skipped: int = 0  # corrupt records
+    bytes: int = 0  # of input that the cursor moved over
 
 
 @dataclass(slots=True)
 class Batch:
     """The result of one read: everything that is committed together with the new cursor.
 
-    series: metric name (with the input's prefix) to columns; the order is the order of first appearance.
-    targets: iterations (with time) whose record told the target iteration, in `value`.
-    lines: console output, where the input holds some; kept by the store, in this order.
+    cursor: where the next read starts; only the adapter that made it understands it.
+    series: by metric name (with the input's prefix), in the order of first appearance.
+    targets: the iterations whose records report the target iteration, with that as `value`.
     facts: about the workload (`framework`, `status`, `target_iteration`, `summary.*`, ...), JSON scalars.
-    cursor: opaque to everyone but the adapter that made it.
-    more: there is more to read at once (the budget ended this read, not the input).
-    waits: what was read last waits for something to come, and is given by a later read if nothing does.
-    restart: the input was replaced or truncated; what follows is a new attempt whatever its steps are.
+    lines: console output to store, in this order.
+    more: the budget ended this read, not the input, so the next read should follow at once.
+    waits: the last record is incomplete; a later read returns it as it is if nothing more comes.
+    restart: the input was replaced or truncated, so a new attempt begins, whatever its steps are.
     """
 
     cursor: bytes
@@ -162,21 +164,22 @@ class Batch:
     lag_bytes: int = 0
     log_format: str | None = None  # what the content was recognised as, for `lensd sources`
     note: str | None = None  # one sentence for the user, e.g. "0 of 1200 lines matched"
-    time_inferred: bool = False  # some times are reckoned, not read
+    time_inferred: bool = False  # some times are inferred, not read
 
     @property
     def point_count(self) -> int:
         return sum(len(s.points) for s in self.series.values())
 
 
-#: Steps, times, rows, the order these were brought into (None: they were in it), and the pieces they are of.
+#: Steps, times and rows joined from pieces; the order they were sorted by (None: not needed); the pieces.
 _Shared = tuple[Ints, Floats, Ints, npt.NDArray[np.intp] | None, list[Points]]
 
 
 class SeriesBuilder:
-    """Collects points row by row into the columns of a batch: the convenient way for line-wise readers.
+    """Collects points row by row into the columns of a batch, for readers that go line by line.
 
-    `row` is the row of the points that are added next, and may be set by a reader that counts rows itself.
+    row: the row of the points added next; a reader that counts rows itself may set it. points: how many were
+    added.
     """
 
     def __init__(self) -> None:
@@ -189,7 +192,7 @@ class SeriesBuilder:
         self.points = 0
 
     def next_row(self) -> int:
-        """Begin the next record. Points added from here on belong to it."""
+        """Begin the next record, to which the points added from here on belong. Returns its row."""
         self.row += 1
         return self.row
 
@@ -206,7 +209,7 @@ class SeriesBuilder:
         self.points += 1
 
     def add_columns(self, name: str, points: Points, *, unit: str | None = None) -> None:
-        """Points of many rows at once, ascending by row; they may lie between rows that were added singly."""
+        """Add points of many rows at once, ascending by row. Rows added singly may lie between them."""
         self._columns.setdefault(name, ([], [], [], []))
         if unit:
             self._units.setdefault(name, unit)
@@ -218,7 +221,8 @@ class SeriesBuilder:
         self._texts.setdefault(name, []).append(text)
 
     def build(self, prefix: str = "") -> dict[str, Series]:
-        """Series whose points came as the same columns share them: what can be done once is."""
+        """The series, with the prefix before their names. Series that were added with the same step, time and
+        row columns share the joined ones."""
         return {
             prefix + name: Series(
                 self._joined(name, Points.of(*column)),
@@ -246,7 +250,7 @@ class SeriesBuilder:
             order = None if bool((row[1:] >= row[:-1]).all()) else np.argsort(row, kind="stable")
             if order is not None:
                 step, ts_ms, row = step[order], ts_ms[order], row[order]
-            # The pieces are held too, for as long as their identity stands for them.
+            # Keep the pieces: the key is made of the ids of their columns.
             shared = self._shared[key] = step, ts_ms, row, order, pieces
         step, ts_ms, row, order, _ = shared
         value = np.concatenate([piece.value for piece in pieces])

@@ -88,9 +88,9 @@ def _candidates(
         if not _may_match(_Group([(window, part)], window.min_ts, window.max_ts), selection):
             continue
         if per_window <= 2 and 0 < index < last and window.within(part):
-            known = window.extremes()
-            if known is not None and _selected(known, selection).all():
-                yield known, part.number
+            peaks = window.extremes()
+            if peaks is not None and _selected(peaks, selection).all():
+                yield peaks, part.number
                 continue
         points = reader.read_window(window, part)
         points = points.take(_selected(points, selection))

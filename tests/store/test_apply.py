@@ -47,17 +47,17 @@ def iterations(store: Store) -> int:
         return sum(view.points for view in reader.counts(workload.id) if view.kind == "iteration")
 
 
-def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
+def test_strings_that_utf8_cannot_hold_are_written_out(store: Store) -> None:
     odd = an_input("/x/a\udcff.log", id="a", name="a\udcff.log", folder="/x/\udcfe", workload="w\udcfe")
-    (given,) = store.register([odd])
-    assert (given.workload, given.path) == ("w\\udcfe", odd.path)
-    assert store.register([odd]) == [given], "it is the same one the next time"
+    (input,) = store.register([odd])
+    assert (input.workload, input.path) == ("w\\udcfe", odd.path)
+    assert store.register([odd]) == [input], "it is the same one the next time"
     batch = a_batch([1, 2], name="loss\ud800")
     batch.facts["framework"] = "x\ud800"
     batch.series["stage"] = Series(Points.of([1], [0.0], [float("nan")]), texts=["warm\udfff"])
     batch.note = batch.log_format = batch.series["loss\ud800"].unit = "\ud800"
     batch.lines = [LogLine(0.0, "50 \udce2")]
-    assert store.apply(given, batch) == 3
+    assert store.apply(input, batch) == 3
     with store.read() as reader:
         assert [member.name for member in reader.members(1, kind="metric")] == ["loss\\ud800"]
         assert reader.label_strings([1]) == {1: "warm\\udfff"}
@@ -70,8 +70,8 @@ def test_what_utf8_cannot_say_is_written_out(store: Store) -> None:
 
 
 def test_points_come_back_as_they_went_in(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch([1, 2, 3], [0.5, float("nan"), float("inf")]))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch([1, 2, 3], [0.5, float("nan"), float("inf")]))
     points = shown(store)
     assert points[0] == (1, 0.5)
     assert np.isnan(points[1][1])
@@ -79,36 +79,36 @@ def test_points_come_back_as_they_went_in(store: Store) -> None:
 
 
 def test_many_points_are_sealed_and_read_back(store: Store) -> None:
-    (given,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     for at in range(0, 30_000, 1500):
-        store.apply(given, a_batch(list(range(at, at + 1500)), at=at * 1000.0))
+        store.apply(input, a_batch(list(range(at, at + 1500)), at=at * 1000.0))
     assert shown(store) == [(i, float(i)) for i in range(30_000)]
     assert iterations(store) == 30_000
 
 
 def test_the_same_batch_twice_is_stored_once(store: Store) -> None:
-    (given,) = store.register([an_input(restarts=Restarts.NEVER)])
-    assert store.apply(given, a_batch([1, 2, 3])) == 3
-    assert store.apply(given, a_batch([1, 2, 3])) == 0
+    (input,) = store.register([an_input(restarts=Restarts.NEVER)])
+    assert store.apply(input, a_batch([1, 2, 3])) == 3
+    assert store.apply(input, a_batch([1, 2, 3])) == 0
     assert shown(store) == [(1, 1.0), (2, 2.0), (3, 3.0)]
 
 
 def test_a_step_written_again_shows_its_newest_value(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch([1, 2, 3, 3], [1.0, 2.0, 3.0, 4.0]))
-    store.apply(given, a_batch([3], [5.0], at=9e6))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch([1, 2, 3, 3], [1.0, 2.0, 3.0, 4.0]))
+    store.apply(input, a_batch([3], [5.0], at=9e6))
     assert shown(store) == [(1, 1.0), (2, 2.0), (3, 5.0)]
     assert iterations(store) == 3
 
 
 @pytest.mark.parametrize("split", [1, 2, 3, 4, 5, 6, 7])
 def test_steps_that_go_back_begin_an_attempt_that_counts_from_there(store: Store, split: int) -> None:
-    (given,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     steps, values = [10, 20, 30, 40, 25, 35, 45], [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     if split:
-        store.apply(given, a_batch(steps[:split], values[:split]))
+        store.apply(input, a_batch(steps[:split], values[:split]))
     if steps[split:]:
-        store.apply(given, a_batch(steps[split:], values[split:], at=1e6))
+        store.apply(input, a_batch(steps[split:], values[split:], at=1e6))
     assert shown(store) == [(10, 1.0), (20, 2.0), (25, 5.0), (35, 6.0), (45, 7.0)]
     assert iterations(store) == 5
     with store.read() as reader:
@@ -117,27 +117,27 @@ def test_steps_that_go_back_begin_an_attempt_that_counts_from_there(store: Store
 
 
 def test_an_attempt_cuts_series_that_have_not_reported_in_it(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch([100, 150], name="val"))
-    store.apply(given, a_batch([100, 110, 160]))
-    store.apply(given, a_batch([120, 130]))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch([100, 150], name="val"))
+    store.apply(input, a_batch([100, 110, 160]))
+    store.apply(input, a_batch([120, 130]))
     assert shown(store, "val") == [(100, 100.0)]
 
 
 def test_in_event_files_only_the_series_that_goes_back_begins_again(store: Store) -> None:
-    (given,) = store.register([an_input(restarts=Restarts.SERIES)])
-    store.apply(given, a_batch([1, 2, 3], name="curve"))
-    store.apply(given, a_batch([100, 200]))
-    store.apply(given, a_batch([1, 2], [7.0, 8.0], name="curve", at=1e6))
+    (input,) = store.register([an_input(restarts=Restarts.SERIES)])
+    store.apply(input, a_batch([1, 2, 3], name="curve"))
+    store.apply(input, a_batch([100, 200]))
+    store.apply(input, a_batch([1, 2], [7.0, 8.0], name="curve", at=1e6))
     assert shown(store, "curve") == [(1, 7.0), (2, 8.0)]
     assert shown(store) == [(100, 100.0), (200, 200.0)]
 
 
 @pytest.mark.parametrize("restarts", list(Restarts))
 def test_a_replaced_input_begins_again_and_keeps_what_was(store: Store, restarts: Restarts) -> None:
-    (given,) = store.register([an_input(restarts=restarts)])
-    store.apply(given, a_batch([1, 2, 3]))
-    store.apply(given, a_batch([1, 2], [8.0, 9.0], at=1e6, restart=True))
+    (input,) = store.register([an_input(restarts=restarts)])
+    store.apply(input, a_batch([1, 2, 3]))
+    store.apply(input, a_batch([1, 2], [8.0, 9.0], at=1e6, restart=True))
     assert shown(store) == [(1, 8.0), (2, 9.0)]
     with store.read() as reader:
         assert [len(reader.read(p)) for p in plan_all(reader.members(1, kind="metric"))] == [

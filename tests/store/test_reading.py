@@ -1,4 +1,4 @@
-"""Questions put to the store through the query layer: ranges, downsampling, rows, the cache of rows."""
+"""Queries: ranges, downsampling, rows, the cache of rows."""
 
 from __future__ import annotations
 
@@ -51,26 +51,26 @@ def steps(slices: list[Slice]) -> list[int]:
 
 
 def test_both_ends_of_a_time_range_are_included(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch(range(10_000), "loss"))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch(range(10_000), "loss"))
     start, end = int(START) + 4000_000, int(START) + 6000_000
     assert steps(ask(store, Selection(start_ms=start, end_ms=end))) == list(range(4000, 6001))
 
 
 def test_what_came_since_is_all_that_came_since(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch(range(5000), "loss"))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch(range(5000), "loss"))
     version = store.version()
     assert ask(store, Selection(since=version)) == []
-    store.apply(given, a_batch(range(5000, 9500), "loss"))
+    store.apply(input, a_batch(range(5000, 9500), "loss"))
     assert steps(ask(store, Selection(since=version))) == list(range(5000, 9500))
 
 
 def test_downsampling_keeps_ends_and_peaks(store: Store) -> None:
-    (given,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     batch = a_batch(range(20_000), "loss")
     batch.series["loss"].points.value[7777] = 99.0
-    store.apply(given, batch)
+    store.apply(input, batch)
     downsampled = ask(store, Selection(downsample=100))
     values = np.concatenate([each.value for each in downsampled])
     assert len(values) <= 100
@@ -82,10 +82,10 @@ def test_downsampling_keeps_ends_and_peaks(store: Store) -> None:
 
 def test_downsampling_many_points_decodes_few_chunks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(points, "DECODED", 1000)
-    (given,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     batch = a_batch(range(4096 * 300), "loss")
     batch.series["loss"].points.value[600_001] = 99.0
-    store.apply(given, batch)
+    store.apply(input, batch)
     with store.read() as reader:
         read_window = Mock(wraps=reader.read_window)
         monkeypatch.setattr(reader, "read_window", read_window)
@@ -97,10 +97,10 @@ def test_downsampling_many_points_decodes_few_chunks(store: Store, monkeypatch: 
 
 
 def test_a_clock_that_jumps_back_keeps_the_answer_in_order_of_time(store: Store) -> None:
-    (given,) = store.register([an_input(restarts=Restarts.NEVER)])
+    (input,) = store.register([an_input(restarts=Restarts.NEVER)])
     batch = a_batch(range(12_000), "loss")
     batch.series["loss"].points.ts_ms[6000:] -= 3600_000.0
-    store.apply(given, batch)
+    store.apply(input, batch)
     slices = ask(store, Selection())
     times = np.concatenate([each.ts_ms for each in slices])
     assert (np.diff(times) >= 0).all()
@@ -108,9 +108,9 @@ def test_a_clock_that_jumps_back_keeps_the_answer_in_order_of_time(store: Store)
 
 
 def test_rows_hold_what_each_step_has(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch(range(0, 100, 1), "loss"))
-    store.apply(given, a_batch(range(0, 100, 10), "val"))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch(range(0, 100, 1), "loss"))
+    store.apply(input, a_batch(range(0, 100, 10), "val"))
     cache = RowCache()
     with store.read() as reader:
         table = cache.rows(reader, "w", "step", downsample=None)
@@ -122,24 +122,24 @@ def test_rows_hold_what_each_step_has(store: Store) -> None:
 
 
 @pytest.mark.parametrize("inferred", [True, False])
-def test_a_workload_tells_which_sources_had_to_reckon_times(store: Store, inferred: bool) -> None:
-    (given,) = store.register([an_input()])
+def test_a_workload_names_the_sources_whose_times_were_inferred(store: Store, inferred: bool) -> None:
+    (input,) = store.register([an_input()])
     batch = a_batch(range(3), "loss")
     batch.time_inferred = inferred
-    store.apply(given, batch)
+    store.apply(input, batch)
     with store.read() as reader:
         (workload,) = workloads.workloads(reader, None, None)
-    assert workload.times_inferred == ([given.data_source] if inferred else [])
+    assert workload.times_inferred == ([input.data_source] if inferred else [])
 
 
 @pytest.mark.parametrize(("inferred", "count"), [(True, 60), (False, 1)])
-def test_records_at_one_time_are_one_row_unless_the_time_is_reckoned(
+def test_records_at_one_time_are_one_row_unless_the_time_was_inferred(
     store: Store, inferred: bool, count: int
 ) -> None:
-    (given,) = store.register([an_input()])
+    (input,) = store.register([an_input()])
     batch = a_batch(range(60), "loss", "val", every_ms=0.0)
     batch.time_inferred = inferred
-    store.apply(given, batch)
+    store.apply(input, batch)
     with store.read() as reader:
         table = RowCache().rows(reader, "w", "time", downsample=None)
     assert table
@@ -148,8 +148,8 @@ def test_records_at_one_time_are_one_row_unless_the_time_is_reckoned(
 
 
 def test_the_cache_counts_what_it_does(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch(range(1000), "loss", "val"))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch(range(1000), "loss", "val"))
     cache = RowCache()
 
     def look() -> tuple[int, int, int]:
@@ -165,11 +165,11 @@ def test_the_cache_counts_what_it_does(store: Store) -> None:
 
     assert look() == (0, 1, 0)
     assert look() == (1, 1, 0)
-    store.apply(given, a_batch(range(1000, 6000), "loss", "val"))
+    store.apply(input, a_batch(range(1000, 6000), "loss", "val"))
     assert look() == (1, 1, 1)
-    store.apply(given, a_batch(range(6000, 6010), "loss"))
+    store.apply(input, a_batch(range(6000, 6010), "loss"))
     assert look() == (1, 1, 2)
-    store.apply(given, a_batch(range(500, 600), "loss"))  # a restart: rows it had must change
+    store.apply(input, a_batch(range(500, 600), "loss"))  # a restart: rows it had must change
     assert look() == (1, 2, 2)
     assert cache.stats().hit_rate == 0.2
 
@@ -216,12 +216,12 @@ def test_a_read_that_takes_too_long_is_stopped(store: Store) -> None:
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(store: Store) -> None:
-    (given,) = store.register([an_input()])
-    store.apply(given, a_batch(range(10), "loss"))
+    (input,) = store.register([an_input()])
+    store.apply(input, a_batch(range(10), "loss"))
     bad = a_batch(range(10, 20), "loss")
     bad.facts["x"] = object()  # type: ignore[assignment]  # cannot be encoded, after the points were written
     with pytest.raises(TypeError):
-        store.apply(given, bad)
+        store.apply(input, bad)
     assert steps(ask(store, Selection())) == list(range(10))
-    store.apply(given, a_batch(range(10, 12), "loss"))
+    store.apply(input, a_batch(range(10, 12), "loss"))
     assert steps(ask(store, Selection())) == list(range(12))
