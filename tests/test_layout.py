@@ -17,7 +17,8 @@ SOURCES = sorted([*(ROOT / "lensd").rglob("*.py"), *(ROOT / "adapters").rglob("*
 
 #: From the ground up: what stands in a row may import what stands in the rows before it, and itself.
 LAYERS = (
-    ("lensd", "lensd.model", "lensd.config", "lensd.hook"),
+    # platform: the store, the API and `lensd run` each need something that only some systems have.
+    ("lensd", "lensd.model", "lensd.config", "lensd.platform", "lensd.hook"),
     ("lensd.discovery", "lensd.store", "lensd.tail", "lensd.wandb"),
     ("lensd.adapter", "lensd.query", "lensd.run"),
     ("lensd.testing", "lensd_log", "lensd_tensorboard", "lensd_wandb", "lensd_wandb_cloud", "lensd.ingest"),
@@ -44,6 +45,7 @@ NEVER = {
     "lensd.hook": {
         "lensd.model",
         "lensd.config",
+        "lensd.platform",
     },  # copied into environments without lensd: relative imports only
     "lensd.store": {"lensd.hook"},
     "lensd.tail": {"lensd.hook"},

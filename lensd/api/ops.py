@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import resource
+import time
 
 import msgspec
 from aiohttp import web
@@ -12,6 +12,7 @@ from lensd import __version__
 from lensd.api.request_metrics import REQUESTS
 from lensd.api.responses import body_answer, json_answer
 from lensd.api.state import DOCUMENT, HEALTH, ROWS, SOCKETS, STARTED, STORE, ask, in_thread
+from lensd.platform import resident_bytes
 from lensd.query import lens
 from lensd.query.results import InputInfo
 from lensd.store import ReadTimeout, StoreError
@@ -72,14 +73,13 @@ async def own_metrics(request: web.Request) -> web.StreamResponse:
     )
     _request_families(page, request.app[REQUESTS].seen)
     _input_families(page, inputs)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
     page.one(
         "process_cpu_seconds_total",
         "counter",
         "Processor time of the daemon.",
-        usage.ru_utime + usage.ru_stime,
+        time.process_time(),
     )
-    page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", _resident())
+    page.one("process_resident_memory_bytes", "gauge", "Resident memory of the daemon.", resident_bytes())
     page.one(
         "process_start_time_seconds", "gauge", "When the daemon started, in seconds since the epoch.",
         request.app[STARTED],
@@ -125,14 +125,6 @@ def _labels(input: InputInfo) -> dict[str, str]:
         "workload": input.workload, "data_source": input.data_source, "adapter": input.adapter,
         "input": input.id,
     }  # fmt: skip
-
-
-def _resident() -> float:
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return float(int(file.read().split()[1]) * resource.getpagesize())
-    except (OSError, ValueError, IndexError):
-        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 class _MetricsPage:

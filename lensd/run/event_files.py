@@ -1,18 +1,19 @@
 """Finds the event files that a command writes, wherever it writes them, and links them into its run folder.
 
-A file belongs to the command if one of its processes has it open (`/proc`), or if it is new when the command
-ends and no other run has linked it. The links are hard links: a second name of the same file, which stays
-when the first is removed.
+A file belongs to the command if one of its processes has it open, which only some systems tell, or if it is
+new when the command ends and no other run has linked it. The links are hard links: a second name of the same
+file, which stays when the first is removed.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 from lensd.discovery import File, Roots
+from lensd.platform import descendants, open_files
 
 
 class Gatherer:
@@ -35,7 +36,12 @@ class Gatherer:
                 self.look_at(process)
 
         thread = threading.Thread(target=look, name="lensd-run-gather", daemon=True)
-        thread.start()
+        # Threads inherit the mask: signals are for the thread that passes them on to the command.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return thread
 
     def look_at(self, process: int) -> None:
@@ -84,35 +90,3 @@ class Gatherer:
 
 def _is_event_file(name: str) -> bool:
     return "tfevents" in name
-
-
-def descendants(process: int) -> Iterator[int]:
-    """The process ids of children, their children, and so on."""
-    try:
-        threads = os.listdir(f"/proc/{process}/task")
-    except OSError:
-        return
-    for thread in threads:
-        try:
-            with open(f"/proc/{process}/task/{thread}/children") as file:
-                children = [int(child) for child in file.read().split()]
-        except (OSError, ValueError):
-            continue
-        for child in children:
-            yield child
-            yield from descendants(child)
-
-
-def open_files(process: int) -> Iterator[str]:
-    """The regular files that a process has open."""
-    try:
-        entries = list(os.scandir(f"/proc/{process}/fd"))
-    except OSError:
-        return
-    for entry in entries:
-        try:
-            path = os.readlink(entry.path)
-        except OSError:
-            continue
-        if path.startswith("/") and not path.endswith(" (deleted)"):
-            yield path

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
-import pty
 import select
 import signal
 import subprocess
-import termios
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lensd import platform
+
 #: Passed on to the command, unless the terminal sent them: then the command has received them as well.
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _WATCHED = {*FORWARDED, signal.SIGWINCH, signal.SIGCHLD}
 
-_FROM_KERNEL = 0x80  # si_code SI_KERNEL: sent by the terminal
 _LINGER = 1.0  # seconds to wait, after the command, for children that keep its output open
 
 
@@ -53,7 +51,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
                     env=dict(environment),
                     stdout=streams[0].inner,
                     stderr=streams[1].inner,
-                    # Signals are blocked here only, to learn from sigtimedwait who sent them.
+                    # Signals are blocked here only, to learn from next_signal who sent them.
                     preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, before),
                 )
             except OSError as error:
@@ -78,15 +76,16 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
 def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Output]) -> int:
     while (code := child.poll()) is None:
         # The timeout is for a SIGCHLD that came between poll and here.
-        received = signal.sigtimedwait(_WATCHED, 1.0)
-        if received is None or received.si_signo == signal.SIGCHLD:
+        received = platform.next_signal(_WATCHED, 1.0)
+        if received is None:
             continue
-        if received.si_signo == signal.SIGWINCH:
+        number, from_terminal = received
+        if number == signal.SIGWINCH:
             for stream in streams:
                 stream.copy_size()
-        elif received.si_code != _FROM_KERNEL:
+        elif number != signal.SIGCHLD and not from_terminal:
             with contextlib.suppress(ProcessLookupError):
-                child.send_signal(received.si_signo)
+                child.send_signal(number)
     return code
 
 
@@ -94,10 +93,11 @@ class _Output:
     """One of our outputs: `inner` is the end that the command writes to; a thread copies from the other."""
 
     def __init__(self, ours: int, log: int) -> None:
-        self.is_terminal = os.isatty(ours)
+        terminal = platform.open_terminal() if os.isatty(ours) else None
+        self.is_terminal = terminal is not None
         self.stopped = False
         self._ours, self._log = ours, log
-        self._outer, self.inner = pty.openpty() if self.is_terminal else os.pipe()
+        self._outer, self.inner = terminal or os.pipe()
         self._owns = True
         self.copy_size()
 
@@ -114,13 +114,7 @@ class _Output:
     def copy_size(self) -> None:
         """Give the terminal of the command the size of ours."""
         if self.is_terminal:
-            with contextlib.suppress(OSError):
-                size = fcntl.ioctl(self._ours, termios.TIOCGWINSZ, b"\0" * 8)
-                fcntl.ioctl(self._outer, termios.TIOCSWINSZ, size)
-                # Our terminal turns \n into \r\n; the inner one must not do it first.
-                modes = termios.tcgetattr(self._outer)
-                modes[1] &= ~termios.OPOST
-                termios.tcsetattr(self._outer, termios.TCSANOW, modes)
+            platform.copy_terminal(self._ours, self._outer)
 
     def start(self) -> threading.Thread | None:
         if not self._owns:

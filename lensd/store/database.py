@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import sqlite3
@@ -14,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from lensd import platform
 from lensd.model import Batch, Input
 from lensd.store import schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
@@ -68,7 +68,7 @@ class Store:
             if lock:
                 lock.close()
             raise
-        kind = schema.network_file_system(name)
+        kind = platform.network_file_system(name)
         if kind:
             store.warnings.append(
                 f"{name} lies on a network file system ({kind}), where SQLite's locks cannot be trusted;"
@@ -224,9 +224,8 @@ class Store:
             self._pool.release()
 
 
-def _take_lock(path: str) -> IO[bytes] | None:
-    """Lock a file beside the database, so that one daemon uses it. The kernel releases the lock when the
-    process ends. None where the file cannot be locked."""
+def _take_lock(path: str) -> IO[bytes]:
+    """Lock a file beside the database, so that one daemon writes it. The lock ends with the process."""
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         lock = open(path + ".lock", "ab")  # noqa: SIM115 - open as long as the store
@@ -234,15 +233,9 @@ def _take_lock(path: str) -> IO[bytes] | None:
         raise StoreError(
             f"{path} cannot be written to: {error.strerror} ({error.filename or path + '.lock'})"
         ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    if not platform.lock(lock):
         lock.close()
-        raise StoreError(
-            f"{path} is in use by another lensd; stop it, or name another database with --db"
-        ) from error
-    except OSError:  # a file system without locks
-        return lock
+        raise StoreError(f"{path} is in use by another lensd; stop it, or name another database with --db")
     return lock
 
 

@@ -6,7 +6,6 @@ refused.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import sys
 from pathlib import Path
@@ -117,9 +116,6 @@ def log_lines(db: Database) -> None:
     db.execute(_LOG_LINES)
 
 
-_NETWORK = frozenset("nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split())
-
-
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:
@@ -178,22 +174,3 @@ def _refuse_newer(path: str, db: sqlite3.Connection) -> None:
             f"{path} was written by a newer lensd (it has the migration {newer[0]!r}); "
             "upgrade lensd or name another file with --db"
         )
-
-
-def network_file_system(path: str) -> str | None:
-    """The type of the network file system that `path` is on; None for a local one, and outside Linux."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text(errors="replace").splitlines()
-    except OSError:
-        return None
-    folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
-    best, kind = "", None
-    for line in mounts:
-        fields = line.split()
-        if len(fields) < 3:
-            continue
-        mount = fields[1].encode().decode("unicode_escape")
-        inside = folder == mount or folder.startswith(mount.rstrip("/") + "/")
-        if inside and len(mount) >= len(best):
-            best, kind = mount, fields[2]
-    return kind if kind in _NETWORK else None

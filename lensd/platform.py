@@ -1,0 +1,149 @@
+"""What only some operating systems offer, each with a fallback for the others.
+
+Linux has all of it. macOS has no /proc and no sigtimedwait; lensd runs there with the fallbacks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Collection, Iterator
+from typing import IO, Any
+
+
+def _optional(name: str) -> Any:
+    """A module of the standard library; None where the system has none of it."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+_fcntl, _pty, _resource, _termios = map(_optional, ("fcntl", "pty", "resource", "termios"))
+
+_NETWORK_FILE_SYSTEMS = frozenset(
+    "nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split()
+)
+_FROM_KERNEL = 0x80  # si_code SI_KERNEL: the terminal sent the signal
+_SIGNAL_POLL_S = 0.05
+
+
+def network_file_system(path: str) -> str | None:
+    """The type of the network file system that holds `path`; None for a local or unknown one.
+
+    Fallback: None.
+    """
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
+            mounts = file.read().splitlines()
+    except OSError:
+        return None
+    folder = os.path.realpath(os.path.dirname(os.path.abspath(path)))
+    longest, kind = "", None
+    for line in mounts:
+        fields = line.split()
+        if len(fields) < 3:
+            continue
+        mount = fields[1].encode().decode("unicode_escape")
+        inside = folder == mount or folder.startswith(mount.rstrip("/") + "/")
+        if inside and len(mount) >= len(longest):
+            longest, kind = mount, fields[2]
+    return kind if kind in _NETWORK_FILE_SYSTEMS else None
+
+
+def lock(file: IO[bytes]) -> bool:
+    """Lock an open file until it is closed or the process ends. False if another process holds the lock.
+
+    Fallback, also for file systems without locks: True, without a lock.
+    """
+    if _fcntl is not None:
+        try:
+            _fcntl.flock(file, _fcntl.LOCK_EX | _fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+    return True
+
+
+def resident_bytes() -> float:
+    """Memory of this process. Fallback: its peak so far, or 0."""
+    if _resource is None:
+        return 0.0
+    try:
+        with open("/proc/self/statm", "rb") as file:
+            return float(int(file.read().split()[1]) * _resource.getpagesize())
+    except (OSError, ValueError, IndexError):
+        peak = _resource.getrusage(_resource.RUSAGE_SELF).ru_maxrss
+        return float(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def descendants(process: int) -> Iterator[int]:
+    """The ids of all processes below this one. Fallback: none."""
+    try:
+        threads = os.listdir(f"/proc/{process}/task")
+    except OSError:
+        return
+    for thread in threads:
+        try:
+            with open(f"/proc/{process}/task/{thread}/children") as file:
+                children = [int(child) for child in file.read().split()]
+        except (OSError, ValueError):
+            continue
+        for child in children:
+            yield child
+            yield from descendants(child)
+
+
+def open_files(process: int) -> Iterator[str]:
+    """The paths that a process has open. Fallback: none."""
+    try:
+        entries = list(os.scandir(f"/proc/{process}/fd"))
+    except OSError:
+        return
+    for entry in entries:
+        try:
+            path = os.readlink(entry.path)
+        except OSError:
+            continue
+        if path.startswith("/") and not path.endswith(" (deleted)"):
+            yield path
+
+
+def next_signal(signals: Collection[int], seconds: float) -> tuple[int, bool] | None:
+    """Wait for one of these signals, which every thread must block. None if none came in time.
+
+    Returns its number and whether the terminal sent it, in which case the whole foreground has got it.
+    Fallback: waits a moment only; SIGINT and SIGQUIT count as sent by the terminal if there is one.
+    """
+    if hasattr(signal, "sigtimedwait"):
+        info = signal.sigtimedwait(signals, seconds)
+        return None if info is None else (info.si_signo, info.si_code == _FROM_KERNEL)
+    pending = signal.sigpending() & set(signals)
+    if not pending:
+        time.sleep(min(seconds, _SIGNAL_POLL_S))
+        return None
+    number = signal.sigwait({min(pending)})
+    return number, number in (signal.SIGINT, signal.SIGQUIT) and os.isatty(0)
+
+
+def open_terminal() -> tuple[int, int] | None:
+    """A new pseudo-terminal: our end, and the end for a command. Fallback: None."""
+    return None if _pty is None else _pty.openpty()
+
+
+def copy_terminal(source: int, target: int) -> None:
+    """Give the pseudo-terminal `target` the size of the terminal `source`, and let it pass \\n unchanged: the
+    terminal that shows the output turns it into \\r\\n."""
+    if _termios is None or _fcntl is None:
+        return
+    with contextlib.suppress(OSError):
+        size = _fcntl.ioctl(source, _termios.TIOCGWINSZ, b"\0" * 8)
+        _fcntl.ioctl(target, _termios.TIOCSWINSZ, size)
+        modes = _termios.tcgetattr(target)
+        modes[1] &= ~_termios.OPOST
+        _termios.tcsetattr(target, _termios.TCSANOW, modes)
