@@ -153,6 +153,20 @@ def test_ranks_that_differ_are_kept_apart_where_that_is_asked_for(tmp_path: Path
     }
 
 
+def test_ranks_that_differ_are_kept_apart_in_blocks_too(tmp_path: Path) -> None:
+    fields = "consumed samples: 320 | lm loss: {step}.{rank} |"
+    line = "[rank{rank}]: iteration {step:8d}/ 1000 | " + fields
+    lines = [line.format(rank=rank, step=step) for step in range(1, 400) for rank in (0, 1, 2)]
+    path = write(tmp_path / "train.log", "\n".join([*lines, ""]).encode())
+    points = read(path, adapter=LogAdapter({"ranks": "every"})).points
+    assert {name: len(series) for name, series in points.items()} == {
+        "lm loss": 399,
+        "consumed samples": 399,
+        "lm loss{rank=1}": 399,
+        "lm loss{rank=2}": 399,
+    }
+
+
 def test_ranks_that_print_different_metrics_are_both_heard(tmp_path: Path) -> None:
     lines = [f"[rank{n % 2}]:step {n} {('loss', 'lr')[n % 2]}=0.5" for n in range(10)]
     assert {name: len(points) for name, points in read_lines(tmp_path, lines).points.items()} == {

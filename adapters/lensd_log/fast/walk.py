@@ -249,6 +249,8 @@ class Walk:
         return not all(self._is_usable(columns.template) for columns in self._columns)
 
     def _is_usable(self, template: Template) -> bool:
+        if self._placement.every_rank and template.sample.rank is not None:
+            return False  # values of ranks are compared one by one
         return template.holds(self._cursor.states, self._cursor.specific)
 
     def _flush(self, end: int) -> None:
