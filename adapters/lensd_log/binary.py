@@ -1,4 +1,4 @@
-"""Telling a binary file by its first bytes."""
+"""Recognises a binary file by its first bytes."""
 
 import re
 
@@ -6,8 +6,8 @@ _HOLE = re.compile(rb"\0{16,}")
 
 
 def looks_binary(head: bytes) -> bool:
-    """NUL bytes and control characters among the first bytes. A long run of NULs alone is a hole, as
-    copytruncate leaves under a writer that does not append, or a lost block; a UTF-16 mark announces text."""
+    """Are there NUL bytes and many control characters? A long run of NULs alone is a lost block or a hole, as
+    copytruncate leaves under a writer that does not append. After a UTF-16 mark comes text."""
     if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return False
     text = _HOLE.sub(b"", head)

@@ -1,8 +1,8 @@
-"""The user's own patterns, tried before every log format.
+"""The user's own patterns, asked before all log formats.
 
 A pattern is a regular expression with named groups, or a map of the fields of logfmt or JSON lines. `step`,
-`total`, `epoch` and `time` place a point; every other group or field is a metric. The same reader that learns
-templates from the built-in log formats learns them from these, so a plain regular expression is no slower.
+`total`, `epoch` and `time` place a point; every other group or field is a metric. Templates are learnt from
+regular expressions as they are from the built-in log formats, so these are as fast.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, 
 from lensd_log.line.timestamps import parse_iso
 
 _LONGEST = 2000  # characters of a line that a pattern is tried on
-_SLOW_S = 0.05
+_SLOW_S = 0.005
 _LOGFMT = re.compile(r'(?<!\S)([^\s="]{1,200})=(?:"((?:[^"\\]|\\.){0,1000})"|(\S{0,200}))')
 
 
 class Pattern(msgspec.Struct, forbid_unknown_fields=True):
     """One `[[pattern]]` block.
 
-    regex: is searched for in a line whose wrappers (time, level, rank, container) are taken off. format:
-    reads fields instead. step, total, epoch, time: the groups or fields that hold these. metrics: group or
-    field to metric name; left out, every other group or field that holds a number keeps its name.
+    regex: searched for in a line that is stripped of its prefixes and containers. format: read fields
+    instead. step, total, epoch, time: the groups or fields that hold these. metrics: group or field to
+    metric name; without it, every other group or field that holds a number is a metric of its name.
     """
 
     name: str = ""
@@ -42,14 +42,14 @@ class Pattern(msgspec.Struct, forbid_unknown_fields=True):
     metrics: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-#: The fields of a line, or None where it is not the pattern's.
+#: The fields of a line, or None where it does not match.
 _Fields = Callable[[str], Mapping[str, object] | None]
 
 
-def log_formats(given: object) -> tuple[LogFormat, ...]:
-    """The patterns of a configuration. Raises ValueError, a sentence that names the pattern."""
+def log_formats(blocks: object) -> tuple[LogFormat, ...]:
+    """The log formats of `[[pattern]]` blocks. Raises ValueError, a sentence that names the pattern."""
     try:
-        patterns = msgspec.convert(given, list[Pattern])
+        patterns = msgspec.convert(blocks, list[Pattern])
     except msgspec.ValidationError as error:
         raise ValueError(f"pattern: {error}") from None
     return tuple(_log_format(pattern, number) for number, pattern in enumerate(patterns, 1))
@@ -66,8 +66,8 @@ def _log_format(pattern: Pattern, number: int) -> LogFormat:
     def parse(entry: Entry, state: State) -> Parsed:
         if not entry.complete or len(entry.text) > _LONGEST:
             return None
-        found = fields(entry.text)
-        record = _record(pattern, found) if found else None
+        printed = fields(entry.text)
+        record = _record(pattern, printed) if printed else None
         return None if record is None else (record,)
 
     columns = EVERY_LINE if pattern.regex is not None else None
@@ -93,69 +93,76 @@ def _groups(name: str, pattern: Pattern) -> _Fields:
         )
 
     def fields(text: str) -> Mapping[str, object] | None:
-        found = regex.search(text)
-        return None if found is None else {k: v for k, v in found.groupdict().items() if v is not None}
+        match = regex.search(text)
+        return None if match is None else {k: v for k, v in match.groupdict().items() if v is not None}
 
     return fields
 
 
 def _is_slow(regex: re.Pattern[str]) -> bool:
-    """Does a short hostile line already take long? Twice the length must take about twice the time."""
+    """Does a short hostile line take long already?"""
     literal = "".join(dict.fromkeys(re.sub(r"\(\?P<\w+>|\\.", "", regex.pattern)))[:24]
     for unit in ("a", "1", " ", "=", ".", "1.", "a ", "1 ", "a=1 ", "a:1,", literal or "a"):
-        for length in (12, 18, 24, 60, 250):  # grows so slowly that even an exponential pattern ends
+        for length in (
+            12,
+            18,
+            24,
+            60,
+            250,
+        ):  # in steps so small that an exponential pattern is noticed before it takes forever
             text = (unit * length)[:length] + "\x00"
-            begun = time.perf_counter()
-            regex.search(text)
-            if time.perf_counter() - begun > _SLOW_S / 10:
-                # Once more: the machine may have been busy.
-                begun = time.perf_counter()
-                regex.search(text)
-                if time.perf_counter() - begun > _SLOW_S / 10:
-                    return True
+            # Twice, for the machine may have been busy.
+            if _search_s(regex, text) > _SLOW_S and _search_s(regex, text) > _SLOW_S:
+                return True
     return False
+
+
+def _search_s(regex: re.Pattern[str], text: str) -> float:
+    begun = time.perf_counter()
+    regex.search(text)
+    return time.perf_counter() - begun
 
 
 def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record | None:
     special = {pattern.step, pattern.total, pattern.epoch, pattern.time}
     values: list[tuple[str, float]] = []
     units: dict[str, str] = {}
-    for field, given in fields.items():
+    for field, printed in fields.items():
         if field in special or (pattern.metrics and field not in pattern.metrics):
             continue
         name = pattern.metrics.get(field, field)
-        if isinstance(given, str):
-            found = measure(given.strip(" ,;|"))
-            if found is None:
+        if isinstance(printed, str):
+            quantity = measure(printed.strip(" ,;|"))
+            if quantity is None:
                 continue
-            values.append((name, found.value))
-            if found.unit:
-                units[name] = found.unit
-        elif (value := json_number(given)) is not None:
+            values.append((name, quantity.value))
+            if quantity.unit:
+                units[name] = quantity.unit
+        elif (value := json_number(printed)) is not None:
             values.append((name, value))
     if not values:
         return None
     step, epoch = _step(fields.get(pattern.step)), _step(fields.get(pattern.epoch))
-    ts_ms, printed = _time(fields.get(pattern.time))
+    ts_ms, printed_time = _time(fields.get(pattern.time))
     return Record(
         values,
         epoch if step is None else step,
         ts_ms=ts_ms,
-        printed_time=printed,
+        printed_time=printed_time,
         target=_step(fields.get(pattern.total)),
         units=units,
     )
 
 
-def _step(given: object) -> int | None:
-    return json_step(given.replace(",", "") if isinstance(given, str) else given)
+def _step(printed: object) -> int | None:
+    return json_step(printed.replace(",", "") if isinstance(printed, str) else printed)
 
 
-def _time(given: object) -> tuple[float | None, str | None]:
-    """UTC ms where it is absolute, else the text that says it."""
-    if isinstance(given, str) and parse_iso(given, None) is not None:
-        return None, given
-    value = number(given) if isinstance(given, str) else json_number(given)
+def _time(printed: object) -> tuple[float | None, str | None]:
+    """UTC ms of a number since the epoch, or a date and time as it is printed."""
+    if isinstance(printed, str) and parse_iso(printed, None) is not None:
+        return None, printed
+    value = number(printed) if isinstance(printed, str) else json_number(printed)
     for scale, low in ((1e-6, 1e17), (1e-3, 1e14), (1.0, 1e11), (1000.0, 1e8)):
         if value is not None and value > low:
             return round(value * scale, 3), None
@@ -182,12 +189,11 @@ def _flat(row: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]
 
 
 def propose(lines: Sequence[str]) -> str | None:
-    """A regular expression for lines like the first of these, that matches as many of them as can be; None
-    where nothing in them is said to be a number."""
+    """A regular expression for lines like the first of these. None where it has no named number."""
     sample = lines[0][:_LONGEST]
     segments, at, names = [], 0, set[str]()
-    for found in _NAMED_NUMBER.finditer(sample):
-        name = re.sub(r"\W+", "_", found["name"].strip()).strip("_").lower() or "value"
+    for match in _NAMED_NUMBER.finditer(sample):
+        name = re.sub(r"\W+", "_", match["name"].strip()).strip("_").lower() or "value"
         last = name.rpartition("_")[2]
         if last in _STEPS:
             name = "step"
@@ -198,7 +204,7 @@ def propose(lines: Sequence[str]) -> str | None:
         if name in names:
             continue
         names.add(name)
-        begin, end = found.span("number")
+        begin, end = match.span("number")
         digits = r"\d+" if name in ("step", "epoch") else r"[^\s,;|]+"
         segments += [_loose(sample[at:begin]), f"(?P<{name}>{digits})"]
         at = end

@@ -1,7 +1,7 @@
 """The facts of a Runicorn run folder: `meta.json`, `status.json`, `summary.json` beside `events.jsonl`.
 
-Seen with Runicorn SDK 0.5.3 and 0.7.2. Times are epoch seconds. A companion that is missing, half written
-or no JSON object tells nothing this time.
+As Runicorn SDK 0.5.3 and 0.7.2 write them. Times are epoch seconds. A companion that is missing, half written
+or no JSON object gives no facts this time.
 """
 
 from __future__ import annotations
@@ -18,33 +18,33 @@ _LIMIT = 1 << 20
 
 
 def facts(folder: str) -> dict[str, Fact]:
-    """What the companions in `folder` tell, under the names that lensd serves."""
+    """The facts of the companions in `folder`, under the names that lensd serves."""
     meta, status, summary = (_load(os.path.join(folder, name)) for name in COMPANIONS)
-    found: dict[str, Fact] = {}
+    result: dict[str, Fact] = {}
     if meta or status:
-        found["run_dir"] = folder
+        result["run_dir"] = folder
     for name, key in (
         ("created_at", "created_at"), ("alias", "alias"), ("hostname", "hostname"), ("pid", "pid"),
         ("runicorn.path", "path"), ("python", "python"), ("platform", "platform"),
     ):  # fmt: skip
-        _put(found, name, meta.get(key))
-    if "runicorn.path" not in found and isinstance(meta.get("project"), str):  # SDK up to 0.5.3
-        _put(found, "runicorn.path", "/".join(str(meta[k]) for k in ("project", "name") if meta.get(k)))
+        _put(result, name, meta.get(key))
+    if "runicorn.path" not in result and isinstance(meta.get("project"), str):  # SDK up to 0.5.3
+        _put(result, "runicorn.path", "/".join(str(meta[k]) for k in ("project", "name") if meta.get(k)))
     tags = meta.get("tags")
     if isinstance(tags, list) and tags:
-        found["tags"] = ",".join(str(tag) for tag in tags)
+        result["tags"] = ",".join(str(tag) for tag in tags)
     for name in ("status", "started_at", "ended_at", "exit_reason"):
-        _put(found, name, status.get(name))
+        _put(result, name, status.get(name))
     for name, value in summary.items():
-        _put(found, name if name in ("best_metric_name", "best_metric_value") else f"summary.{name}", value)
-    return found
+        _put(result, name if name in ("best_metric_name", "best_metric_value") else f"summary.{name}", value)
+    return result
 
 
-def _put(found: dict[str, Fact], name: str, value: object) -> None:
+def _put(result: dict[str, Fact], name: str, value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         return
     if isinstance(value, (str, int, float, bool)):
-        found[name] = value
+        result[name] = value
 
 
 def _load(path: str) -> dict[str, object]:

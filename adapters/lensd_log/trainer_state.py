@@ -1,7 +1,7 @@
-"""`trainer_state.json` of the Hugging Face Trainer: one JSON document that is written anew at each save.
+"""`trainer_state.json` of the Hugging Face Trainer: one JSON document, rewritten at each save.
 
-Its `log_history` only ever grows within a run: `[{"epoch": 0.02, "loss": 4.283, "step": 10}, ...]`.
-Records carry no time; they get the file's. Source: huggingface/transformers trainer_callback.py
+Within a run its `log_history` only grows: `[{"epoch": 0.02, "loss": 4.283, "step": 10}, ...]`.
+Records have no time; they get that of the file. Source: huggingface/transformers trainer_callback.py
 `TrainerState.save_to_json`.
 """
 
@@ -22,15 +22,14 @@ _LIMIT = 256 << 20
 
 
 class _State(msgspec.Struct):
-    """The fields of the document that matter here."""
+    """The fields that are read."""
 
     log_history: list[dict[str, object]]
     max_steps: int = 0
-    best_metric: float | None = None
 
 
 def read(input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-    """The records that were not there when `cursor` was made. Raises InputGone, RetryAfter."""
+    """The records that are new since `cursor`. Raises InputGone, RetryAfter."""
     done, before = _position(cursor)
     document, mtime_ms, size = _load(input)
     restart = done > 0 and _digest(document.log_history[:done]) != before
@@ -84,7 +83,7 @@ def _load(input: Input) -> tuple[_State, float, int]:
         # json.loads takes the bare NaN that Python writes.
         document = msgspec.convert(json.loads(data or b'{"log_history": []}'), _State)
     except (ValueError, RecursionError):
-        raise RetryAfter(f"{input.name}: no trainer state, or it is being written just now", 2.0) from None
+        raise RetryAfter(f"{input.name}: not a trainer state, or just being written", 2.0) from None
     return document, status.st_mtime_ns / 1e6, status.st_size
 
 

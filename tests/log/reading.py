@@ -57,9 +57,9 @@ def plain(value: float | str) -> float | str:
 
 def input_of(path: Path) -> Input:
     """The input that the adapter itself makes of a file."""
-    found = [each for each in LogAdapter().discover(Roots([str(path)])) if Path(each.path) == path]
-    assert len(found) == 1, found
-    return found[0]
+    inputs = [input for input in LogAdapter().discover(Roots([str(path)])) if Path(input.path) == path]
+    assert len(inputs) == 1, inputs
+    return inputs[0]
 
 
 def write(path: Path, data: bytes, mtime: float = MTIME) -> Path:
@@ -82,9 +82,9 @@ def read(
     """Read on to the end from where `reading` stands."""
     reading = reading or Reading()
     adapter = adapter or LogAdapter()
-    given = input_of(path) if path.exists() else an_input(path, folder="")
+    input = input_of(path) if path.exists() else an_input(path, folder="")
     while True:
-        reading.add(adapter.read(given, reading.cursor, budget(now_ms, **limits)))
+        reading.add(adapter.read(input, reading.cursor, budget(now_ms, **limits)))
         if not reading.last.more:
             return reading
 

@@ -17,7 +17,7 @@ EDGE = Path(__file__).parents[1] / "data" / "runicorn-edge"
 
 
 def discover(*roots: Path) -> dict[str, Input]:
-    return {each.name: each for each in LogAdapter().discover(Roots([str(root) for root in roots]))}
+    return {input.name: input for input in LogAdapter().discover(Roots([str(root) for root in roots]))}
 
 
 def steps(first: int, last: int) -> bytes:
@@ -35,7 +35,7 @@ def test_it_is_an_adapter() -> None:
 # Inputs
 
 
-def test_inputs_are_told_by_their_names(tmp_path: Path) -> None:
+def test_inputs_are_recognised_by_their_names(tmp_path: Path) -> None:
     names = ["a.log", "b.out", "c.txt", "d.jsonl", "e.csv", "f.log.json", "g.log.gz", "trainer_state.json"]
     others = [
         "requirements.txt",
@@ -48,14 +48,14 @@ def test_inputs_are_told_by_their_names(tmp_path: Path) -> None:
     ]
     for name in names + others:
         (tmp_path / name).write_bytes(b"")
-    found = discover(tmp_path)
-    assert sorted(found) == sorted({*names, "g.log"} - {"g.log.gz"})
-    structured = {name for name, each in found.items() if each.structured}
+    inputs = discover(tmp_path)
+    assert sorted(inputs) == sorted({*names, "g.log"} - {"g.log.gz"})
+    structured = {name for name, input in inputs.items() if input.structured}
     assert structured == {"d.jsonl", "e.csv", "f.log.json", "trainer_state.json"}
-    assert {each.restarts for each in found.values()} == {Restarts.INPUT}
+    assert {input.restarts for input in inputs.values()} == {Restarts.INPUT}
 
 
-def test_rotated_pieces_belong_to_their_log(tmp_path: Path) -> None:
+def test_rotated_segments_belong_to_their_log(tmp_path: Path) -> None:
     for name in ("x.log", "x.log.1", "x.log.2.gz", "x.log-20240101", "y.log.1", "z.csv.gz"):
         (tmp_path / name).write_bytes(b"")
     assert sorted(discover(tmp_path)) == ["x.log", "y.log", "z.csv"]
@@ -102,14 +102,14 @@ def test_a_restart_from_every_cursor_gives_the_same_points(tmp_path: Path) -> No
 
 
 def test_a_budget_of_bytes_points_and_time_is_kept(tmp_path: Path) -> None:
-    given = input_of(write(tmp_path / "x.log", steps(0, 5000)))
+    input = input_of(write(tmp_path / "x.log", steps(0, 5000)))
     adapter = LogAdapter()
-    assert adapter.read(given, None, budget(bytes=1000)).counts.bytes <= 1000
-    assert adapter.read(given, None, budget(points=7)).point_count == 7
+    assert adapter.read(input, None, budget(bytes=1000)).counts.bytes <= 1000
+    assert adapter.read(input, None, budget(points=7)).point_count == 7
     ticks = iter(range(10_000))
     late = budget(seconds=3)
     late.clock = lambda: float(next(ticks))
-    assert 0 < adapter.read(given, None, late).point_count < 2000
+    assert 0 < adapter.read(input, None, late).point_count < 2000
 
 
 def test_a_truncated_log_begins_anew(tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_a_rotated_log_goes_on(tmp_path: Path) -> None:
 
 def test_a_vanished_log_is_gone_and_goes_on_when_it_comes_back(tmp_path: Path) -> None:
     log = write(tmp_path / "x.log", steps(0, 10))
-    given, reading = input_of(log), read(log)
+    input, reading = input_of(log), read(log)
     log.unlink()
     with pytest.raises(InputGone, match=r"x\.log: the file is not there any more"):
-        LogAdapter().read(given, reading.cursor, budget())
+        LogAdapter().read(input, reading.cursor, budget())
     read(write(log, steps(0, 15)), reading)
     assert reading.points["loss"] == losses(0, 15)
 
@@ -150,9 +150,9 @@ def test_a_csv_whose_header_is_rewritten_is_a_replaced_file(tmp_path: Path) -> N
 
 
 def test_a_binary_file_is_left_alone(tmp_path: Path) -> None:
-    given = input_of(write(tmp_path / "x.log", bytes(range(256)) * 20))
+    input = input_of(write(tmp_path / "x.log", bytes(range(256)) * 20))
     with pytest.raises(InputDead, match="this is a binary file, not a text log"):
-        LogAdapter().read(given, None, budget())
+        LogAdapter().read(input, None, budget())
 
 
 def test_nul_bytes_in_a_log_are_no_reason_to_give_it_up(tmp_path: Path) -> None:
@@ -161,14 +161,14 @@ def test_nul_bytes_in_a_log_are_no_reason_to_give_it_up(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_log_is_tried_again_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    given = input_of(write(tmp_path / "x.log", steps(0, 10)))
+    input = input_of(write(tmp_path / "x.log", steps(0, 10)))
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("lensd_log.reader.read_lines", refuse)
     with pytest.raises(RetryAfter, match="not readable by this user"):
-        LogAdapter().read(given, None, budget())
+        LogAdapter().read(input, None, budget())
 
 
 def test_a_cursor_that_cannot_be_read_begins_anew(tmp_path: Path) -> None:
@@ -258,9 +258,9 @@ def test_a_trainer_state_gives_only_what_is_new_at_each_save(tmp_path: Path) -> 
 
 
 def test_a_trainer_state_that_is_being_written_is_waited_for(tmp_path: Path) -> None:
-    given = input_of(write(tmp_path / "trainer_state.json", b'{"log_history": [{"st'))
+    input = input_of(write(tmp_path / "trainer_state.json", b'{"log_history": [{"st'))
     with pytest.raises(RetryAfter):
-        LogAdapter().read(given, None, budget())
+        LogAdapter().read(input, None, budget())
 
 
 # Runicorn
@@ -268,8 +268,8 @@ def test_a_trainer_state_that_is_being_written_is_waited_for(tmp_path: Path) -> 
 
 def edge(name: str) -> Reading:
     folder = EDGE / "edge" / f"20250201_000000_{name}"
-    found = [each for each in LogAdapter().discover(Roots([str(EDGE)])) if each.workload == folder.name]
-    events = next(each for each in found if each.path.endswith("events.jsonl"))
+    inputs = [input for input in LogAdapter().discover(Roots([str(EDGE)])) if input.workload == folder.name]
+    events = next(input for input in inputs if input.path.endswith("events.jsonl"))
     assert events.restarts is Restarts.NEVER
     assert events.structured
     assert [os.path.basename(path) for path in events.companions] == [
@@ -330,15 +330,15 @@ def test_a_runicorn_run_without_events_gives_its_facts() -> None:
     assert reading.facts["runicorn.path"] == "edge"
 
 
-def test_facts_are_told_when_they_change(tmp_path: Path) -> None:
+def test_facts_are_reported_when_they_change(tmp_path: Path) -> None:
     (tmp_path / "meta.json").write_text('{"id": "r", "alias": null, "path": "a/b", "tags": ["x", "y"]}')
     (tmp_path / "status.json").write_text('{"status": "running", "started_at": 5.5}')
     events = write(
         tmp_path / "events.jsonl", b'{"ts": 1704067200, "type": "metrics", "data": {"step": 1, "a": 1}}\n'
     )
-    given = next(each for each in LogAdapter().discover(Roots([str(tmp_path)])) if each.structured)
+    input = next(input for input in LogAdapter().discover(Roots([str(tmp_path)])) if input.structured)
     adapter = LogAdapter()
-    first = adapter.read(given, None, budget())
+    first = adapter.read(input, None, budget())
     assert first.facts == {
         "run_dir": str(tmp_path),
         "runicorn.path": "a/b",
@@ -346,12 +346,12 @@ def test_facts_are_told_when_they_change(tmp_path: Path) -> None:
         "status": "running",
         "started_at": 5.5,
     }
-    assert adapter.read(given, first.cursor, budget()).facts == {}
+    assert adapter.read(input, first.cursor, budget()).facts == {}
     (tmp_path / "status.json").write_text('{"status": "finished", "started_at": 5.5, "ended_at": 9.0}')
     (tmp_path / "summary.json").write_text(
         '{"note": "ok", "best_metric_name": "a", "best_metric_value": 1.0}'
     )
-    assert adapter.read(given, first.cursor, budget()).facts == {
+    assert adapter.read(input, first.cursor, budget()).facts == {
         "status": "finished",
         "ended_at": 9.0,
         "summary.note": "ok",
@@ -362,8 +362,8 @@ def test_facts_are_told_when_they_change(tmp_path: Path) -> None:
 
 
 def test_the_real_run_of_runicorn_is_whole() -> None:
-    found = [each for each in LogAdapter().discover(Roots([str(EDGE)])) if "153045" in each.workload]
-    names = {os.path.basename(each.path): each for each in found}
+    inputs = [input for input in LogAdapter().discover(Roots([str(EDGE)])) if "153045" in input.workload]
+    names = {os.path.basename(input.path): input for input in inputs}
     assert set(names) == {"events.jsonl", "logs.txt"}
     assert not names["logs.txt"].structured
     batch = LogAdapter().read(names["events.jsonl"], None, budget(now_ms=NOW_MS, seconds=10))

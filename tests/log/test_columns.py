@@ -1,4 +1,4 @@
-"""Lines read by the thousand say what they say one by one, and numbers decoded together are `float()`'s."""
+"""Lines read together say what they say one by one, and numbers decoded together are those of `float()`."""
 
 import random
 from collections.abc import Iterator

@@ -76,6 +76,6 @@ def test_carriage_returns_at_line_ends_change_nothing(name: str, tmp_path: Path)
     assert read(place(name, tmp_path, windows)).points == whole
 
 
-def test_every_dialect_has_golden_lines(tmp_path: Path) -> None:
+def test_every_log_format_has_golden_lines(tmp_path: Path) -> None:
     seen = {read(place(name, tmp_path)).last.log_format for name in NAMES}
     assert seen == {log_format.name for log_format in LOG_FORMATS}

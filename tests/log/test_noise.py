@@ -68,7 +68,7 @@ def code_of(path: Path) -> str:
     return "\n".join(lines)
 
 
-def test_the_source_code_of_these_dialects_gives_no_points(tmp_path: Path) -> None:
+def test_the_source_code_of_these_log_formats_gives_no_points(tmp_path: Path) -> None:
     root = Path(__file__).parents[2] / "adapters" / "lensd_log"
     source = "\n".join(code_of(path) for path in sorted(root.rglob("*.py")))
     assert read(write(tmp_path / "x.log", source.encode())).points == {}
@@ -151,7 +151,7 @@ def test_a_hostile_line_costs_no_more_than_its_length(number: int, tmp_path: Pat
 
 
 @pytest.mark.parametrize("log_format", LOG_FORMATS, ids=lambda log_format: log_format.name)
-def test_no_dialect_raises_whatever_it_is_given(log_format: object) -> None:
+def test_no_log_format_raises_on_any_line(log_format: object) -> None:
     for line in HOSTILE:
         text = strip_prefixes(line[:3000], None).text
         for complete in (True, False):

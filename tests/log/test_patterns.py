@@ -96,17 +96,17 @@ def test_a_proposed_pattern_matches_what_it_was_made_of(line: str) -> None:
     proposal = propose([line])
     assert proposal is not None
     (log_format,) = log_formats([{"regex": proposal}])
-    found = log_format.parse(Entry(line, (line,)), {})
-    assert found
-    assert found[0].values
+    records = log_format.parse(Entry(line, (line,)), {})
+    assert records
+    assert records[0].values
 
 
 def test_what_a_proposed_pattern_reads() -> None:
     line = "[trainer] ep 3 it 200 >> goodness: 12.50 badness: 1.0"
     (log_format,) = log_formats([{"regex": propose([line])}])
-    found = log_format.parse(Entry("[trainer] ep 4 it 9  >> goodness: 1 badness: nan", ()), {})
-    assert isinstance(found, tuple)
-    (record,) = found
+    records = log_format.parse(Entry("[trainer] ep 4 it 9  >> goodness: 1 badness: nan", ()), {})
+    assert isinstance(records, tuple)
+    (record,) = records
     assert isinstance(record, Record)
     assert record.step == 9
     assert [name for name, _ in record.values] == ["goodness", "badness"]

@@ -123,7 +123,7 @@ def test_bars_of_something_else_do_not_hold_up_dicts(tmp_path: Path) -> None:
     assert [step for step, _ in losses(tmp_path, lines)] == [1, 2, 3, 4, 5]
 
 
-def test_an_interval_is_reckoned_from_epochs_where_no_bar_is_drawn(tmp_path: Path) -> None:
+def test_an_interval_is_inferred_from_epochs_where_no_bar_is_drawn(tmp_path: Path) -> None:
     lines = ["***** Running training *****", "  Num Epochs = 2", "  Total optimization steps = 1,000"]
     lines += [f"{{'loss': 0.5, 'epoch': {n / 500:.2f}}}" for n in range(10, 100, 10)]
     assert [step for step, _ in losses(tmp_path, lines)] == list(range(10, 100, 10))

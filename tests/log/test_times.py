@@ -74,7 +74,7 @@ def test_a_clock_without_date_passes_midnight(tmp_path: Path) -> None:
     ]
 
 
-def test_steps_without_time_are_reckoned_back_from_the_last_write(tmp_path: Path) -> None:
+def test_times_of_steps_without_one_are_inferred_back_from_the_last_write(tmp_path: Path) -> None:
     lines = [
         f" iteration {n:8d}/     100 | elapsed time per iteration (ms): 2000.0 | loss: 1.0E+00 |"
         for n in range(10, 110, 10)

@@ -21,36 +21,36 @@ WITH_LOGS = [name for name, path in TRUTH.items() if json.loads(path.read_text()
 def read_run(name: str) -> dict[bool, Reading]:
     """The inputs of a run, text and structured ones apart."""
     adapter = LogAdapter()
-    found: dict[bool, Reading] = {}
-    for each in adapter.discover(Roots([str(DATA / "runs")])):
-        if each.workload == name:
-            reading = found.setdefault(each.structured, Reading())
+    readings: dict[bool, Reading] = {}
+    for input in adapter.discover(Roots([str(DATA / "runs")])):
+        if input.workload == name:
+            reading = readings.setdefault(input.structured, Reading())
             reading.cursor = None
             while True:
-                reading.add(adapter.read(each, reading.cursor, budget(now_ms=0.0)))
+                reading.add(adapter.read(input, reading.cursor, budget(now_ms=0.0)))
                 if not reading.last.more:
                     break
-    return found
+    return readings
 
 
 @pytest.mark.parametrize("name", WITH_LOGS)
 def test_every_point_of_a_sample_run_is_there_once_and_none_extra(name: str) -> None:
-    found = read_run(name)
+    readings = read_run(name)
     for metric, truth in json.loads(TRUTH[name].read_text())["log"].items():
         # A structured input that holds the name supplies it.
-        kind = next(kind for kind in (True, False) if kind in found and metric in found[kind].points)
-        assert found[kind].points[metric] == [(step, value) for step, value, *_ in truth], metric
+        kind = next(kind for kind in (True, False) if kind in readings and metric in readings[kind].points)
+        assert readings[kind].points[metric] == [(step, value) for step, value, *_ in truth], metric
 
 
 def test_the_console_of_keras_agrees_with_its_csv_to_the_digits_printed() -> None:
-    found = read_run("keras-1")
-    for metric, points in found[False].points.items():
-        for (epoch, printed), (index, exact) in zip(points, found[True].points[metric], strict=True):
+    readings = read_run("keras-1")
+    for metric, points in readings[False].points.items():
+        for (epoch, printed), (index, exact) in zip(points, readings[True].points[metric], strict=True):
             assert epoch == index + 1  # `Epoch 1/5` is what the console says, 0 what CSVLogger writes
             assert printed == pytest.approx(exact, abs=5e-5)
 
 
-def test_frameworks_and_targets_of_the_sample_runs_are_told() -> None:
+def test_frameworks_and_targets_of_the_sample_runs_are_reported() -> None:
     facts = {name: read_run(name)[False].facts for name in WITH_LOGS}
     assert facts["hf-gpt2-1"] == {"framework": "huggingface", "target_iteration": 150}
     assert facts["torch-mlp-1"] == {"target_iteration": 600}
@@ -83,9 +83,9 @@ FRAMEWORKS = {"hf-trainer": "huggingface", "generic": None}
 
 def read_real(name: str) -> Reading:
     path, reading, adapter = REAL / f"{name}.log", Reading(), LogAdapter()
-    given = an_input(path, folder="")
+    input = an_input(path, folder="")
     while not reading.batches or reading.last.more:
-        reading.add(adapter.read(given, reading.cursor, budget(now_ms=0.0, final=True)))
+        reading.add(adapter.read(input, reading.cursor, budget(now_ms=0.0, final=True)))
     return reading
 
 
@@ -108,11 +108,13 @@ def test_a_real_log_gives_what_was_read_from_it_by_hand(name: str) -> None:
     for sample in expected["sample"]:
         metric, step, value = sample["metric"], sample["step"], plain(float(sample["value"]))
         if step is None or name in ORDERED:
-            found = [(at, last[metric, at][1]) for at, each in reading.points[metric] if each == value]
-            assert found, sample
-            assert step is None or any(at >= step for at, _ in found), sample
+            matches = [
+                (at, last[metric, at][1]) for at, printed in reading.points[metric] if printed == value
+            ]
+            assert matches, sample
+            assert step is None or any(at >= step for at, _ in matches), sample
             if name in ORDERED and sample["ts_ms"] is not None:
-                assert sample["ts_ms"] in [ts_ms for _, ts_ms in found], sample
+                assert sample["ts_ms"] in [ts_ms for _, ts_ms in matches], sample
         else:
             assert last[metric, step][0] == value, sample
             assert sample["ts_ms"] in (None, last[metric, step][1]), sample
@@ -122,11 +124,11 @@ def test_a_real_log_gives_what_was_read_from_it_by_hand(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(ORDERED))
 def test_batches_of_epochs_without_a_length_never_go_back(name: str) -> None:
     for metric, points in read_real(name).points.items():
-        found = [step for step, _ in points]
-        assert found == sorted(found), metric
+        steps = [step for step, _ in points]
+        assert steps == sorted(steps), metric
 
 
-def test_a_lightning_console_without_a_dialect_says_that_nothing_matched() -> None:
+def test_a_lightning_console_without_a_log_format_says_that_nothing_matched() -> None:
     reading = read(DATA / "runs" / "lightning-1" / "stdout.log", now_ms=0.0)
     assert reading.points == {}
     assert reading.last.note == "0 of 21 lines matched any log format"

@@ -44,7 +44,7 @@ def read_lines(tmp_path: Path, lines: list[str], end: str = "\n") -> Reading:
         "1709287200.123 ",
     ],
 )
-def test_prefixes_are_taken_off(prefix: str, tmp_path: Path) -> None:
+def test_prefixes_are_stripped(prefix: str, tmp_path: Path) -> None:
     reading = read_lines(tmp_path, [prefix + line for line in LINES])
     assert reading.points == {"loss": LOSSES}
 
@@ -107,7 +107,7 @@ def test_a_lines_own_time_goes_before_that_of_its_container(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "name", ["megatron", "hf_trainer_bars", "xgboost", "lightgbm", "keras3", "json_lines"]
 )
-def test_dialects_are_found_inside_containers(name: str, tmp_path: Path) -> None:
+def test_log_formats_match_inside_containers(name: str, tmp_path: Path) -> None:
     data = (GOLDEN / f"{name}.log").read_bytes()
     bare = read(write(tmp_path / f"{name}.log", data))
     wrapped = b"".join(b"2024-03-10T11:30:00.5Z stdout F " + line + b"\n" for line in data.split(b"\n")[:-1])

@@ -1,1 +1,1 @@
-"""The columnar path: lines of one shape read by the thousand. A cache; without it the points are the same."""
+"""The fast path: lines of one shape are read together. Without this folder the points are the same."""

@@ -1,4 +1,4 @@
-"""Decimal numbers of many lines at once, each the very float64 that `float()` makes of its text."""
+"""Decimal numbers of many lines at once, each the same float64 that `float()` makes of it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from lensd.model import Floats, Ints
 from lensd_log.fast.grid import Bools, Grid, Indices
 
 _POWERS = np.array([10.0**power for power in range(23)])  # each of them exact
-#: x87's long double holds 64 bits of mantissa: 19 digits and powers of ten up to 27 without a rounding. Where
-#: the platform has another kind, long numbers are read one by one.
+#: The long double of x87 has 64 bits of mantissa: 19 digits and powers of ten up to 27 are exact. Where the
+#: platform has another one, long numbers are read one by one.
 _EXTENDED = np.finfo(np.longdouble).nmant == 63
 _LONG_POWERS = np.array([10**power for power in range(28)], dtype=object).astype(np.longdouble)
 _PARTS = re.compile(rb"([-+]?)(?:(\d{1,3}(?:,\d{3})+)|(\d*))(?:(\.)(\d*))?(?:[eE]([-+]?)(\d+))?\Z")
@@ -20,10 +20,10 @@ _PARTS = re.compile(rb"([-+]?)(?:(\d{1,3}(?:,\d{3})+)|(\d*))(?:(\.)(\d*))?(?:[eE
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Which runs of a line make up a number, and what its text says besides digits.
+    """Which runs of digits make up a number in a line.
 
-    whole, fraction, exponent: runs, `()` and None where the number has none. whole has several where
-    thousands are set apart. negative, shrinks: the sign of the number and of its exponent.
+    whole, fraction, exponent: runs; `()` and None where the number has none. whole has several where
+    thousands are separated. negative, shrinks: whether the number, and its exponent, have a minus.
     """
 
     whole: tuple[int, ...]
@@ -34,21 +34,21 @@ class Number:
 
     @classmethod
     def of(cls, text: bytes, first_run: int) -> Number | None:
-        """What `text`, whose first digits are run `first_run` of its line, is made up of."""
-        found = _PARTS.match(text)
-        if found is None:
+        """The parts of `text`, whose first digits are run `first_run` of its line. None for no number."""
+        match = _PARTS.match(text)
+        if match is None:
             return None
         run = first_run
         whole: tuple[int, ...] = ()
-        if found[2] or found[3]:
-            whole = tuple(range(run, run + 1 + (found[2] or b"").count(b",")))
+        if match[2] or match[3]:
+            whole = tuple(range(run, run + 1 + (match[2] or b"").count(b",")))
             run += len(whole)
         fraction = exponent = None
-        if found[5]:
+        if match[5]:
             fraction, run = run, run + 1
-        if found[7]:
+        if match[7]:
             exponent, run = run, run + 1
-        return cls(whole, fraction, exponent, found[1] == b"-", found[6] == b"-") if run > first_run else None
+        return cls(whole, fraction, exponent, match[1] == b"-", match[6] == b"-") if run > first_run else None
 
     @property
     def runs(self) -> tuple[int, ...]:
@@ -56,11 +56,11 @@ class Number:
 
     @property
     def plain(self) -> bool:
-        """Is it an integer as a step is printed?"""
+        """Is it an integer without separators, as a step is?"""
         return len(self.whole) == 1 and self.fraction is None and self.exponent is None
 
     def fits(self, grid: Grid) -> Bools:
-        """[lines] whether thousands stand in groups of three, and no part is longer than can be read."""
+        """[lines] whether thousands are in groups of three, and the exponent is not too long."""
         width = grid.width
         good = np.ones(len(width), np.bool_)
         if len(self.whole) > 1:
@@ -72,7 +72,7 @@ class Number:
         return good
 
     def decode(self, grid: Grid) -> Floats:
-        """[lines] the numbers, each the very float64 that `float()` makes of its text."""
+        """[lines] the numbers, each the same float64 that `float()` makes of it."""
         if len(grid) == 0:
             return np.empty(0)
         value = self._decode_even(grid) if grid.even(self.runs) else None
@@ -81,7 +81,7 @@ class Number:
         return -value if self.negative else value
 
     def _decode_even(self, grid: Grid) -> Floats | None:
-        """Numbers all of whose parts are equally long, so that each byte has one weight; None if too long."""
+        """Numbers whose parts have the same lengths, so that each byte has one weight. None if too long."""
         digits = self.whole if self.fraction is None else (*self.whole, self.fraction)
         width = grid.width[0]
         if int(width[list(digits)].sum()) > 15:
@@ -91,8 +91,8 @@ class Number:
         shift = 0 if self.fraction is None else -int(width[self.fraction])
         if self.exponent is None:
             return mantissa / _POWERS[-shift] if shift else mantissa
-        given = grid.integers(self.exponent)
-        power = shift - given if self.shrinks else shift + given
+        printed = grid.integers(self.exponent)
+        power = shift - printed if self.shrinks else shift + printed
         if np.abs(power).max() > 22:
             return None
         return _scaled(mantissa, power)
@@ -107,8 +107,8 @@ class Number:
             digits = digits + width[:, run]
         power = np.zeros(count, np.int64) if self.fraction is None else -width[:, self.fraction]
         if self.exponent is not None:
-            given = grid.integers(self.exponent)
-            power = power - given if self.shrinks else power + given
+            printed = grid.integers(self.exponent)
+            power = power - printed if self.shrinks else power + printed
         exact = (digits <= 15) & (np.abs(power) <= 22)
         value = _scaled(mantissa.astype(np.float64), power)
         if not exact.all():
@@ -119,8 +119,7 @@ class Number:
     def _decode_long(
         self, grid: Grid, rows: Indices, mantissa: Ints, digits: Ints, power: Ints, value: Floats
     ) -> None:
-        """Numbers of more than 15 digits: in extended precision, and by `float()` where that could round
-        twice."""
+        """Numbers of more than 15 digits: in extended precision; by `float()` where that may round twice."""
         alone = np.ones(len(rows), np.bool_)
         if _EXTENDED:
             size = np.minimum(np.abs(power), 27)
@@ -128,7 +127,7 @@ class Number:
             wide = np.where(power < 0, wide / scale, wide * scale)
             value[rows] = wide.astype(np.float64)
             low = wide.view(np.uint64)[::2] & np.uint64(0x7FF)
-            # Just halfway between two float64: which way to go was decided by the first rounding.
+            # Halfway between two float64, where the first rounding may have decided for the wrong one.
             alone = (digits > 18) | (np.abs(power) > 27) | (low == 0x400) | (value[rows] < 1e-290)
         for row in rows[alone].tolist():
             printed = grid.printed(row, self.runs).replace(b",", b"")
@@ -136,7 +135,7 @@ class Number:
 
 
 def _scaled(mantissa: Floats, power: Ints) -> Floats:
-    """Times a power of ten: exact where the mantissa and the power (at most 22) are."""
+    """The mantissa times a power of ten (at most 22). Rounded once."""
     first = int(power[0])
     if bool((power == first).all()) and abs(first) <= 22:
         by = float(_POWERS[abs(first)])

@@ -1,8 +1,7 @@
-"""Text as columns: where the lines of a block and the runs of digits in them stand, and what whole numbers
-these are, for all lines at once.
+"""Text as columns: the places of lines and of the runs of digits in them, and the integers that these are.
 
-A line without its digits is its *shape*; two lines of one shape differ in numbers only, as long as their runs
-stand at the same places of it. Knows bytes, not formats.
+A line without its digits is its *shape*. Two lines of one shape differ in numbers only, as long as their runs
+are at the same places of it. Knows bytes, not log formats.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 class Lines:
-    """Whole lines, each with its newline. first, last: [lines] byte range of each, its newline left out."""
+    """Whole lines, each with its newline. first, last: [lines] byte range of each without its newline."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -47,12 +46,12 @@ class Lines:
         return b"".join([self.data[first : last + 1] for first, last in ranges])
 
     def windows(self, size: int) -> Bytes:
-        """[places, size] every stretch of `size` bytes, without copying one."""
+        """[places, size] every stretch of `size` bytes, as a view."""
         return np.ndarray((len(self.data) - size + 1, size), np.uint8, self.data, strides=(1, 1))
 
     @cached_property
     def words(self) -> npt.NDArray[np.uint64]:
-        """The eight bytes before each place as one number, the first byte the lowest."""
+        """The eight bytes before each place as one integer, the first byte the lowest."""
         padded = b"\n" * 8 + self.data
         return np.ndarray((len(self.data) + 1,), "<u8", padded, strides=(1,))
 
@@ -77,8 +76,8 @@ class LineBlock(Lines):
         self.run = np.append(np.searchsorted(self.begin, self.first), len(self.begin))
 
     def grid(self, lines: Indices, runs: int) -> Grid:
-        """The runs of lines that have `runs` of them each."""
-        if len(lines) and lines[-1] - lines[0] == len(lines) - 1:  # one after another
+        """The runs of digits of `lines`, each of which has `runs` of them."""
+        if len(lines) and lines[-1] - lines[0] == len(lines) - 1:  # consecutive
             whole = slice(self.run[lines[0]], self.run[lines[-1] + 1])
             begin, end = (
                 self.begin[whole].reshape(len(lines), runs),
@@ -91,7 +90,7 @@ class LineBlock(Lines):
 
 
 class Grid:
-    """Where the runs of digits stand in lines that have as many of them each. width: [lines, runs] bytes."""
+    """The places of runs of digits in lines that have equally many. width: [lines, runs] bytes."""
 
     def __init__(self, lines: Lines, begin: Indices, end: Indices) -> None:
         self.lines = lines
@@ -107,7 +106,7 @@ class Grid:
         return Grid(self.lines, self._begin[rows], self._end[rows])
 
     def begin(self, run: int) -> Indices:
-        """[lines] where a run begins in the block."""
+        """[lines] the place in the block where a run begins."""
         return self._begin[:, run]
 
     def end(self, run: int) -> Indices:
@@ -118,20 +117,20 @@ class Grid:
         return self._begin[:, 1:] - self._end[:, :-1]
 
     def even(self, runs: Sequence[int]) -> bool:
-        """Is each of these runs as long in one line as in the others?"""
+        """Has each of these runs the same length in all lines?"""
         return all(self._even[run] for run in runs)
 
     def text(self, begin: int, end: int) -> Bytes:
-        """[lines, bytes] from the beginning of run `begin` to the end of run `end`, the runs being even."""
+        """[lines, bytes] from the beginning of run `begin` to the end of run `end`, which are even."""
         size = int(self._end[0, end] - self._begin[0, begin])
         return self.lines.windows(size)[self._begin[:, begin]]
 
     def printed(self, row: int, runs: Sequence[int]) -> bytes:
-        """What stands in one line from the first of these runs to the last."""
+        """The bytes of one line from the first of these runs to the last."""
         return self.lines.data[self.begin(runs[0])[row] : self.end(runs[-1])[row]]
 
     def integers(self, run: int) -> Ints:
-        """The digits of a run as a number, [lines]; wrong for more than 18 of them."""
+        """[lines] the digits of a run as an integer. Wrong for more than 18 digits."""
         if len(self) == 0:
             return np.zeros(0, np.int64)
         width = self.width[:, run]
@@ -149,14 +148,14 @@ class Grid:
         return total
 
     def summed(self, runs: Sequence[int], scales: Sequence[float]) -> Floats:
-        """[lines] the sum of runs, each by its scale: exact while all of it is below 2**53. `runs` ascend."""
+        """[lines] the sum of runs, each times its scale. Exact below 2**53. `runs` ascend."""
         if len(self) == 0 or not self.even(runs):
             total = np.zeros(len(self))
             for run, scale in zip(runs, scales, strict=True):
                 total += self.integers(run) * scale
             return total
         text = self.text(runs[0], runs[-1])
-        weights = np.zeros(text.shape[1])  # of what stands between the runs: nothing
+        weights = np.zeros(text.shape[1])  # zero for the bytes between the runs
         start = int(self.begin(runs[0])[0])
         for run, scale in zip(runs, scales, strict=True):
             at, size = int(self.begin(run)[0]) - start, int(self.width[0, run])
@@ -164,8 +163,10 @@ class Grid:
         return _weighed(text, weights)
 
     def _eight(self, end: Indices, digits: Indices) -> Ints:
-        """The number that the last `digits` (at most 8) bytes before `end` make up, all bytes at once: pairs
-        are joined to numbers below 100, these to numbers below 10,000, and these to the whole."""
+        """[lines] the integer that the last `digits` (at most 8) bytes before `end` are.
+
+        All bytes at once: pairs become numbers below 100, pairs of these numbers below 10,000, and so on.
+        """
         word = self.lines.words[end]
         word &= _LOW_NIBBLES[digits]
         word *= np.uint64(10 << 8 | 1)
@@ -180,7 +181,7 @@ class Grid:
 
 
 class Matrix(Grid):
-    """Runs of digits that stand at the same places of each line.
+    """A grid whose runs are at the same places of each line.
 
     first: [lines] where each line begins. rows: [lines, bytes] the lines. runs: byte ranges in a line.
     """
@@ -208,7 +209,7 @@ class Matrix(Grid):
 
 
 def _weighed(text: Bytes, weights: Floats) -> Floats:
-    """[lines] the sum of the digits in [lines, bytes], each by its weight."""
+    """[lines] the sum of the digits in [lines, bytes], each times its weight."""
     total: Floats = (text - np.uint8(48)) @ weights
     return total
 
@@ -222,14 +223,14 @@ _WEIGHTS = np.array([10.0**power for power in range(14, -1, -1)])
 
 def starts_of_runs(line: bytes) -> list[tuple[int, int]]:
     """Byte ranges of the runs of digits in one line."""
-    return [found.span() for found in re.finditer(rb"\d+", line)]
+    return [match.span() for match in re.finditer(rb"\d+", line)]
 
 
 def replaced(line: bytes, runs: Sequence[tuple[int, int]], texts: dict[int, bytes]) -> bytes:
-    """The line with the digits of some runs exchanged."""
-    segments, at = [], 0
+    """The line with other digits for some of its runs. texts: by index of the run."""
+    parts, at = [], 0
     for index, (begin, end) in enumerate(runs):
         if index in texts:
-            segments += [line[at:begin], texts[index]]
+            parts += [line[at:begin], texts[index]]
             at = end
-    return b"".join((*segments, line[at:]))
+    return b"".join((*parts, line[at:]))

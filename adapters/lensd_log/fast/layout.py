@@ -1,7 +1,7 @@
-"""Lines that are alike to the byte but for their digits: what most lines of most logs are.
+"""Lines that differ in nothing but their digits, byte by byte, as most lines of most logs do.
 
-A layout is a template with the places of its digits settled. One comparison over the bytes of all lines of
-its length tells which are in it; nothing has to be searched for in them.
+A layout is a template whose digits have fixed places. One comparison over the bytes of all lines of its
+length finds the lines that have it, without a search for digits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lensd_log.fast.template import RecordColumns, Template
 
 _MOST_OF_A_LENGTH = 12
 _MOST_LENGTHS = 512
-FEWEST = 256  #: lines of one layout in a block that are worth it
+FEWEST = 256  #: lines of one layout in a block that are worth reading together
 _LARGE = 1024  # lines of one layout that are worth decoding by themselves
 
 
@@ -30,7 +30,7 @@ class LineLayout:
         self.begins = np.array([begin for begin, _ in self.runs], np.int64)
         self.sizes = np.array([end - begin for begin, end in self.runs], np.int64)
         self._sample = np.frombuffer(line, np.uint8).copy()
-        #: How far above the sample a byte may be: 9 for a digit that is free, with its sample at 0.
+        #: How far above the sample a byte may be: 9 for a free digit, whose sample is 0.
         self._room = np.zeros(len(line), np.uint8)
         for run, (begin, end) in enumerate(self.runs):
             if run not in template.fixed:
@@ -38,13 +38,13 @@ class LineLayout:
                 self._room[begin:end] = 9
 
     def has(self, rows: Bytes) -> Bools:
-        """[lines] which of the rows [lines, bytes] are in this layout."""
+        """[lines] which of the rows [lines, bytes] have this layout."""
         inside: Bools = np.logical_and.reduce((rows - self._sample) <= self._room, axis=1)
         return inside
 
 
 class LineLayouts:
-    """The layouts that were met, by the length of their lines; the one that fitted last is tried first."""
+    """The layouts that were learnt, by the length of their lines. The newest is tried first."""
 
     def __init__(self) -> None:
         self._of_length: dict[int, list[LineLayout]] = {}
@@ -59,26 +59,29 @@ class LineLayouts:
     def read(
         self, lines: Lines, start: int, usable: set[int], zone: tzinfo | None
     ) -> Iterator[RecordColumns]:
-        """The columns of the lines from `start` on that are in a layout. usable: ids of templates."""
-        found: dict[int, list[_Found]] = {}
-        for each in self._find(lines, start, usable):
-            found.setdefault(id(each.layout.template), []).append(each)
-        for parts in found.values():
-            template = parts[0].layout.template
-            small = [each for each in parts if len(each.members) < _LARGE]
-            for each in parts if len(small) < 2 else [each for each in parts if len(each.members) >= _LARGE]:
-                grid: Grid = Matrix(lines, lines.first[each.members], each.rows, each.layout.runs)
-                yield template.decode(each.members, grid, zone)
-            if len(small) > 1:
-                members, grid = _together(lines, small)
+        """The columns of the lines from `start` on that have a layout. usable: ids of templates."""
+        by_template: dict[int, list[_Group]] = {}
+        for group in self._groups(lines, start, usable):
+            by_template.setdefault(id(group.layout.template), []).append(group)
+        for groups in by_template.values():
+            template = groups[0].layout.template
+            small = [group for group in groups if len(group.members) < _LARGE]
+            if len(small) < 2:
+                small = []
+            for group in groups:
+                if not small or len(group.members) >= _LARGE:
+                    grid: Grid = Matrix(lines, lines.first[group.members], group.rows, group.layout.runs)
+                    yield template.decode(group.members, grid, zone)
+            if small:
+                members, grid = _joined(lines, small)
                 yield template.decode(members, grid, zone)
 
-    def _find(self, lines: Lines, start: int, usable: set[int]) -> Iterator[_Found]:
+    def _groups(self, lines: Lines, start: int, usable: set[int]) -> Iterator[_Group]:
         if not self._of_length:
             return
         length = lines.last[start:] - lines.first[start:]
         for size in np.flatnonzero(np.bincount(length) >= FEWEST).tolist():
-            layouts = [each for each in self._of_length.get(size, ()) if id(each.template) in usable]
+            layouts = [layout for layout in self._of_length.get(size, ()) if id(layout.template) in usable]
             if not layouts:
                 continue
             left = np.flatnonzero(length == size) + start
@@ -86,29 +89,29 @@ class LineLayouts:
             for layout in layouts:
                 inside = layout.has(rows)
                 if inside.all():
-                    yield _Found(layout, left, rows)
+                    yield _Group(layout, left, rows)
                     break
                 if np.count_nonzero(inside) >= FEWEST:
-                    yield _Found(layout, left[inside], rows[inside])
+                    yield _Group(layout, left[inside], rows[inside])
                     left, rows = left[~inside], rows[~inside]
                     if len(left) < FEWEST:
                         break
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Lines of one layout. members: which, ascending. rows: [lines, bytes] what they are."""
+class _Group:
+    """Lines of one layout. members: their indices, ascending. rows: [lines, bytes] the lines."""
 
     layout: LineLayout
     members: Indices
     rows: Bytes
 
 
-def _together(lines: Lines, parts: Sequence[_Found]) -> tuple[Indices, Grid]:
+def _joined(lines: Lines, groups: Sequence[_Group]) -> tuple[Indices, Grid]:
     """The lines of several layouts of one template as one grid."""
-    members = np.concatenate([each.members for each in parts])
-    begin = np.concatenate([lines.first[each.members][:, None] + each.layout.begins for each in parts])
-    width = np.concatenate([np.tile(each.layout.sizes, (len(each.members), 1)) for each in parts])
+    members = np.concatenate([group.members for group in groups])
+    begin = np.concatenate([lines.first[group.members][:, None] + group.layout.begins for group in groups])
+    width = np.concatenate([np.tile(group.layout.sizes, (len(group.members), 1)) for group in groups])
     order = np.argsort(members, kind="stable")
     begin = begin[order]
     return members[order], Grid(lines, begin, begin + width[order])

@@ -1,4 +1,4 @@
-"""Times of many lines at once, for stamps that are printed in full."""
+"""The times of many lines at once, for timestamps that are printed in full."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from lensd_log.line.timestamps import full_timestamp, utc_ms
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Which runs of digits make up a stamp: year, month, day (or one run of eight digits), hour, minute,
-    second, and a fraction where it has one. offset_ms: of the zone that is printed behind it, to be taken
-    away; None where none is, and the configured one holds."""
+    """Which runs of digits make up a timestamp.
+
+    date: year, month and day, or one run of eight digits. clock: hour, minute, second. offset_ms: of the
+    printed zone, east of UTC; None where none is printed, which means the configured zone.
+    """
 
     date: tuple[int, ...]
     clock: tuple[int, int, int]
@@ -28,22 +30,22 @@ class Timing:
     def find(
         cls, text: str, ms: float, zone: tzinfo | None, runs: Sequence[tuple[int, int]]
     ) -> Timing | None:
-        """The place in a line where its time `ms` is printed in full. runs: ranges of its runs of digits."""
+        """Where a line prints its time `ms` in full. runs: byte ranges of its runs of digits."""
         run_at = {begin: index for index, (begin, _) in enumerate(runs)}
         for begin, _ in runs:
-            found = full_timestamp(text, begin)
-            if found is None or found.stamp(zone).ms != ms:
+            timestamp = full_timestamp(text, begin)
+            if timestamp is None or timestamp.stamp(zone).ms != ms:
                 continue
-            first = run_at[found.spans[0][0]]
-            date = (first,) if found.solid else (first, first + 1, first + 2)
+            first = run_at[timestamp.spans[0][0]]
+            date = (first,) if timestamp.solid else (first, first + 1, first + 2)
             clock = first + len(date)
-            fraction = clock + 3 if len(found.spans) == 7 else None
-            return cls(date, (clock, clock + 1, clock + 2), fraction, found.offset_ms)
+            fraction = clock + 3 if len(timestamp.spans) == 7 else None
+            return cls(date, (clock, clock + 1, clock + 2), fraction, timestamp.offset_ms)
         return None
 
     @property
     def runs(self) -> tuple[int, ...]:
-        """The runs whose digits are free to be any date and time."""
+        """All runs of the timestamp."""
         return (*self.date, *self.clock, *(() if self.fraction is None else (self.fraction,)))
 
     def fits(self, grid: Grid) -> Bools:
@@ -72,11 +74,11 @@ class Timing:
             starts: Floats | np.float64 = np.float64(self._start(int(key[0]), zone))
         else:
             distinct, place = np.unique(key, return_inverse=True)
-            starts = np.array([self._start(each, zone) for each in distinct.tolist()])[place]
+            starts = np.array([self._start(hour, zone) for hour in distinct.tolist()])[place]
         return ms + starts
 
     def _start(self, key: int, zone: tzinfo | None) -> float:
-        """What has to be added to the time of day, for a date and hour."""
+        """What is to be added to the time of day (ms). key: the digits YYYYMMDDHH."""
         day, hour = divmod(key, 100)
         parts = day // 10_000, day // 100 % 100, day % 100
         if self.offset_ms is not None or zone is None:

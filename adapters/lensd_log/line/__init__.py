@@ -1,1 +1,1 @@
-"""One line at a time: containers, prefixes, timestamps, numbers, and the record a log format makes of it."""
+"""One line at a time: containers, prefixes, timestamps, numbers, and the types of log formats."""

@@ -1,7 +1,7 @@
 """Lines as container runtimes wrap them: Kubernetes CRI and Docker's json-file driver.
 
-Unwrapped before anything else of a line is looked at; another wrapper may stand around a container's
-(`srun`, a rank, colours), or another container.
+Lines are unwrapped first. Around a container's wrapper there may be another one (`srun`, a rank, colours), or
+another container.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lensd.tail import strip_ansi
 from lensd_log.line.prefixes import strip_prefixes
 from lensd_log.line.timestamps import parse_iso
 
-# Kubernetes CRI: `2024-01-01T00:00:00.000000000Z stdout F <line>`; P: the line goes on in the next.
+# Kubernetes CRI: `2024-01-01T00:00:00.000000000Z stdout F <line>`; P: the line goes on in the next one.
 _CRI = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:\d\d)) (stdout|stderr) ([FP])(?::\S{0,9})? ?")
 _PARTIAL_LIMIT = 1 << 18
 
@@ -45,9 +45,9 @@ def container(line: bytes, partial: dict[str, str]) -> tuple[bytes, float | None
         text, stream, ended = wrapped.log, wrapped.stream, wrapped.log.endswith("\n")
         stamp = parse_iso(wrapped.time, None)
         body = text.rstrip("\n").encode()
-    elif line[:1] in b"12" and (found := _CRI.match(line)):
-        stamp = parse_iso(found[1].decode(), None)
-        stream, ended, body = found[2].decode(), found[3] == b"F", line[found.end() :]
+    elif line[:1] in b"12" and (match := _CRI.match(line)):
+        stamp = parse_iso(match[1].decode(), None)
+        stream, ended, body = match[2].decode(), match[3] == b"F", line[match.end() :]
     else:
         return line, None
     begun = partial.pop(stream, "")
@@ -58,13 +58,13 @@ def container(line: bytes, partial: dict[str, str]) -> tuple[bytes, float | None
 
 
 _INSIDE = re.compile(rb"\{\"log\":|\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP]")
-_BEFORE = 500  # no prefix is longer
+_BEFORE = 500  # bytes of prefixes
 _DEEPEST = 6
 
 
 @dataclass(slots=True)
 class Unwrapped:
-    """A line out of its containers; the time of the outermost (UTC ms), and a rank that stood before one."""
+    """A line out of its containers. ts_ms: UTC ms of the outermost. rank: the one before a container."""
 
     text: bytes
     ts_ms: float | None = None
@@ -72,7 +72,7 @@ class Unwrapped:
 
 
 def unwrap(line: bytes, partial: dict[str, str], zone: tzinfo | None) -> Unwrapped | None:
-    """None while the line has not ended: its parts wait in `partial`, one entry for each stream."""
+    """Take a line out of all its containers. None while it has not ended, see `container`."""
     result = Unwrapped(line)
     for _ in range(_DEEPEST):
         text = result.text

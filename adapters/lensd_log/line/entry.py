@@ -10,7 +10,7 @@ from lensd_log.line.record import Entry
 
 
 def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, StrippedLine]:
-    """The entry of a line that is out of its container, and what its prefixes said."""
+    """The entry of a line that is out of its container, and what its prefixes print."""
     if b"\0" in text:
         text = text.replace(b"\0", b"")
     if b"\x1b" in text:

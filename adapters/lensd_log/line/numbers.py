@@ -3,13 +3,13 @@
     printed                               value     unit
     12.3%, 9.46GiB(64.99%), 123ms, 3.4G   as is     %, GiB, ms, G
     1,234  1,234.5 tok/s                  1234      tok/s
-    1.2k                                  1200      (none: it comes and goes within one run)
+    1.2k                                  1200      (none: the k comes and goes within one run)
     1:02:03  9:59.5  1 day, 2:03:04       seconds   s
     2701.3/2712.7                         2701.3    current and average: the first counts
     tensor(0.53, device='cuda:0')  np.float32(0.5)  [1e-05, 1e-06]  the number within, of a list the first
     nan  -inf  Infinity  -nan
 
-A unit never scales the number: a series has the numbers that a person reads in the log.
+No other unit scales the number: a series has the numbers that a person reads in the log.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NUMBER = (
     r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
     r"|(?:nan|NaN|NAN|[iI]nf(?:inity)?|INF)(?=[^A-Za-z_]|ms\b|\Z))"
 )
-#: What may stand behind a number without changing it: `%`, `GiB`, `ms`, `it/s`, `GB/s`.
+#: A unit, which may follow a number without changing it: `%`, `GiB`, `ms`, `it/s`, `GB/s`.
 UNIT = r"(?:%|[A-Za-zµ]{1,12}(?:/[A-Za-z]{1,12}){0,3})?"
 #: A clock time: `1:02:03`, `02:03.5`, `1 day, 2:03:04`.
 CLOCK = r"(?:\d{1,5} days?, )?(?:\d{1,4}:)?\d{1,4}:[0-5]\d(?:\.\d{1,9})?"
 
-_LONGEST = 400  # characters of a quantity; a list of one for each parameter group is not short
+_LONGEST = 400  # characters of a quantity; a list with a number for each parameter group is long
 _NUMBER = re.compile(NUMBER)
 _WHOLE = re.compile(rf"\s*({NUMBER})\s*\Z")
 _WITH_UNIT = re.compile(rf"\s*({NUMBER})\s?({UNIT})(?: ?\([^()]{{0,40}}\))?\s*\Z")
@@ -42,7 +42,7 @@ _WRAPPED = re.compile(
 
 
 class Measure(NamedTuple):
-    """A number and the unit that stood behind it (`""` where none did)."""
+    """A number and the unit that follows it (`""` for none)."""
 
     value: float
     unit: str = ""
@@ -52,17 +52,17 @@ def measure(text: str) -> Measure | None:
     """`text` as one quantity in any of the spellings above; None for everything else."""
     if len(text) > _LONGEST:
         return None
-    found = _WITH_UNIT.match(text)
-    if found:
-        value = to_float(found[1])
-        return Measure(value * 1000) if found[2] == "k" else Measure(value, found[2])
+    match = _WITH_UNIT.match(text)
+    if match:
+        value = to_float(match[1])
+        return Measure(value * 1000) if match[2] == "k" else Measure(value, match[2])
     if ":" in text:
         return Measure(seconds(text), "s") if _CLOCK.match(text) else None
-    found = _RATIO.match(text)
-    if found:
-        return Measure(to_float(found[1]), found[2])
-    found = _WRAPPED.match(text)
-    return Measure(to_float(found[1])) if found else None
+    match = _RATIO.match(text)
+    if match:
+        return Measure(to_float(match[1]), match[2])
+    match = _WRAPPED.match(text)
+    return Measure(to_float(match[1])) if match else None
 
 
 def seconds(text: str) -> float:
@@ -86,24 +86,24 @@ def to_float(text: str) -> float:
 
 def number(text: str) -> float | None:
     """`text` as a number and nothing else, else None."""
-    found = _WHOLE.match(text)
-    return to_float(found[1]) if found else None
+    match = _WHOLE.match(text)
+    return to_float(match[1]) if match else None
 
 
 def leading(text: str) -> float | None:
     """The number that `text` begins with, whatever follows it: `2701.3/2712.7`, `9.46GiB(64.99%)`."""
-    found = _NUMBER.match(text.lstrip())
-    return to_float(found[0]) if found else None
+    match = _NUMBER.match(text.lstrip())
+    return to_float(match[0]) if match else None
 
 
 def quantity(text: str) -> float | None:
-    """The value of `measure`, for where the unit is of no use."""
-    found = measure(text)
-    return found.value if found else None
+    """The value of `measure`, without its unit."""
+    measured = measure(text)
+    return measured.value if measured else None
 
 
 def json_number(value: object) -> float | None:
-    """A JSON value as a metric value: numbers only; booleans, null and strings are none."""
+    """A JSON value as a metric value. None for booleans, null and strings."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     try:
@@ -113,7 +113,7 @@ def json_number(value: object) -> float | None:
 
 
 def json_step(value: object) -> int | None:
-    """A JSON value as a step: what `int()` makes of a number or of a string of digits, within 64 bits."""
+    """A JSON number or string of digits as a step, within 64 bits; else None."""
     if isinstance(value, str):
         text = value.strip()
         if len(text) > 19 or not text.removeprefix("-").isdecimal():

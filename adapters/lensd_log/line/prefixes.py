@@ -1,4 +1,4 @@
-"""What stands before a framework's own text in a line: ranks, times, logging prefixes.
+"""Prefixes of a line, before the framework's own text: ranks, times, loggers' names and levels.
 
 They may come in any order. The time and the rank that they print are kept. Containers are in `containers`.
 """
@@ -14,7 +14,7 @@ from lensd_log.line.timestamps import Timestamp, timestamp_at
 
 @dataclass(slots=True)
 class StrippedLine:
-    """A line's own text, and what its prefixes said."""
+    """A line without its prefixes, and what they print. indent: blanks before the text."""
 
     text: str
     stamp: Timestamp | None = None
@@ -27,7 +27,7 @@ _LEVEL = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|TRACE|SUCCESS|NOTICE|debu
 _RANK = re.compile(
     r"(?:\[(?:rank|Rank|RANK|default)[ :=-]?(\d{1,6})(?:/\d{1,6})?\]|(?:rank|Rank) ?(\d{1,6})(?=:)):?"
 )
-# srun -l `12: text`. A tab or a fraction behind the colon is some framework's own counter.
+# srun -l `12: text`. With a tab or a fraction after the colon it is some framework's own counter.
 _SRUN = re.compile(r" {0,4}(\d{1,5}): (?![ \t]*[-+]?(?:\d*\.\d|nan\b|inf\b))")
 # Tasks: Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
 _TASK = re.compile(r"\([\w.]{1,60} pid=\d+(?:, ip=[\d.]{7,15})?\) ?|[A-Za-z]\w{0,30}\.[\w-]{1,40}/\d{1,5} ")
@@ -38,7 +38,7 @@ _TOKEN = re.compile(
     r"|\[PID:\d+\]"
     r"|\[[A-Za-z][\w-]{0,19}\] (?=\[?\d{4}[-/])"  # a tag before a date
 )
-# Only behind a time or a level: a logger's name, a place in the source, glog's thread and file.
+# Only after another prefix: a logger's name, a place in the source, glog's thread and file.
 _NAME = re.compile(
     r"[\w.<>-]{1,80}:[\w.<>-]{1,80}:\d+ - "  # loguru: __main__:train:42 -
     r"|[A-Za-z_][\w.]{0,79} [-|] (?=\S)"

@@ -1,6 +1,6 @@
 """Timestamps at the beginning of a line, as logging libraries print them.
 
-Only reads what is printed; which year or day a partial stamp belongs to is decided elsewhere (`clock`).
+Only reads what is printed. The year or day of a partial timestamp is decided in `clock`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _DAY_MS = 86_400_000
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _TIME = r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 
-# A stamp never runs on into a word or a number, save for what closes it.
+# No word or number may follow directly, but a bracket may.
 _END = r"\]?(?=[\s\]|:,>-]|\Z)"
 
 # `2025-04-13 23:41:20`, `20251121 12:10:29`, `2023/01/02 03:07:48`, `2024-01-01T00:00:00.123456Z`
@@ -37,7 +37,7 @@ _EPOCH = re.compile(r"\[?(1\d{9})(?:\.(\d{1,9}))?(?=\]?[\s|:])\]?")
 class Timestamp:
     """A printed time: milliseconds of the day, with as much of the date as is printed.
 
-    `ms` is UTC milliseconds where everything is printed (a missing zone taken as the configured one).
+    `ms` is UTC milliseconds, if all but the zone is printed; a missing zone is the configured one.
     """
 
     day_ms: float = 0.0
@@ -48,11 +48,11 @@ class Timestamp:
 
 @dataclass(frozen=True, slots=True)
 class FullTimestamp:
-    """A stamp with its whole date, as it stands in a text.
+    """A timestamp with its whole date, at its place in a text.
 
-    parts: year, month, day, hour, minute, second and the fraction's digits where there is one. spans: their
-    ranges in the text. solid: the date is printed without separators. offset_ms: of the printed zone, None
-    without one. end: where the stamp ends.
+    parts: year, month, day, hour, minute, second, and the digits of the fraction if there is one. spans:
+    their ranges in the text. solid: the date is printed without separators. offset_ms: of the printed zone,
+    east of UTC; None without one. end: where the timestamp ends.
     """
 
     parts: tuple[str, ...]
@@ -62,7 +62,7 @@ class FullTimestamp:
     end: int
 
     def stamp(self, zone: tzinfo | None) -> Timestamp:
-        """`zone` holds where none is printed; None means UTC."""
+        """`zone` is used where none is printed; None means UTC."""
         y, mo, d, h, mi, s, *f = self.parts
         day_ms = _of_day(h, mi, s, f[0] if f else None)
         ms = utc_ms(int(y), int(mo), int(d), day_ms, zone if self.offset_ms is None else None)
@@ -70,22 +70,22 @@ class FullTimestamp:
 
 
 def full_timestamp(text: str, at: int) -> FullTimestamp | None:
-    """The stamp with year, month, day and time that begins at `at`."""
-    found = _FULL.match(text, at)
-    if found is None:
+    """The timestamp with year, month, day and time that begins at `at`."""
+    match = _FULL.match(text, at)
+    if match is None:
         return None
-    groups = [1, 3, 4, 5, 6, 7, 8] if found[8] else [1, 3, 4, 5, 6, 7]
+    groups = [1, 3, 4, 5, 6, 7, 8] if match[8] else [1, 3, 4, 5, 6, 7]
     return FullTimestamp(
-        tuple(found[group] for group in groups),
-        tuple(found.span(group) for group in groups),
-        not found[2],
-        _offset(found[9]),
-        found.end(),
+        tuple(match[group] for group in groups),
+        tuple(match.span(group) for group in groups),
+        not match[2],
+        _offset(match[9]),
+        match.end(),
     )
 
 
 def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, int] | None:
-    """The stamp that begins at `at`, and where it ends. `zone` None means UTC."""
+    """The timestamp that begins at `at`, and where it ends. `zone` None means UTC."""
     first = text[at : at + 1]
     if first == "[":
         first = text[at + 1 : at + 2]
@@ -93,31 +93,31 @@ def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, in
         full = full_timestamp(text, at)
         if full:
             return full.stamp(zone), full.end
-        found = _SLASH.match(text, at)
-        if found:
-            mo, d, y, h, mi, s, f = found.groups()
+        match = _SLASH.match(text, at)
+        if match:
+            mo, d, y, h, mi, s, f = match.groups()
             if y:
                 day_ms = _of_day(h, mi, s, f)
                 return Timestamp(
                     day_ms, int(mo), int(d), utc_ms(int(y), int(mo), int(d), day_ms, zone)
-                ), found.end()
-            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
-        found = _CLOCK.match(text, at)
-        if found:
-            return Timestamp(_of_day(*found.groups())), found.end()
-        found = _EPOCH.match(text, at)
-        if found:
-            return Timestamp(ms=int(found[1]) * 1000.0 + _fraction(found[2])), found.end()
+                ), match.end()
+            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), match.end()
+        match = _CLOCK.match(text, at)
+        if match:
+            return Timestamp(_of_day(*match.groups())), match.end()
+        match = _EPOCH.match(text, at)
+        if match:
+            return Timestamp(ms=int(match[1]) * 1000.0 + _fraction(match[2])), match.end()
     elif first in "IWEF":
-        found = _GLOG.match(text, at)
-        if found:
-            mo, d, h, mi, s, f = found.groups()
-            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), found.end()
+        match = _GLOG.match(text, at)
+        if match:
+            mo, d, h, mi, s, f = match.groups()
+            return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), match.end()
     if first.isupper():
-        found = _SYSLOG.match(text, at)
-        if found:
-            mon, d, h, mi, s, f = found.groups()
-            return Timestamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), found.end()
+        match = _SYSLOG.match(text, at)
+        if match:
+            mon, d, h, mi, s, f = match.groups()
+            return Timestamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), match.end()
     return None
 
 
@@ -134,8 +134,8 @@ def utc_ms(year: int, month: int, day: int, day_ms: float, zone: tzinfo | None) 
 
 def parse_iso(text: str, zone: tzinfo | None) -> float | None:
     """A whole string as a time: ISO 8601 and its relatives, or epoch seconds."""
-    found = timestamp_at(text, 0, zone)
-    return found[0].ms if found and found[1] == len(text) else None
+    timestamp = timestamp_at(text, 0, zone)
+    return timestamp[0].ms if timestamp and timestamp[1] == len(text) else None
 
 
 def _offset(zone: str | None) -> float | None:
