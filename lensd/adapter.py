@@ -1,6 +1,6 @@
-"""The seam between lensd and whatever reads a kind of input: the protocol, its errors and its budget.
+"""What lensd and an adapter agree on: the protocol, its errors and its budget.
 
-An adapter turns inputs into batches and knows nothing of databases, HTTP, threads or other adapters. The
+An adapter turns one kind of input into batches. It knows no database, HTTP, threads or other adapters. The
 poller decides when `read` is called, with what budget, and what happens after an error.
 """
 
@@ -16,11 +16,11 @@ from lensd.model import Batch, Input
 
 
 class ReadError(Exception):
-    """A read that gave no batch. Its message is one sentence for the user; its class says what to do next."""
+    """A read failed. The message is one sentence for the user; the class says what happens next."""
 
 
 class RetryAfter(ReadError):
-    """Not now: try again no sooner than after `seconds` (the poller backs off further when it repeats)."""
+    """Try again after `seconds` at the earliest. The poller waits longer each time this repeats."""
 
     def __init__(self, why: str, seconds: float = 1.0) -> None:
         super().__init__(why)
@@ -28,20 +28,20 @@ class RetryAfter(ReadError):
 
 
 class InputGone(ReadError):
-    """The input is not there any more. Its points stay; it is read again should it come back."""
+    """The input is missing. Its points stay, and it is read again if it comes back."""
 
 
 class InputDead(ReadError):
-    """Nothing more can ever be read from this input as it is; it is left alone until it is replaced."""
+    """Nothing can be read from this input. It is left alone until its file changes."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """How much one `read` may take. A reader asks `spent` after each piece of work and stops when told so.
+    """How much one `read` may take. A reader calls `spent` after each record and stops when it is true.
 
     bytes: of input. points: of all series together. seconds: of wall time on `clock`.
     now_ms: the wall clock when the read began, UTC milliseconds: the only clock an adapter may use for times.
-    final: nothing more will be written; what waits for something to come is given as it is.
+    final: nothing more will be written, so a reader returns also what it would hold back for the next lines.
     """
 
     bytes: int = 4 << 20
@@ -56,7 +56,7 @@ class Budget:
         self._deadline = self.clock() + self.seconds
 
     def spent(self, bytes: int = 0, points: int = 0) -> bool:
-        """True when a read that has used this much so far must come to its end."""
+        """Whether a read that has used this much must stop."""
         return bytes >= self.bytes or points >= self.points or self.clock() >= self._deadline
 
 
@@ -65,7 +65,7 @@ _SAMPLE_POINTS = 50
 
 @dataclass(slots=True)
 class SamplePoint:
-    """A point that would be stored. ts_ms: UTC milliseconds; line: where it was read, counted from 1."""
+    """A point that would be stored. ts_ms: UTC milliseconds. line: its number in the file, from 1."""
 
     metric: str
     step: int
@@ -76,12 +76,12 @@ class SamplePoint:
 
 @dataclass(slots=True)
 class Diagnosis:
-    """What a look at an input found, for a person who wonders why points are there or missing.
+    """What an adapter reads from an input, for a user who wonders why points are there or missing.
 
-    log_formats: lines that each of them matched. metric_like: lines that none matched though they look like
-    metrics. step_from, time_from: in words, how many records had their step or time from there. samples:
-    a few lines of each kind. units: of the metrics that were printed with one. skipped: damaged records and
-    lines that are too long. proposal: a regular expression for metric-like lines.
+    log_formats: lines that each of them matched. metric_like: lines that look like metrics but matched none.
+    step_from, time_from: where steps and times come from, in words, and how many records that is. samples: a
+    few lines of each kind. units: of the metrics that were printed with one. skipped: damaged records and
+    lines that are too long. proposal: a regular expression for the metric-like lines.
     """
 
     read_bytes: int = 0
@@ -102,7 +102,7 @@ class Diagnosis:
     proposal: str | None = None
 
     def add(self, batch: Batch, rows: int = 1) -> None:
-        """Count a batch in, and keep a few of its points. rows: how many rows a line has in it."""
+        """Add a batch, and keep a few of its points. rows: how many rows each line has."""
         self.read_bytes += batch.counts.bytes
         self.total_bytes = self.read_bytes + batch.lag_bytes
         self.skipped += batch.counts.skipped
@@ -128,10 +128,10 @@ class Diagnosis:
 
 @runtime_checkable
 class Explains(Protocol):
-    """An adapter that can say what it sees in a file, line by line (`lensd doctor`)."""
+    """An adapter that can explain how it reads a file (`lensd doctor`)."""
 
     def explain(self, input: Input, budget: Budget) -> Diagnosis:
-        """Looks at no more than the budget allows. Raises what `read` raises."""
+        """Read at most what the budget allows. Raises what `read` raises."""
 
 
 @runtime_checkable
@@ -148,14 +148,14 @@ class Adapter(Protocol):
     data_source: str
 
     def discover(self, roots: Roots) -> Iterable[Input]:
-        """The inputs below the roots, judged by name and stat alone. Called every few seconds."""
+        """The inputs below the roots, found by name and `stat` only. Called every few seconds."""
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-        """The next batch of `input`, right from `cursor` alone (`None`: from the beginning).
+        """The next batch of `input` after `cursor` (None: from the start). A read depends on nothing else.
 
-        Reads at least one record however small the budget is, so that progress is certain. Never moves the
-        cursor past half a record. Raises RetryAfter, InputGone or InputDead; a bad record is counted instead.
+        Reads at least one record, however small the budget, and never moves the cursor past half a record.
+        Raises RetryAfter, InputGone or InputDead. A bad record is counted, not raised.
         """
 
     def close(self) -> None:
-        """Let go of whatever is cached. `read` may still be called afterwards."""
+        """Release caches. `read` may still be called afterwards."""

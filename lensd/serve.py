@@ -19,7 +19,7 @@ from lensd.store import Store
 
 log = logging.getLogger(__name__)
 
-#: Bytes of a request line. Grafana names every metric in it when all of a variable are chosen.
+#: Bytes of a request line. Grafana lists every metric in it if all values of a variable are selected.
 LONGEST_LINE = 64 << 10
 
 
@@ -28,14 +28,14 @@ class CannotListen(Exception):
 
 
 def bind(host: str, ports: Sequence[int]) -> list[socket.socket]:
-    """Sockets that listen on all of the ports, or none. Raises CannotListen."""
+    """Listen on all of the ports, or on none. Raises CannotListen."""
     sockets: list[socket.socket] = []
     try:
         for port in ports:
-            sockets.append(_bind(host, port))  # noqa: PERF401 - those bound are closed when one fails
+            sockets.append(_bind(host, port))  # noqa: PERF401 - if one fails, the others are closed
     except BaseException:
-        for each in sockets:
-            each.close()
+        for bound in sockets:
+            bound.close()
         raise
     return sockets
 
@@ -78,11 +78,14 @@ async def run(
     *,
     once: bool = False,
 ) -> None:
-    """Serve until SIGINT or SIGTERM, then end within a few seconds, open streams or not."""
+    """Serve until SIGINT or SIGTERM, then stop within a few seconds even if streams are open.
+
+    once: everything has been read already; do not poll. say: prints a line.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        # Loops that take no handlers (Windows, a thread that is not the main one) leave Ctrl-C as it is.
+        # Event loops on Windows and outside the main thread take no handlers. Ctrl-C then raises as usual.
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
     app = make_app(store, config, poller)

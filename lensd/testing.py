@@ -1,4 +1,4 @@
-"""What every adapter must hold, as a test suite to inherit.
+"""What every adapter must do, as a test suite to inherit.
 
     class TestMine(AdapterContract):
         def adapter(self): return MyAdapter()
@@ -23,23 +23,23 @@ from lensd.adapter import Adapter, Budget, InputDead, InputGone, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Input
 
-#: Wall clock of all reads, UTC milliseconds: later than any file's modification time matters.
+#: The wall clock of all reads, UTC milliseconds: later than any modification time.
 NOW_MS = 4_000_000_000_000.0
 _MTIME_S = 1_795_000_000.0
 _MOST_READS = 100_000
 
 
 def budget(bytes: int = 4 << 20, points: int = 1 << 20) -> Budget:
-    """A budget that only bytes and points end: its clock stands still."""
+    """A budget of bytes and points only: its clock stands still."""
     return Budget(bytes, points, 60.0, now_ms=NOW_MS, clock=lambda: 0.0)
 
 
 class Reading:
-    """An input read batch by batch; `values` is all it gave, as {name: [(iteration, value), ...]}."""
+    """Reads an input batch by batch. `values` is everything read: {name: [(iteration, value), ...]}."""
 
-    def __init__(self, adapter: Adapter, given: Input, cursor: bytes | None = None) -> None:
+    def __init__(self, adapter: Adapter, input: Input, cursor: bytes | None = None) -> None:
         self.adapter = adapter
-        self.input = given
+        self.input = input
         self.cursor = cursor
         self.batches: list[Batch] = []
 
@@ -55,31 +55,31 @@ class Reading:
         for _ in range(_MOST_READS):
             if not self.step(budget(bytes, points)).more:
                 return self
-        raise AssertionError("the input does not come to an end: `more` stays true without progress")
+        raise AssertionError("reading does not end: `more` stays true")
 
     @property
     def values(self) -> dict[str, list[tuple[int, Any]]]:
-        found: dict[str, list[tuple[int, Any]]] = {}
+        values: dict[str, list[tuple[int, Any]]] = {}
         for batch in self.batches:
             for name, series in batch.series.items():
                 shown: list[Any] = series.texts or [repr(v) for v in series.points.value.tolist()]
-                found.setdefault(name, []).extend(zip(series.points.iteration.tolist(), shown, strict=True))
-        return found
+                values.setdefault(name, []).extend(zip(series.points.iteration.tolist(), shown, strict=True))
+        return values
 
 
 class AdapterContract(ABC):
-    """The conformance suite. Override `pieces` where reading the sample in many pieces takes too long."""
+    """The conformance suite. Lower `pieces` if reading the sample in many pieces takes too long."""
 
-    #: How many places the sample is torn at.
+    #: In how many pieces the sample is written.
     pieces = 40
 
     @abstractmethod
     def adapter(self) -> Adapter:
-        """A fresh adapter; reads of one test may go through several."""
+        """A new adapter. A test may read through several."""
 
     @abstractmethod
     def write_sample(self, folder: Path) -> Path:
-        """Write one input into the folder and return its path."""
+        """Write one input into the folder, and return its path."""
 
     @pytest.fixture
     def sample(self, tmp_path: Path) -> Path:
@@ -91,27 +91,26 @@ class AdapterContract(ABC):
 
     def input(self, path: Path) -> Input:
         """The input that discovery makes of a path."""
-        found = [
-            each for each in self.adapter().discover(Roots([str(path.parents[1])])) if each.path == str(path)
-        ]
-        assert found, f"discover did not find {path.name}"
-        return found[0]
+        inputs = self.adapter().discover(Roots([str(path.parents[1])]))
+        input = next((input for input in inputs if input.path == str(path)), None)
+        assert input, f"discover did not find {path.name}"
+        return input
 
     def whole(self, path: Path) -> dict[str, list[tuple[int, Any]]]:
-        """What one read of everything gives."""
+        """Everything in the file, read in one go."""
         return Reading(self.adapter(), self.input(path)).drain().values
 
     def rewrite(self, path: Path, data: bytes, mode: str = "wb") -> None:
-        """Change the file; its time stays, so that times reckoned from it do too."""
+        """Change the file but not its modification time, so that times inferred from it stay the same."""
         with path.open(mode) as file:
             file.write(data)
         os.utime(path, (_MTIME_S, _MTIME_S))
 
     def test_it_is_an_adapter(self) -> None:
-        made = self.adapter()
-        assert isinstance(made, Adapter)
-        assert made.name
-        assert made.data_source
+        adapter = self.adapter()
+        assert isinstance(adapter, Adapter)
+        assert adapter.name
+        assert adapter.data_source
 
     def test_discovery_is_stable(self, sample: Path) -> None:
         first, second = self.input(sample), self.input(sample)
@@ -133,9 +132,9 @@ class AdapterContract(ABC):
 
     def test_torn_anywhere_the_points_are_the_same(self, sample: Path) -> None:
         expected, data = self.whole(sample), sample.read_bytes()
-        given = self.input(sample)
+        input = self.input(sample)
         self.rewrite(sample, b"")
-        reading = Reading(self.adapter(), given)
+        reading = Reading(self.adapter(), input)
         cuts = [len(data) * i // self.pieces for i in range(self.pieces + 1)]
         for begin, end in itertools.pairwise(cuts):
             self.rewrite(sample, data[begin:end], "ab")
@@ -143,10 +142,10 @@ class AdapterContract(ABC):
         assert reading.values == expected
 
     def test_every_cursor_is_a_place_to_start_from(self, sample: Path) -> None:
-        expected, given = self.whole(sample), self.input(sample)
-        reading = Reading(self.adapter(), given)
+        expected, input = self.whole(sample), self.input(sample)
+        reading = Reading(self.adapter(), input)
         while reading.step(budget(512, 16)).more:
-            reading.adapter = self.adapter()  # nothing is remembered but the cursor
+            reading.adapter = self.adapter()  # only the cursor is kept
         assert reading.values == expected
 
     def test_a_read_without_news_gives_none(self, sample: Path) -> None:
@@ -172,7 +171,7 @@ class AdapterContract(ABC):
         other = sample.with_name("other")
         other.write_bytes(data[::-1] + data)
         os.replace(other, sample)
-        # Turned around, the sample may be nothing that can be read at all.
+        # Reversed, the sample may be unreadable.
         with contextlib.suppress(InputDead):
             assert any(batch.restart for batch in _after(reading))
 
@@ -187,17 +186,17 @@ class AdapterContract(ABC):
 
     @pytest.mark.parametrize("garbage", [b"\0" * 3000, b"\xff\xfe\x80garbage\n" * 90, bytes(range(256)) * 9])
     def test_garbage_behind_the_sample_harms_nothing_before_it(self, sample: Path, garbage: bytes) -> None:
-        expected, given = self.whole(sample), self.input(sample)
+        expected, input = self.whole(sample), self.input(sample)
         self.rewrite(sample, garbage, "ab")
-        reading = Reading(self.adapter(), given)
+        reading = Reading(self.adapter(), input)
         assert _sentence(reading) != "", "an error is a sentence"
         for name, points in expected.items():
             assert reading.values.get(name, [])[: len(points)] == points
 
     def test_nothing_but_garbage_is_a_sentence_or_nothing(self, sample: Path) -> None:
-        given = self.input(sample)
+        input = self.input(sample)
         self.rewrite(sample, b"\x00\x01\x02\xfe\xff" * 5000)
-        reading = Reading(self.adapter(), given)
+        reading = Reading(self.adapter(), input)
         assert _sentence(reading) != ""
         assert not reading.values
 
@@ -207,7 +206,7 @@ class AdapterContract(ABC):
 
 
 def _sentence(reading: Reading) -> str | None:
-    """What reading to the end raises, in words; None where it raises nothing."""
+    """The message of the error that reading to the end raises, or None."""
     try:
         reading.drain()
     except ReadError as error:
@@ -216,7 +215,7 @@ def _sentence(reading: Reading) -> str | None:
 
 
 def _after(reading: Reading) -> list[Batch]:
-    """The batches of reading on."""
+    """The batches of reading further."""
     seen = len(reading.batches)
     reading.drain()
     return reading.batches[seen:]

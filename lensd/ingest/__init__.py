@@ -1,1 +1,1 @@
-"""How points get into the store: inputs that are polled, and what clients push."""
+"""How points get into the store: inputs that are polled, and data that clients push."""

@@ -1,4 +1,4 @@
-"""Finds adapters: lensd's own and those that other packages publish."""
+"""Finds adapter classes: lensd's own, and those that other packages publish as entry points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lensd.adapter import Adapter
 
 GROUP = "lensd.adapters"
 
-#: Makes a source checkout work that was never installed.
+#: lensd's own adapters, which work in a source checkout without installation.
 BUILT_IN = {
     "log": "lensd_log:LogAdapter",
     "tensorboard": "lensd_tensorboard:TensorBoardAdapter",
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class OptionError(Exception):
-    """An adapter cannot be set up with these options; the message is one sentence."""
+    """An adapter refuses its options. The message is one sentence."""
 
 
 @dataclass(slots=True)
@@ -38,32 +38,32 @@ class Registry:
     unavailable: dict[str, str] = field(default_factory=dict)
 
     def make(self, name: str, options: dict[str, Any] | None = None) -> Adapter | None:
-        """An adapter, or None (with the reason in `unavailable`) where it cannot be made.
+        """Create an adapter. Returns None if that fails, with the reason in `unavailable`.
 
         Raises OptionError for options that the adapter refuses.
         """
-        found = self.classes.get(name)
-        if found is None:
+        adapter_class = self.classes.get(name)
+        if adapter_class is None:
             self.unavailable.setdefault(name, "no such adapter is installed")
             return None
         try:
-            made = found(options=options) if options else found()
+            adapter = adapter_class(options=options) if options else adapter_class()
         except ValueError as error:
-            if options:  # the user's own words: not to be passed over
+            if options:  # a mistake in the configuration must not be ignored
                 raise OptionError(f"adapter {name}: {error}") from error
             self.unavailable[name] = f"cannot be set up: {error}"
             return None
-        except Exception as error:  # noqa: BLE001 - whatever a third party raises harms only itself
+        except Exception as error:  # noqa: BLE001 - a third-party adapter affects no other
             self.unavailable[name] = f"cannot be set up: {type(error).__name__}: {error}"
             return None
-        if not isinstance(made, Adapter):
-            self.unavailable[name] = "is no adapter: it lacks name, data_source, discover, read or close"
+        if not isinstance(adapter, Adapter):
+            self.unavailable[name] = "is not an adapter: it lacks name, data_source, discover, read or close"
             return None
-        return made
+        return adapter
 
 
 def load() -> Registry:
-    """Import every adapter that is installed. An import that fails is kept as a reason."""
+    """Import every installed adapter. The reason of a failed import goes into `unavailable`."""
     registry = Registry()
     published = {point.name: point for point in entry_points(group=GROUP)}
     for name, target in BUILT_IN.items():
@@ -91,7 +91,7 @@ def _add(registry: Registry, point: EntryPoint) -> None:
 
 
 def _use_checkout() -> bool:
-    """In a source checkout that is not installed, the adapters lie beside the package."""
+    """Import from `adapters/` beside the package, in a source checkout that is not installed."""
     folder = Path(__file__).resolve().parents[1] / "adapters"
     if not folder.is_dir() or str(folder) in sys.path:
         return False
