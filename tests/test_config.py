@@ -67,7 +67,7 @@ def test_every_option_is_documented() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("prot = 1", "unknown option 'prot'; did you mean 'port'?"),
         ("[polling]\nfastest = 1", "unknown option 'fastest' in [polling]; did you mean 'fastest_seconds'?"),
@@ -83,16 +83,16 @@ def test_every_option_is_documented() -> None:
         ("[[source]]\nadapter = 'log'", "missing required field `paths`"),
     ],
 )
-def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_a_mistake_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "c.toml"
     path.write_text(text)
     with pytest.raises(ConfigError) as refused:
         load(str(path), {}, {})
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[[pattern]]\nname = 'p'", "pattern p: give either a regex or a format"),
         ("[[pattern]]\nregex = '(?P<loss>['", "pattern pattern-1: unterminated character set"),
@@ -105,13 +105,13 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, said: str) -> None:
     ],
 )
 def test_what_an_adapter_refuses_is_a_mistake_of_the_configuration(
-    tmp_path: Path, text: str, said: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "c.toml"
     path.write_text(f"paths = ['{tmp_path}']\n{text}" if "paths" not in text else text)
     with pytest.raises(ConfigError) as refused:
         sources(load(str(path), {}, {}))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_the_environment_is_checked_too() -> None:

@@ -42,7 +42,7 @@ class Writer(threading.Thread):
             event(1_795_000_000.0 + step, step, simple(b"train/loss", step / 8)) for step in range(RECORDS)
         )
         self._pieces = [(log, p) for p in torn(lines, chance)] + [(events, p) for p in torn(records, chance)]
-        # By turns, yet each file in its own order.
+        # Shuffled, but each file in its own order.
         order = [path for path, _ in self._pieces]
         chance.shuffle(order)
         queues = {path: iter([p for other, p in self._pieces if other == path]) for path in (log, events)}
@@ -69,26 +69,26 @@ def test_twenty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     pieces_a_life = threading.Semaphore(0)
     writer = Writer(log, events, pieces_a_life.acquire)
     writer.start()
-    wanted_lines = {step: float(f"{1000 / step:.6f}") for step in range(1, LINES + 1)}
-    wanted_records = {step: step / 8 for step in range(RECORDS)}
+    expected_lines = {step: float(f"{1000 / step:.6f}") for step in range(1, LINES + 1)}
+    expected_records = {step: step / 8 for step in range(RECORDS)}
     for _ in range(KILLS):
         daemon = start_daemon(*arguments)
         pieces_a_life.release(65)  # the writer goes on while the daemon reads, and while it is down
-        for name, source, wanted in (
-            ("loss", "log", wanted_lines),
-            ("train/loss", "tensorflow", wanted_records),
+        for name, source, expected in (
+            ("loss", "log", expected_lines),
+            ("train/loss", "tensorflow", expected_records),
         ):
             seen = points(daemon, name, source)
             assert len(seen) == len(dict(seen)), "a step is served once"
-            assert all(wanted[step] == value for step, value in seen)
+            assert all(expected[step] == value for step, value in seen)
         daemon.kill()
     pieces_a_life.release(2000)
     writer.join()
     # What is left is read to its end by the last life.
     daemon = start_daemon("--once", *arguments)
     try:
-        assert points(daemon, "loss", "log") == sorted(wanted_lines.items())
-        assert points(daemon, "train/loss", "tensorflow") == sorted(wanted_records.items())
+        assert points(daemon, "loss", "log") == sorted(expected_lines.items())
+        assert points(daemon, "train/loss", "tensorflow") == sorted(expected_records.items())
         assert daemon.get("/api/v1/workloads/exp/metrics/sources")["data_sources"] == [
             {"name": "log", "count": LINES},
             {"name": "tensorflow", "count": RECORDS},

@@ -21,8 +21,8 @@ def doctor(*arguments: str) -> Result:
 def test_a_log_that_is_understood() -> None:
     result = doctor(str(DATA / "runs" / "torch-mlp-1" / "train.log"))
     assert result.exit_code == 0
-    for told in ("points of", " parsed, ", "log format key-value", "printed in the record", "loss"):
-        assert told in result.stdout
+    for text in ("points of", " parsed, ", "log format key-value", "printed in the record", "loss"):
+        assert text in result.stdout
     assert len(result.stdout.splitlines()) < SCREEN
 
 
@@ -45,7 +45,7 @@ def test_lines_that_nothing_takes_are_shown_with_a_pattern_that_does(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "said"),
+    ("name", "data", "message"),
     [
         ("empty.log", b"", "empty; it is read as soon as something is written to it"),
         ("core.log", bytes(range(256)) * 50, "this is a binary file, not a text log"),
@@ -59,10 +59,10 @@ def test_lines_that_nothing_takes_are_shown_with_a_pattern_that_does(tmp_path: P
         ("torn.log", b"step 1 loss=0.5", "no points"),
     ],
 )
-def test_what_is_no_training_log(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+def test_what_is_no_training_log(tmp_path: Path, name: str, data: bytes, message: str) -> None:
     (tmp_path / name).write_bytes(data)
     result = doctor(str(tmp_path / name))
-    assert said in result.stdout
+    assert message in result.stdout
     assert result.exit_code == 0
     assert result.stderr == ""
 

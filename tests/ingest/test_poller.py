@@ -102,8 +102,8 @@ def poller(store: Store, folder: Path, script: Script, clock: Clock) -> Poller:
 
 
 def only(poller: Poller, name: str) -> Tracked:
-    (found,) = [each for each in poller.tracked() if each.input.path.endswith(name)]
-    return found
+    (tracked,) = [each for each in poller.tracked() if each.input.path.endswith(name)]
+    return tracked
 
 
 def health(store: Store) -> dict[str, tuple[str, str | None]]:
@@ -164,8 +164,8 @@ def test_one_that_fails_harms_no_other(
         clock.now += 1.0
     assert script.reads["good.script"] == 20
     assert script.reads["bad.script"] < 7, "a failing input is asked less and less"
-    told, error = health(store)["bad.script"]
-    assert told == state
+    reported, error = health(store)["bad.script"]
+    assert reported == state
     assert error
 
 
@@ -240,9 +240,9 @@ def test_draining_ends_in_time(
     (folder / "a.script").write_text("give 1000000")
     real = Script.read
 
-    def slow(self: Script, given: Input, cursor: bytes | None, budget: Budget) -> Batch:
+    def slow(self: Script, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         clock.now += 1.0
-        return real(self, given, cursor, budget)
+        return real(self, input, cursor, budget)
 
     monkeypatch.setattr(Script, "read", slow)
     assert poller.drain(seconds=10.0) is False
