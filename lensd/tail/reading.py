@@ -200,9 +200,9 @@ def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool)
     encoding = _Encoding.of(segment.read(0, 4))
     base = max(0, here.offset - TRACE)
     begin = here.offset - base
-    wanted = max(max_bytes, 1)
-    data, end = _read_to_newline(segment, base, begin, wanted, encoding)
-    chunk = LineChunk([], here, more=len(data) - begin >= wanted, _data=data, _base=base)
+    size = max(max_bytes, 1)
+    data, end = _read_to_newline(segment, base, begin, size, encoding)
+    chunk = LineChunk([], here, more=len(data) - begin >= size, _data=data, _base=base)
     start, number, inside = begin, here.line, here.inside
     if end < 0:
         if len(data) - begin >= LINE_LIMIT or inside == "over":
@@ -229,18 +229,18 @@ def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool)
 
 
 def _read_to_newline(
-    segment: Segment, base: int, begin: int, wanted: int, encoding: _Encoding
+    segment: Segment, base: int, begin: int, size: int, encoding: _Encoding
 ) -> tuple[bytes, int]:
-    """The bytes from `base` on, about `wanted` of them from index `begin`, and the index of their last
+    """The bytes from `base` on, about `size` of them from index `begin`, and the index of their last
     newline.
 
     At least one line, however small the budget: this reads on until a newline comes, the line is over the
     limit, or the segment ends; the index is -1 in the last two cases.
     """
-    data = segment.read(base, begin + wanted)
+    data = segment.read(base, begin + size)
     end = encoding.last_newline(data, begin)
     while end < 0 and len(data) - begin < LINE_LIMIT:
-        more = segment.read(base + len(data), min(max(wanted, _SCAN), LINE_LIMIT - (len(data) - begin)))
+        more = segment.read(base + len(data), min(max(size, _SCAN), LINE_LIMIT - (len(data) - begin)))
         if not more:
             break
         data += more

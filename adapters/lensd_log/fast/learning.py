@@ -82,7 +82,7 @@ def _find_time(template: Template, line: bytes, runs: Runs, zone: tzinfo | None)
 
 
 def _find_numbers(template: Template, line: bytes, runs: Runs, probe: Probe) -> bool:
-    """Find out, run by run, which number of the record it belongs to. False where that cannot be told.
+    """Find out, run by run, which number of the record it belongs to. False if that cannot be found out.
 
     The digits of each run are changed, and the numbers of the record that change with them are its own. A run
     whose digits change anything else is fixed.
