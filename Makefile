@@ -4,13 +4,15 @@ BIN := .venv/bin
 # One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks lint docs bench bench-logs fuzz clean help
+.PHONY: demo test quick test-sdks lint docs page screenshots bench bench-logs fuzz clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
 	@echo "make quick      lint and the fast tests, in under a minute"
 	@echo "make test       lint and all tests"
 	@echo "make lint       formatting, lint and types"
+	@echo "make page       build the page (web/) into the checkout"
+	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
 	@echo "make fuzz       hostile lines for the log formats, for 30 minutes (MINUTES=1 for a short run)"
@@ -35,6 +37,13 @@ lint: .venv/.checks
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# After a change in web/: an installation builds the page only when pyproject.toml has changed.
+page: .venv/.checks
+	$(BIN)/python -c 'import pathlib, hatch_build; hatch_build.build(pathlib.Path.cwd())'
+
+screenshots: .venv/.checks
+	$(BIN)/python demo/screenshots.py
 
 docs: .venv/.lensd
 	$(BIN)/python -m lensd.api.reference docs/http-api.md

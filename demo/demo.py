@@ -18,7 +18,7 @@ SAMPLES = ROOT / "tests" / "data" / "runs"
 FOLDER = ROOT / ".demo"
 
 REQUESTS = """
-Try, in another terminal:
+Open {base}/ for the curves. Or ask, in another terminal:
 
   curl {base}/api/v1/workloads
   curl {base}/api/v1/workloads/torch-mlp-1/metrics/available

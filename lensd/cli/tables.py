@@ -36,7 +36,7 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
 
 
 def _summary(input: InputInfo) -> str:
-    parts = [input.log_format or "not recognised yet", f"{input.points} points"]
+    parts = [input.log_format or "no log format matches", f"{input.points} points"]
     if input.unparsed:
         parts.append(f"{input.unparsed} of {input.records} records unparsed")
     if input.skipped:

@@ -31,10 +31,10 @@ export function Panels() {
     <main class="panels">
       {all.map(([group, members]) => (
         <section key={group}>
-          {(all.length > 1 || group) && (
+          {group && (
             <h2>
               <button class="plain" aria-expanded={!folded.value.has(group)} onClick={() => toggle(group)}>
-                {folded.value.has(group) ? "▸" : "▾"} {group || "·"} <small>{members.length}</small>
+                {folded.value.has(group) ? "▸" : "▾"} {group} <small>{members.length}</small>
               </button>
             </h2>
           )}
