@@ -58,9 +58,8 @@ def shoot(browser: Browser, base: str, scheme: str) -> None:
     page.evaluate("window.lensd.idle()")
     page.locator(".log").get_by_text("eval at step 4000").wait_for()
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    picture.quantize(256, method=Image.Quantize.MAXCOVERAGE).save(
-        IMAGES / f"page-{scheme}.png", optimize=True
-    )
+    small = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE)
+    small.save(IMAGES / f"page-{scheme}.png", optimize=True)
     context.close()
 
 
