@@ -94,6 +94,12 @@ class Clock:
         """Has a line just above printed its time?"""
         return bool(line - self._state.get("line", -_NEAR) < _NEAR)
 
+    @property
+    def last_ms(self) -> float | None:
+        """The time (UTC ms) that a line has printed last."""
+        own: float | None = self._state.get("own")
+        return own
+
     def infer_many(self, steps: Ints, step_ms: Floats) -> Floats:
         """What `infer` gives for records one after another, none of them near a printed time.
 

@@ -23,7 +23,8 @@ class LogCursor:
     has cut, for each stream. ranks: by metric the rank that it follows, its last step, the distance to the
     step before, and its value. last_step: of training. ordinal: of the last record whose step was counted.
     lines, matched, unparsed: counts since the input began. reported: facts, as they were reported.
-    ended: the last read came to the end. closed: bytes of a last line that was given before its newline came.
+    structure: of the structural reader. ended: the last read came to the end. closed: bytes of a last line
+    that was given before its newline came.
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
     (UTC ms) a read first found it there with something left open.
     """
@@ -46,6 +47,7 @@ class LogCursor:
     mark_line: int = -1
     mark_offset: int = -1
     reported: dict[str, Any] = field(default_factory=dict)
+    structure: State = field(default_factory=dict)
     resting: list[float] = field(default_factory=list)
 
     def matched_by(self, log_format: LogFormat) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from lensd.model import Batch, Points, SeriesBuilder
 from lensd_log.clock import Clock
 from lensd_log.cursor import LogCursor
-from lensd_log.line.record import LogFormat, ParsedLine, Record
+from lensd_log.line.record import EarlierRecord, LogFormat, ParsedLine, Record
 from lensd_log.line.timestamps import parse_iso
+from lensd_log.structure import waiting
 
 #: The row of a point is its line's number times this, plus the ordinal of its record in the line.
 ROWS_PER_LINE = 16
@@ -72,10 +73,24 @@ class Placement:
         self.series.row = max(self.series.row, self.cursor.lines * ROWS_PER_LINE)
         ts_ms = self.clock.stamp(parsed_line.stamp, parsed_line.container_ms, self.cursor.lines)
         matched = False
+        if parsed_line.waits:
+            near = ts_ms is None and self.clock.is_near(self.cursor.lines)
+            waiting.set_time(self.cursor.structure, self.cursor.lines, self.clock.last_ms if near else ts_ms)
         if parsed_line.log_format is not None:
+            for earlier in parsed_line.earlier:
+                self._add_earlier(earlier, parsed_line.log_format)
             for record in parsed_line.records or ():
                 matched = self.add_record(record, parsed_line.log_format, ts_ms, parsed_line.rank) or matched
         return matched
+
+    def _add_earlier(self, earlier: EarlierRecord, log_format: LogFormat) -> None:
+        """Place the record of a line above, in its own row."""
+        row, last_step = self.series.row, self.cursor.last_step
+        self.series.row = earlier.line * ROWS_PER_LINE
+        self.add_record(earlier.record, log_format, earlier.ts_ms, earlier.rank)
+        self.series.row = row
+        if last_step is not None:
+            self.cursor.last_step = last_step
 
     def add_record(
         self,

@@ -2,13 +2,14 @@
 
 Decided line by line, as a file may change its log format, or mix several, at any line. The user's own
 patterns come before everything else, but for the log format that matched last, if that is specific: it is
-asked first. Generic log formats are asked last, and not at all once a specific one has matched.
+asked first. Generic log formats are asked last, and not at all once a specific one has matched. A line that
+none matches is given to the structural reader.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import tzinfo
 
 from lensd_log.cursor import LogCursor
@@ -17,6 +18,8 @@ from lensd_log.formats.names import METRIC_LIKE
 from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, ParsedLine, Record, State
+from lensd_log.structure import waiting
+from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, claim_names
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _MOST_SHAPES = 4096
@@ -38,6 +41,7 @@ class Recognition:
             (log_format, tuple(needle.translate(_NO_DIGITS) for needle in log_format.needles) or ("",))
             for log_format in self._log_formats
         ]
+        self._structure = StructuralReader()
         self._candidates: dict[bytes, tuple[LogFormat, ...]] = {}
 
     def read(
@@ -48,11 +52,12 @@ class Recognition:
         shape: bytes | None = None,
         *,
         strict: bool = False,
+        catch_up: Callable[[], None] | None = None,
     ) -> ParsedLine | None:
         """What a line says; None where it goes on in the next one. Moves the states of log formats on.
 
         shape: the line without its digits, from callers that have it. strict: every line is meant to be a
-        record.
+        record. catch_up: places the lines above that are not placed yet.
         """
         if cursor.partial:  # this may be the end of a longer line
             shape = None
@@ -66,6 +71,12 @@ class Recognition:
             parsed_line.blank = True
             return parsed_line
         parsed_line.log_format, records = _match(entry, self.candidates(entry, shape), cursor)
+        if records:
+            claim_names(records, cursor.structure)
+        elif records is not None:
+            self._structure.read_header(entry, cursor.structure)
+        elif not strict:
+            records = self._read_structure(entry, parsed_line, cursor, catch_up)
         if records is None:
             # Prose is an unparsed record only where every line has to be one.
             parsed_line.unparsed = strict or METRIC_LIKE.search(entry.text[:_METRIC_LIKE_HEAD]) is not None
@@ -73,6 +84,38 @@ class Recognition:
             parsed_line.records = tuple(records)
             parsed_line.unparsed = bool(records) and not records[0].values and not records[0].labels
         return parsed_line
+
+    def _read_structure(
+        self,
+        entry: Entry,
+        parsed_line: ParsedLine,
+        cursor: LogCursor,
+        catch_up: Callable[[], None] | None,
+    ) -> Parsed:
+        """Give a line that no log format matches to the structural reader."""
+        if not entry.complete or not self._structure.hears(entry, cursor.lines, cursor.structure):
+            return None
+        if catch_up is not None:
+            catch_up()
+        number, stamped = cursor.lines, parsed_line.stamp is not None
+        line = StructureLine(entry.text, number, parsed_line.rank, stamped, entry.states, cursor.last_step)
+        placed = self._structure.read(line, cursor.structure)
+        parsed_line.waits = waiting.has(cursor.structure, number)
+        if not placed:
+            return None
+        parsed_line.log_format = STRUCTURE
+        parsed_line.earlier = [each for each in placed if each.line != number]
+        own = [each for each in placed if each.line == number]
+        ranks = {each.rank for each in own}
+        if len(ranks) == 1:
+            parsed_line.rank = ranks.pop()
+        if cursor.log_format != STRUCTURE.name:
+            cursor.matched_by(STRUCTURE)
+        return [each.record for each in own]
+
+    def is_inert(self, entry: Entry) -> bool:
+        """Would the structural reader pass over any line that differs from this one in digits alone?"""
+        return self._structure.is_inert(entry.text)
 
     def candidates(self, entry: Entry, shape: bytes | None = None) -> tuple[LogFormat, ...]:
         """The log formats that have no needles or one that is in the line, without digits in both.

@@ -21,7 +21,7 @@ def doctor(*arguments: str) -> Result:
 def test_a_log_that_is_understood() -> None:
     result = doctor(str(DATA / "runs" / "torch-mlp-1" / "train.log"))
     assert result.exit_code == 0
-    for text in ("points of", " parsed, ", "log format key-value", "printed in the record", "loss"):
+    for text in ("points of", " parsed, ", "log format structure", "printed in the record", "loss"):
         assert text in result.stdout
     assert len(result.stdout.splitlines()) < SCREEN
 
@@ -35,7 +35,7 @@ def test_an_event_file() -> None:
 
 def test_lines_that_nothing_takes_are_shown_with_a_pattern_that_does(tmp_path: Path) -> None:
     path = tmp_path / "odd.log"
-    path.write_text("".join(f"~~ round {n} !! loss: {n}.5 ~~ accuracy: 0.5 ~~\n" for n in range(30)))
+    path.write_text("".join(f"~~ nr{n} !! loss: {n}.5 ~~ accuracy: 0.5 ~~\n" for n in range(30)))
     result = doctor(str(path))
     assert "no points: 30 lines look like metrics but matched no format" in result.stdout
     proposal = result.stdout.split("--pattern ")[1].strip().strip("'")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lensd_log.formats import LOG_FORMATS
+from lensd_log.structure.reader import STRUCTURE
 from tests.log.reading import Reading, read, write
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -78,4 +79,4 @@ def test_carriage_returns_at_line_ends_change_nothing(name: str, tmp_path: Path)
 
 def test_every_log_format_has_golden_lines(tmp_path: Path) -> None:
     seen = {read(place(name, tmp_path)).last.log_format for name in NAMES}
-    assert seen == {log_format.name for log_format in LOG_FORMATS}
+    assert seen == {log_format.name for log_format in (*LOG_FORMATS, STRUCTURE)}

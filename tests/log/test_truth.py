@@ -63,8 +63,10 @@ REAL_LOGS = sorted(path.name.removesuffix(".expected.json") for path in REAL.glo
 
 #: What a log says beyond the training lines that were counted: evaluations, summaries of epochs, rates.
 BEYOND = {
-    "darknet__1": "mAP@",
+    "darknet__1": "mAP@|F1-score|precision|recall|average IoU|TP|FP|FN",
+    "deepspeed__1": "ppl",
     "detectron2__1": "bbox/AP",
+    "fairseq-simple__1": "bleu_score",
     "generic-epoch-batch__1": "Train|Loss",
     "icefall__1": "validation loss",
     "mxnet__1": "Validation-|Time cost",

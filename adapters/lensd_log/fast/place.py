@@ -14,6 +14,7 @@ from lensd_log.fast.grid import Bools
 from lensd_log.fast.template import RecordColumns
 from lensd_log.line.record import LogFormat, Record
 from lensd_log.placement import MOST_RANKED, ROWS_PER_LINE, Placement
+from lensd_log.structure.reader import claim_names
 
 
 class ColumnPlacement:
@@ -41,6 +42,7 @@ class ColumnPlacement:
         if not parts:
             return
         for part in parts:
+            claim_names([_record(part)], placement.cursor.structure)
             placement.report_framework(_record(part).framework, _log_format(part))
         placement.cursor.matched_by(_log_format(max(parts, key=_last_line)))
         for part, step, keep in zip(parts, steps, self._kept(parts, steps), strict=True):

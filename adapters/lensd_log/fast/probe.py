@@ -9,6 +9,7 @@ from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, ParsedLine, State
 from lensd_log.recognition import Recognition
+from lensd_log.structure.reader import STRUCTURE
 
 
 class Probe:
@@ -33,7 +34,10 @@ class Probe:
             states=marshal.loads(self._frozen), log_format=self._log_format, specific=self.specific
         )
         parsed_line = self._recognition.read(line, True, scratch, strict=self._strict)
-        return parsed_line if scratch.states == self._states and not scratch.partial else None
+        is_steady = scratch.states == self._states and not scratch.partial
+        if parsed_line is not None and not parsed_line.records and scratch.structure:
+            return None  # it says something to the structural reader
+        return parsed_line if is_steady and (parsed_line is None or not _is_structural(parsed_line)) else None
 
     def state_of(self, log_format: LogFormat | None) -> State:
         """The state in which a log format reads the lines."""
@@ -51,9 +55,15 @@ class Probe:
         candidates = self._recognition.candidates(entry)
         if matched is None:
             asked = [other for other in candidates if not (other.generic and self.specific)]
-            return all(_has_columns(other, entry) for other in asked)
+            return self._recognition.is_inert(entry) and all(_has_columns(other, entry) for other in asked)
+        if not parsed_line.records and not self._recognition.is_inert(entry):
+            return False
         rivals = [other for other in candidates if other is not matched and not other.generic]
         return _has_columns(matched, entry) and all(other.parse(entry, {}) is None for other in rivals)
+
+
+def _is_structural(parsed_line: ParsedLine) -> bool:
+    return parsed_line.waits or parsed_line.log_format is STRUCTURE
 
 
 def _has_columns(log_format: LogFormat, entry: Entry) -> bool:

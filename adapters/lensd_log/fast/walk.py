@@ -19,6 +19,7 @@ from lensd_log.fast.probe import Probe
 from lensd_log.fast.template import RecordColumns, Template
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
+from lensd_log.structure.reader import listens
 
 _MOST_SHAPES = 4096
 _LEARN_AFTER = 4  # lines of one shape
@@ -198,11 +199,18 @@ class Walk:
             self._owner[at] = _ALONE
         self._catch_up(at)
         cursor.lines = self._line + at
-        parsed_line = self._recognition.read(line, True, cursor, shape, strict=self._strict)
+        parsed_line = self._recognition.read(
+            line, True, cursor, shape, strict=self._strict, catch_up=lambda: self._flush(at)
+        )
         if parsed_line is None:
             return False
         stamp = parsed_line.stamp
-        if parsed_line.records or (stamp is not None and stamp.ms is None):
+        if (
+            parsed_line.records
+            or parsed_line.earlier
+            or parsed_line.waits
+            or (stamp is not None and stamp.ms is None)
+        ):
             self._flush(at)
             self._placement.series.row = self._row + at * ROWS_PER_LINE
             if self._placement.add(parsed_line):
@@ -251,6 +259,8 @@ class Walk:
     def _is_usable(self, template: Template) -> bool:
         if self._placement.every_rank and template.sample.rank is not None:
             return False  # values of ranks are compared one by one
+        if template.log_format is None and listens(self._cursor.structure):
+            return False
         return template.holds(self._cursor.states, self._cursor.specific)
 
     def _flush(self, end: int) -> None:

@@ -33,7 +33,6 @@ from lensd_log.formats.jax_trainers import CLU, MAXTEXT, T5_MESH
 from lensd_log.formats.json_lines import JSON_LINES
 from lensd_log.formats.kaldi import KALDI
 from lensd_log.formats.keras import KERAS
-from lensd_log.formats.keyvalue import KEY_VALUE
 from lensd_log.formats.lightgbm import LIGHTGBM
 from lensd_log.formats.lightning_results import LIGHTNING_RESULTS
 from lensd_log.formats.megatron import MEGATRON
@@ -117,5 +116,4 @@ LOG_FORMATS: tuple[LogFormat, ...] = (
     JSON_LINES,
     CSV,
     TABLES,
-    KEY_VALUE,
 )

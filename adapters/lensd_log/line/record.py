@@ -89,11 +89,23 @@ EVERY_LINE = re.compile("")
 
 
 @dataclass(slots=True)
+class EarlierRecord:
+    """The record of an earlier line. line: its ordinal in the input, counted from 1. ts_ms: UTC ms, where it
+    printed a time."""
+
+    line: int
+    ts_ms: float | None
+    rank: int | None
+    record: Record
+
+
+@dataclass(slots=True)
 class ParsedLine:
     """What one line says, before it gets a step and a time.
 
     log_format: None where none matched. stamp, container_ms, rank: what its prefixes and its container print.
     unparsed: the line looks like metrics, and no record could be read from it. blank: nothing but prefixes.
+    waits: it is a record if later lines show that it is training. earlier: lines for which this one has.
     """
 
     log_format: LogFormat | None = None
@@ -103,6 +115,8 @@ class ParsedLine:
     rank: int | None = None
     unparsed: bool = False
     blank: bool = False
+    waits: bool = False
+    earlier: Sequence[EarlierRecord] = ()
 
     @property
     def time(self) -> float | None:

@@ -80,6 +80,14 @@ def closes(text: str) -> bool:
     return any(corner in text for corner in "╰└╚╘")
 
 
+def may_belong(text: str) -> bool:
+    """Can a line be a row of a table, or a part of a box?"""
+    if text[:1] in _BORDER or is_rule(text):
+        return True
+    cells = _WIDE.split(text)
+    return all(number(cell) is not None or not any(c.isalnum() for c in cell) for cell in cells)
+
+
 def add_row(box: State, row: Sketch) -> None:
     """Add a row to an open box: `counts`, `values`, as plain lists."""
     if len(box["values"]) < _MOST_ROWS:

@@ -24,6 +24,7 @@ from lensd_log.structure.words import (
 NEAR = 40  # lines
 _SHARE = 50  # of this many lines one must be proved for the door to be open
 _COVERED = 0.4
+_COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
 _MANY_VALUES = 4
 _CONSTANT = 7  # rises of a counter after which values need not have changed
@@ -117,7 +118,8 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
         return False
     if not near and any(count.kind == BATCH for count in sketch.counts) and sketch.count(EPOCH) is None:
         return False
-    return sketch.covered >= _COVERED or len(sketch.values) >= _MANY_VALUES
+    least = _COVERED_NEAR if near and _worded(sketch) else _COVERED
+    return sketch.covered >= least or len(sketch.values) >= _MANY_VALUES
 
 
 def is_pairs_alone(sketch: Sketch) -> bool:
@@ -126,8 +128,20 @@ def is_pairs_alone(sketch: Sketch) -> bool:
     return pairs and is_strong_record(sketch) and not sketch.code
 
 
-def passes_door(shape: State, sketch: Sketch, near: bool) -> bool:
-    """The second stage, beside lines that are proved: a moving counter and pairs are enough."""
+def _is_measured(name: str) -> bool:
+    return is_metric(name) or "metric" in name.lower()
+
+
+def _worded(sketch: Sketch) -> bool:
+    """Does a word of counting stand beside a counter of the line?"""
+    return any(count.word not in ("", "[") for count in sketch.counts)
+
+
+def passes_door(shape: State, sketch: Sketch, near: bool, known: bool) -> bool:
+    """The second stage, beside lines that are proved: a moving counter and pairs are enough. known: beside
+    those of a known log format, which has its own lines without a counter, the line must print it."""
+    if known and not (_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)):
+        return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
         return False
     return shape["changed"] and any(value.signed or is_metric(value.name) for value in sketch.values)
@@ -135,5 +149,12 @@ def passes_door(shape: State, sketch: Sketch, near: bool) -> bool:
 
 def is_near(state: State, line: int) -> bool:
     """Do proved lines stand close by, and are there enough of them in the file?"""
-    last = state.get("proved_line")
-    return last is not None and line - last <= NEAR and state.get("proved", 0) * _SHARE >= line
+    if line - state.get("proved_line", -NEAR - 1) > NEAR:
+        return False
+    enough: bool = state.get("proved", 0) * _SHARE >= line
+    return enough or is_near_known(state, line)
+
+
+def is_near_known(state: State, line: int) -> bool:
+    """Does a log format that is known read lines close by?"""
+    return bool(line - state.get("known_line", -NEAR - 1) <= NEAR)

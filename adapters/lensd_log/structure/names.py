@@ -29,6 +29,7 @@ _JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,}|={2,3}|~|≈|<-)\Z")
 _SOFT = re.compile(r"(?: |_|-|/| / |\. | \(|'| & |\+| \+ |[#%] ?)\Z")
 _CLOSING = re.compile(r"[^\s:=]{0,3}[)\]%]")
 _PARTS = re.compile(r"[\s_-]")
+_SETTINGS = ("seed", "eta", "patience", "thresh", "threshold")
 _VERBS = ("is", "was", "equals")
 _PLACES = ("at", "after", "for", "in", "on")
 
@@ -58,7 +59,7 @@ def name_in_front(text: str, words: list[Token], number: Token) -> Name | None:
         return None
     if not core and ("]" in signs or "|" in signs or ("(" in signs and not signs.endswith("("))):
         return None
-    signed = bool(core) or "[" in signs or wrapped
+    signed = (bool(core) and '="' not in signs) or "[" in signs or wrapped
     return _name(join(text, words, signed), signed)
 
 
@@ -123,7 +124,7 @@ def is_measurement(name: str) -> bool:
     first, last = parts[0], parts[-1]
     if name in COUNTERS or name in IDENTIFIERS or name in CLOCKS or name in PHASES:
         return False
-    if last in ("seed", "eta", "patience"):
+    if first == "last" or last in _SETTINGS:
         return False
     if last in PLURALS and (first == last or (first in NOT_COUNTING and " of " not in name)):
         return False

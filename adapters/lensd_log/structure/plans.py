@@ -12,7 +12,7 @@ import re
 from lensd_log.line.numbers import to_float
 from lensd_log.structure.scan import scan
 from lensd_log.structure.sketch import Count, Sketch, Value
-from lensd_log.structure.tokens import LONGEST, NUMBER, Token, tokens, without_bars
+from lensd_log.structure.tokens import LONGEST, NUMBER, Token, cleaned, tokens
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _MOST_SHAPES = 1024
@@ -30,7 +30,6 @@ class _Plan:
         places = {count.at for count in sample.counts} | {value.at for value in sample.values}
         places |= {count.total_at for count in sample.counts if count.total is not None}
         places |= {sample.rank_at} if sample.rank is not None else set()
-        self.usable = -1 not in places
         groups: dict[int, int] = {}
         parts, end = [], 0
         for token in found:
@@ -45,6 +44,7 @@ class _Plan:
                 parts.append(re.escape(token.text))
             end = token.end
         parts.append(re.escape(text[end:]))
+        self.usable = places == set(groups)  # not so for a `nan`, and for `[1,200]`
         self._match = re.compile("".join(parts)).fullmatch
         self._counts = [
             (groups.get(count.at, 0), groups.get(count.total_at, 0) if count.total is not None else 0)
@@ -94,7 +94,7 @@ class Sketcher:
             read = plan.read(text)
             if read is not None:
                 return read
-        whole = without_bars(text)
+        whole = cleaned(text)
         found = tokens(whole)
         result = scan(whole, list(found)) if found else Sketch()
         if found and whole == text and (result.values or result.counts):

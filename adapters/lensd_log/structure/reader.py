@@ -10,44 +10,42 @@ records for the line it reads and for earlier lines that have just been proved.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from lensd_log.line.record import Record, State
-from lensd_log.structure import boxes, evidence, naming, waiting
+from lensd_log.line.record import EarlierRecord, Entry, LogFormat, Record, State
+from lensd_log.structure import boxes, evidence, hearing, naming, waiting
 from lensd_log.structure.plans import Sketcher
 from lensd_log.structure.sketch import Sketch
 from lensd_log.structure.steps import decides_ratio, place
+from lensd_log.structure.tokens import LONGEST
 from lensd_log.structure.waiting import Composed
 from lensd_log.structure.words import EPOCH, TRAIN
 
 _MOST_SHAPES = 256
+_MOST_NAMES = 256
+_KNOWN = "known"  # last step of a name that another log format prints
 _PHASE_LINES = 20  # that a header's phase holds for
 _HEADER_WORDS = 6
+
+
+#: The log format of lines that the structural reader has read.
+STRUCTURE = LogFormat("structure", lambda entry, state: None, generic=True)
 
 
 @dataclass(slots=True)
 class StructureLine:
     """A line whose prefixes are stripped. number: its ordinal in the input, from 1. stamped: a time stood in
-    front of it. ts_ms: that time in UTC, where it is complete. states: what a redrawn line showed."""
+    front of it. states: what a redrawn line showed. last_step: of training, as far as the lines above are
+    placed."""
 
     text: str
     number: int
-    ts_ms: float | None = None
     rank: int | None = None
     stamped: bool = False
     states: Sequence[str] = ()
-
-
-@dataclass(slots=True)
-class Placed:
-    """A record, and the line it belongs to: this one or an earlier one."""
-
-    number: int
-    ts_ms: float | None
-    rank: int | None
-    record: Record
+    last_step: int | None = None
 
 
 class StructuralReader:
@@ -56,11 +54,11 @@ class StructuralReader:
     def __init__(self) -> None:
         self._sketcher = Sketcher()
 
-    def read(self, line: StructureLine, state: State) -> list[Placed]:
+    def read(self, line: StructureLine, state: State) -> list[EarlierRecord]:
         """The records of one line, and those of earlier lines that it proves. Moves `state` on."""
         if len(line.states) < 2:
             return self._read(line.text, line, state)
-        placed: list[Placed] = []
+        placed: list[EarlierRecord] = []
         before = ""
         for text in line.states:
             text = text.strip()
@@ -69,49 +67,70 @@ class StructuralReader:
             before = text
         return _last_of_each(placed)
 
-    def note(self, state: State, number: int, step: int | None, names: Sequence[str], training: bool) -> None:
-        """A known format has read a line: where the run is, and which names are taken."""
-        _prove(state, number)
-        at = state.setdefault("at", {})
-        if training:
-            if step is not None:
-                at["step"] = step
-                at["counted"] = True
-            at.pop("phase", None)
-            for name in names:
-                naming.claim(state.setdefault("names", {}), name, TRAIN)
+    def read_header(self, entry: Entry, state: State) -> None:
+        """Take the epoch from a line that another log format has read, without values (`Epoch 1/24`)."""
+        if len(entry.states) == 1 and hearing.names_epoch(entry.text):
+            read = self._sketcher.sketch(entry.text)
+            epoch = read.count(EPOCH)
+            if epoch is not None and not read.values and not read.code:
+                header = Sketch(counts=[epoch])
+                place(header, read.phase, state.setdefault("at", {}))
 
-    def _read(self, text: str, line: StructureLine, state: State) -> list[Placed]:
+    def hears(self, entry: Entry, number: int, state: State) -> bool:
+        """Can a line say anything here? Most lines of most texts cannot."""
+        text = entry.text
+        if len(text) > LONGEST:
+            return False
+        if len(entry.states) > 1 or listens(state) or evidence.is_near(state, number):
+            return True
+        return hearing.may_speak(text)
+
+    def is_inert(self, text: str) -> bool:
+        """Does a line say nothing, whatever its digits are?"""
+        if len(text) > LONGEST:
+            return True
+        if not hearing.may_speak(text) and not hearing.has_digit(text):
+            return True
+        read = self._sketcher.sketch(text)
+        silent = not read.values and not read.counts and read.phase is None
+        return silent and not boxes.may_belong(text)
+
+    def _read(self, text: str, line: StructureLine, state: State) -> list[EarlierRecord]:
         box = state.get("box")
         row = boxes.box_row(text, self._sketcher)
         if row is not None:
             if box is None:
                 box = state["box"] = {
-                    "line": line.number, "ts": line.ts_ms, "rank": line.rank, "counts": [], "values": []
+                    "line": line.number, "ts": None, "rank": line.rank, "counts": [], "values": []
                 }  # fmt: skip
             boxes.add_row(box, row)
             return []
         is_rule = boxes.is_rule(text)
         if is_rule and not boxes.closes(text):
             return []
-        placed: list[Placed] = []
+        placed: list[EarlierRecord] = []
         if box is not None:
             del state["box"]
             whole = boxes.sketch_of_box(box)
             if whole.values:
-                first = StructureLine("", box["line"], box["ts"], box["rank"])
+                first = StructureLine("", box["line"], box["rank"], last_step=line.last_step)
                 placed = self._take(whole, first, state)
+                waiting.set_time(state, box["line"], box["ts"])
+                for each in placed:
+                    each.ts_ms = box["ts"] if each.line == box["line"] else each.ts_ms
         if is_rule:
             return placed
         row = boxes.table_row(text, line.number, state)
         return placed + self._take(row or self._sketcher.sketch(text), line, state)
 
-    def _take(self, read: Sketch, line: StructureLine, state: State) -> list[Placed]:
-        at = state.setdefault("at", {})
+    def _take(self, read: Sketch, line: StructureLine, state: State) -> list[EarlierRecord]:
         if not read.values and not read.counts:
             if read.phase is not None and read.words <= _HEADER_WORDS:
+                at = state.setdefault("at", {})
                 at.update(phase=read.phase, word=read.phase_word, phase_line=line.number)
             return []
+        at = state.setdefault("at", {})
+        _catch_up(at, line, state)
         phase, word = read.phase, read.phase_word
         if read.counts:
             at.pop("phase", None)
@@ -127,16 +146,19 @@ class StructuralReader:
             return []
         key = _hash(f"{read.shape()}|{word}")
         rank = read.rank if read.rank is not None else line.rank
-        composed = Composed(key, line.number, line.ts_ms, rank, where, phase, word, read.values)
+        composed = Composed(key, line.number, None, rank, where, phase, word, read.values)
         return self._judge(composed, read, line, state)
 
-    def _judge(self, composed: Composed, read: Sketch, line: StructureLine, state: State) -> list[Placed]:
+    def _judge(
+        self, composed: Composed, read: Sketch, line: StructureLine, state: State
+    ) -> list[EarlierRecord]:
         shapes = state.setdefault("shapes", {})
         shape = shapes.get(composed.key)
         if shape is None:
             _make_room(shapes)
             shape = shapes[composed.key] = evidence.new_shape(line.number)
         step, near = composed.place.step, evidence.is_near(state, line.number)
+        known = evidence.is_near_known(state, line.number)
         if evidence.is_watched(shape):
             epoch = read.count(EPOCH)
             values = [value.value for value in read.values]
@@ -151,38 +173,84 @@ class StructuralReader:
                 proved = line.stamped and shape["changed"] and evidence.is_pairs_alone(read)
             else:
                 proved = evidence.proves_itself(shape, read)
-            if proved or (step is not None and evidence.passes_door(shape, read, near)):
+            if proved or (step is not None and evidence.passes_door(shape, read, near, known)):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
             elif step is not None and evidence.is_plain_record(read, near):
                 _prove(state, line.number)
-                return self._name([composed], state)
+                return self._name([composed], state, line.last_step)
             else:
                 composed.ready = step is not None and evidence.is_plain_record(read, near=True)
                 waiting.put(state, composed)
                 return []
         if shape["proved"] == 1:
             _prove(state, line.number)
-        return self._name([*waiting.take(state, composed.key, since), composed], state)
+        return self._name([*waiting.take(state, composed.key, since), composed], state, line.last_step)
 
-    def _name(self, lines: list[Composed], state: State) -> list[Placed]:
+    def _name(self, lines: list[Composed], state: State, last_step: int | None) -> list[EarlierRecord]:
         names, units = state.setdefault("names", {}), state.setdefault("units", {})
         naming.claimed(waiting.names(state), names)
+        last: State = state.setdefault("last", {})
         placed = []
         for line in lines:
+            waited = line is not lines[-1]
             pairs, printed = [], {}
             for value in line.values:
                 name = value.name
                 if value.phase is None:
                     name = naming.name_of(names, name, line.phase, line.word)
+                if not line.place.own and last.get(name) == _KNOWN:
+                    continue  # a summary repeats what a log format that is known has read
+                if waited and _is_behind(last, name, line.place.step, last_step):
+                    continue
+                if last.get(name) != _KNOWN and (name in last or len(last) < _MOST_NAMES):
+                    last[name] = line.place.step
                 number, unit = naming.scaled(units, name, value.value, value.unit)
                 pairs.append((name, number))
                 if unit:
                     printed[name] = unit
+            if not pairs:
+                continue
             where = line.place
             record = Record(pairs, where.step, where.evaluation, target=where.target, units=printed or None)
-            placed.append(Placed(line.number, line.ts_ms, line.rank, record))
+            placed.append(EarlierRecord(line.number, line.ts_ms, line.rank, record))
         return placed
+
+
+def listens(state: State) -> bool:
+    """Is a table or a box open, to which a line of numbers alone may belong?"""
+    return "table" in state or "box" in state
+
+
+def claim_names(records: Iterable[Record], state: State) -> None:
+    """A log format that is known prints these names: they are taken."""
+    for record in records:
+        if record.values:
+            names = state.setdefault("names", {})
+            last = state.setdefault("last", {})
+            for name, _ in record.values:
+                if not record.evaluation:
+                    naming.claim(names, name, TRAIN)
+                if name not in last and len(last) < _MOST_NAMES:
+                    last[name] = _KNOWN
+
+
+def _catch_up(at: State, line: StructureLine, state: State) -> None:
+    """Take over the step of training where another log format has read lines above."""
+    last_step = line.last_step
+    if last_step is not None and last_step not in (at.get("step"), at.get("seen")):
+        at.update(step=last_step, counted=True)
+        at.pop("phase", None)
+        state["proved_line"], state["known_line"] = line.number, line.number
+    at["seen"] = last_step
+
+
+def _is_behind(last: State, name: str, step: int | None, last_step: int | None) -> bool:
+    """Has a series gone on, while this line waited? Its step would begin a new attempt."""
+    reached = last.get(name)
+    if reached == _KNOWN:
+        reached = last_step
+    return reached is not None and step is not None and step < reached
 
 
 def _prove(state: State, number: int) -> None:
@@ -200,12 +268,12 @@ def _hash(key: str) -> str:
     return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()
 
 
-def _last_of_each(placed: list[Placed]) -> list[Placed]:
+def _last_of_each(placed: list[EarlierRecord]) -> list[EarlierRecord]:
     """Of records of one step that a redrawn line gave, the last one of the same names."""
-    last: dict[tuple[int, int | None, tuple[str, ...]], Placed] = {}
+    last: dict[tuple[int, int | None, tuple[str, ...]], EarlierRecord] = {}
     for each in placed:
         names = tuple(name for name, _ in each.record.values)
-        key = (each.number, each.record.step, names)
+        key = (each.line, each.record.step, names)
         last.pop(key, None)
         last[key] = each
     return list(last.values())

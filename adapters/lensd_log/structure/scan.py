@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from lensd_log.structure.code import looks_like_code
 from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front
 from lensd_log.structure.sketch import FRACTION, LEAD, Count, Sketch, Value
 from lensd_log.structure.tokens import NUMBER, SKIPPED, WORD, Token
@@ -34,12 +35,6 @@ _DIGITS = re.compile(r"\d+")
 _COUNTER_SIGNS = re.compile(r"[\s:=#\[({|<№\"'._-]{0,12}\Z")
 _OUT_OF = re.compile(r"\s{0,8}/\s{0,8}\Z")
 _BESIDE_VALUE = ("", "(", "/", ",", "+/", "+/-", "±", "[", "+", "~", "-")
-_CODE = re.compile(
-    r"^\s*(?:if|elif|for|while|def|class|return|import|from|with|raise|assert|lambda|async|await|const|let|var"
-    r"|static|void|int|float|double|auto|public|private|self|print|logger|logging|log|func|fn)\b[\s.({]"
-    r"|^\s*[A-Za-z_][\w.]{0,80}\(.{0,400}\)?;?\s*$|[{;\\]\s*$|\{[A-Za-z_][\w.:%\[\]]*\}|%[ds]|%\.?\d*[df]\b|\+=|&&"
-    r"|\|\|(?!:)|^\s*(?:[-+]?[*#]|//|/\*|\"\"\"|>>>|\.\.\.)\s?\w.{0,80}[.!?]$|(?<![=!<>])==(?!=)"
-)
 
 
 def scan(text: str, tokens: list[Token]) -> Sketch:
@@ -59,7 +54,7 @@ class _Scan:
     def __init__(self, text: str, tokens: list[Token]) -> None:
         self.text = text
         self.tokens = tokens
-        self.sketch = Sketch(code=_CODE.search(text) is not None)
+        self.sketch = Sketch(code=looks_like_code(text))
         self.pending: list[Token] = []
         self.carried: list[Token] = []
         self.rest: list[Token] = []
@@ -127,6 +122,9 @@ class _Scan:
     def read_number(self, at: int) -> int:
         """Decide what one number is. Returns the index of the token to go on with."""
         token = self.tokens[at]
+        if token.unit in ("f", "e", "g") and token.text[:1] == ".":  # `{loss:.4f}` of a program
+            self.let_go()
+            return at + 1
         total, after = self.total_of(at)
         kind = self.counter_in_front(token)
         if kind is not None:
@@ -288,7 +286,9 @@ class _Scan:
         self.covered += _width(self.text[max(0, begin) : token.end])
         if lowered == "rank" and token.is_whole:
             self.sketch.rank, self.sketch.rank_at = token.whole, token.begin
-        elif is_measurement(lowered) or (lowered in PHASES and "." in token.text):
+        elif self.text[max(0, begin - 1) : begin] == "#":
+            pass  # `#Images: 500` is a count
+        elif is_measurement(lowered) or (lowered in PHASES and lowered != "best" and "." in token.text):
             self.first_value = min(self.first_value, begin)
             values = self.sketch.values
             if len(values) < _MOST_VALUES and all(other.name != name.text for other in values):

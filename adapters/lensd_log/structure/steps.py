@@ -43,6 +43,8 @@ def place(sketch: Sketch, phase: str | None, at: State) -> Place:
         return Place(at["step"], own=epoch is not None, evaluation=True)
     if epoch is not None:
         at["epoch"] = epoch.value
+    if sketch.values and not evaluates:
+        at["counted"] = True
     if counter.kind == GLOBAL:
         return _moved(counter.value, counter.total, evaluates, at)
     if counter.kind in (ROUND, SAMPLES, LEAD) and epoch is None:
@@ -54,7 +56,8 @@ def place(sketch: Sketch, phase: str | None, at: State) -> Place:
         return place_of_pair(pair, at)
     number, length, anew = _epoch_of(sketch, counter, epoch, at), counter.total, False
     if number is None:
-        return _moved(_over_restarts(counter, evaluates, at), None, evaluates, at)
+        target = counter.total if counter.kind == STEP else None
+        return _moved(_over_restarts(counter, evaluates, at), target, evaluates, at)
     if counter.kind in (BATCH, FRACTION):
         anew = sketch.count(EPOCH) is not None or at.get("epoch") is not None
     elif epoch is not None and epoch.total is not None and counter.total is not None:

@@ -43,6 +43,11 @@ _TOKEN = re.compile(
 #: A progress bar between its percentage and its counter.
 _BAR = re.compile(r"\d{1,3}%\|[^|]{0,400}\|(?=\s{0,8}\d{1,12}/\d)")
 
+_FILE = re.compile(
+    r"\.(?:ckpt|pth?|safetensors|bin|npz|npy|h5|hdf5|pkl|pickle|onnx|json|jsonl|ya?ml|txt|csv|tsv|png|log|zip|gz|tar"
+    r"|whl|so|html)\b"
+)
+
 WORD, NUMBER, SKIPPED = "word", "number", "skipped"
 LONGEST = 4000  #: characters of a line that is read
 _LONGEST_WHOLE = 20
@@ -80,9 +85,14 @@ class Token(NamedTuple):
         return self.text.lower()
 
 
-def without_bars(text: str) -> str:
-    """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`."""
-    return _BAR.sub(" ", text) if "%|" in text else text
+def cleaned(text: str) -> str:
+    """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`, and without names of files, which hold numbers
+    too (`a/val_loss=0.24-step=99.ckpt`)."""
+    if "%|" in text:
+        text = _BAR.sub(" ", text)
+    if _FILE.search(text):
+        text = " ".join("" if _FILE.search(part) else part for part in text.split(" "))
+    return text
 
 
 def tokens(text: str) -> list[Token]:

@@ -55,6 +55,24 @@ def _size(entry: list[Any]) -> int:
     return 80 + sum(50 + len(value[0]) for value in entry[7])
 
 
+def set_time(state: State, number: int, ts_ms: float | None) -> None:
+    """Note the time (UTC ms) of the line `number`, which waits."""
+    for entry in state.get("waiting", ()):
+        if entry[1] == number and entry[2] is None:
+            entry[2] = ts_ms
+    box = state.get("box")
+    if box is not None and box["line"] == number:
+        box["ts"] = ts_ms
+
+
+def has(state: State, number: int) -> bool:
+    """Does the line `number` wait?"""
+    box = state.get("box")
+    if box is not None and box["line"] == number:
+        return True
+    return any(entry[1] == number for entry in reversed(state.get("waiting", ())))
+
+
 def take(state: State, key: str, ready_since: int | None = None) -> list[Composed]:
     """The lines of this shape that wait, in order, and those of any shape that are ready and no older than
     `ready_since`. They wait no more."""

@@ -54,14 +54,15 @@ PHASES: dict[str, str] = {
         " validación validação validazione validierung".split(),
         "val",
     ),
+    "best": "best",
     **dict.fromkeys("test testing 测试 テスト 테스트 тест".split(), "test"),
 }
 
 #: Names that hold these words (as the last word, or as a part of an identifier) are metrics of training.
 STRONG = frozenset(
     "loss losses acc accuracy lr ppl perplexity reward rewards bleu rouge wer cer psnr ssim lpips miou iou"
-    " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall entropy"
-    " mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce"
+    " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall"
+    " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
     " потеря потери лосс точность verlust genauigkeit lernrate fehler perte pertes exactitude précision"
     " pérdida precisión exactitud perda acurácia precisão perdita accuratezza precisione".split()
@@ -75,7 +76,7 @@ _PAIRS_OF_WORDS = frozenset(
 IDENTIFIERS = frozenset(
     "pid tid rank local_rank global_rank world_size seed worker node port version v line lineno gpu device"
     " cuda job id uid thread process attempt run trial_id v_num n_parameters percentage build host pod"
-    " eta remaining elapsed date year month day hour exit code status errno level ip figure table page"
+    " beam eta remaining elapsed date year month day hour exit code status errno level ip figure table page"
     " chapter section".split()
 )
 CLOCKS = frozenset(
@@ -87,7 +88,9 @@ PROSE = frozenset(
     "the a an was were are be been being has have had will would can could should may might must this that"
     " these those we you he she they them their our your my its to from for with without by on at about than"
     " then when while if and or not but so because as into over under after before during until since which"
-    " who whose what where how there here do does did done no yes".split()
+    " who whose what where how there here do does did done no yes reached saved"
+    " saving finished completed loaded"
+    " loading started resumed resuming".split()
 )
 LEVELS = frozenset("debug info warning warn error critical fatal trace success notice stdout stderr".split())
 #: `tensor(0.5)`, `array([0.5])`: what stands within counts.

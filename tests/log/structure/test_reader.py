@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lensd_log.structure.reader import StructuralReader, StructureLine
+from lensd_log.line.record import Record
+from lensd_log.structure.reader import StructuralReader, StructureLine, claim_names
 
 Points = dict[str, list[tuple[int | None, float]]]
 
@@ -19,7 +20,7 @@ def read(text: str, *, stamped: bool = False, fresh: bool = False) -> Points:
         if fresh:
             reader, state = StructuralReader(), json.loads(json.dumps(state))
         states = [part for part in line.split("\r") if part]
-        given_line = StructureLine(states[-1].strip() if states else "", number, None, None, stamped, states)
+        given_line = StructureLine(states[-1].strip() if states else "", number, None, stamped, states)
         for placed in reader.read(given_line, state):
             for name, value in placed.record.values:
                 points.setdefault(name, []).append((placed.record.step, value))
@@ -139,8 +140,8 @@ def test_every_state_of_a_redrawn_line_counts() -> None:
 
 def test_a_known_format_opens_the_door_and_has_its_names() -> None:
     reader, state = StructuralReader(), {}  # type: ignore[var-annotated]
-    reader.note(state, 1, 200, ["loss"], training=True)
-    [placed] = reader.read(StructureLine("Validation: loss: 0.5", 2), state)
+    claim_names([Record([("loss", 0.25)], 200)], state)
+    [placed] = reader.read(StructureLine("Validation: loss: 0.5", 2, last_step=200), state)
     assert placed.record.values == [("Validation/loss", 0.5)]
     assert (placed.record.step, placed.record.evaluation) == (200, True)
 

@@ -1,0 +1,63 @@
+"""A first look at a line: whether it can say anything to the structural reader. Most lines of text cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from lensd_log.structure.words import COUNTERS, EPOCH, PHASES, STRONG
+
+_SHORT = 4  # letters; words no longer must stand alone
+_LONGEST_HEADER = 200
+_LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]")
+_DIGIT = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
+_WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
+_EAST = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+class _Vocabulary:
+    """Words to be found in a text: long ones anywhere in it, short ones alone. Faster than one expression."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        words = set(words)
+        long = [word for word in words if len(word) > _SHORT]
+        self._long = tuple(word for word in long if not any(o in word and o != word for o in long))
+        self._short = words.difference(long)
+
+    def is_in(self, text: str) -> bool:
+        text = text.lower()
+        for word in self._long:  # this is a hot loop: `any` would take twice as long
+            if word in text:
+                return True
+        return not self._short.isdisjoint(_WORDS.findall(text))
+
+
+_METRICS = "err|error|score|return|grad|norm|precision|success|objective|throughput|speed|objf|elapsed|metric"
+_SPEAKING = _Vocabulary({*COUNTERS, *STRONG, *PHASES, *_METRICS.split("|"), "learn"})
+_EPOCHS = _Vocabulary({word for word, kind in COUNTERS.items() if kind == EPOCH})
+_PHASES = _Vocabulary({*PHASES, *COUNTERS})
+
+
+def names_epoch(text: str) -> bool:
+    """Does it name an epoch?"""
+    return _EPOCHS.is_in(text)
+
+
+def has_digit(text: str) -> bool:
+    """Does it hold a number, or a word for one?"""
+    return _DIGIT.search(text) is not None
+
+
+def may_speak(text: str) -> bool:
+    """Can it hold a value, a counter, the name of a phase, or a part of a table or box?
+
+    A line without a word of training says nothing that could prove itself. What begins with a counter may
+    belong to the lines below.
+    """
+    if text[:1] in "|│║┃╭╰└╚╘":
+        return True
+    if text[:2] in ('{"', "{'") and text.count("{") != text.count("}"):
+        return False  # cut off
+    if _DIGIT.search(text) is None:
+        return len(text) <= _LONGEST_HEADER and _PHASES.is_in(text)
+    return _SPEAKING.is_in(text) or bool(_LEAD.match(text) or _EAST.search(text))

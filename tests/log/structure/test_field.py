@@ -1,0 +1,90 @@
+"""Small logs of one kind of fault each, and logs of many frameworks, where they are at hand."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from lensd_log import LogAdapter
+from tests.conftest import an_input
+from tests.log.reading import MTIME, Reading, budget, plain, write
+
+SHARED = Path(__file__).parents[4] / "shared" / "data"
+FIELD = SHARED / "logs-field"
+LOGS = sorted(path for path in FIELD.glob("*") if path.suffix in (".log", ".csv", ".jsonl"))
+needs_logs = pytest.mark.skipif(not LOGS, reason="the logs are not at hand; left out")
+
+#: What other log formats get wrong in them.
+OPEN = {
+    "k11-nested-bars",
+    "k7-accuracy-fraction",
+    "k7-config-dict-before-hf",
+    "p-lightning-tqdm-reset",
+    "p-no-final-newline",
+    "p-pandas-index",
+    "p-tensorboard-download",
+    "p-text-first-column",
+}
+PHASES = {"training": "train", "validation": "val", "valid": "val", "dev": "val", "eval": "val"}
+
+
+def read_to_end(path: Path, reading: Reading, adapter: LogAdapter, **limits: float) -> Reading:
+    while True:
+        limit = budget(now_ms=1e13, final=True, **limits)
+        reading.add(adapter.read(an_input(path, folder=""), reading.cursor, limit))
+        if not reading.last.more:
+            return reading
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """A name without its case, joiners and words of training: how it is spelt is not settled."""
+    parts = "".join(c if c.isalnum() or c == "@" else " " for c in name.lower()).split()
+    words = [PHASES.get(part, part) for part in parts]
+    return tuple(word for word in words if word != "train") or tuple(words)
+
+
+@needs_logs
+@pytest.mark.parametrize("path", [path for path in LOGS if path.stem not in OPEN], ids=lambda path: path.stem)
+def test_a_log_of_no_known_format_gives_its_points(path: Path) -> None:
+    expected = json.loads(path.with_suffix(".expected.json").read_text())
+    points = read_to_end(path, Reading(), LogAdapter()).points
+    absent = expected.pop("_absent", [])
+    assert not points if absent == ["*"] else not points.keys() & set(absent)
+    series = {words_of(name): rows for name, rows in points.items()}
+    for name, values in expected.pop("_any_step", {}).items():
+        have = [value for _, value in points.get(name) or series[words_of(name)]]
+        assert all(value in have for value in values), name
+    for name, rows in expected.items():
+        have_rows = points.get(name) or series[words_of(name)]
+        assert all((step, plain(float(value))) in have_rows for step, value in rows), name
+
+
+@needs_logs
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_any_split_into_reads_gives_the_same_points(path: Path, tmp_path: Path) -> None:
+    data = path.read_bytes()
+    copy = tmp_path / path.name
+    whole = read_to_end(write(copy, data), Reading(), LogAdapter()).points
+    rng = random.Random(path.stem)
+    for _ in range(3):
+        reading = Reading()
+        lines = data.splitlines(keepends=True)
+        cuts = sorted({rng.randrange(len(lines) + 1) for _ in range(4)} | {len(lines)})
+        for cut in cuts:
+            part = write(copy, b"".join(lines[:cut]), MTIME)
+            reading.add(LogAdapter().read(an_input(part, folder=""), reading.cursor, budget(bytes=100)))
+            read_to_end(part, reading, LogAdapter(), points=2)
+        assert reading.points == whole
+
+
+@needs_logs
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_blocks_of_lines_are_read_as_single_ones(path: Path, tmp_path: Path) -> None:
+    data = path.read_bytes().rstrip(b"\n") + b"\n"
+    copy = write(tmp_path / path.name, data * (70_000 // len(data)))
+    blocks = read_to_end(copy, Reading(), LogAdapter())
+    lines = read_to_end(copy, Reading(), LogAdapter(), bytes=30_000)
+    assert {name: sorted(rows, key=repr) for name, rows in blocks.points.items()} == {
+        name: sorted(rows, key=repr) for name, rows in lines.points.items()
+    }
