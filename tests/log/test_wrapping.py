@@ -29,6 +29,12 @@ WRAPPERS: dict[str, Wrap] = {
     "logging": lambda line: f"2024-03-10 12:00:00,123 - root - INFO - {line}",
     "basic": lambda line: f"INFO:root:{line}",
     "level": lambda line: f"[INFO] {line}",
+    "compose": lambda line: f"trainer-1  | {line}",
+    "mpirun": lambda line: f"[1,0]<stdout>:{line}",
+    "kubectl": lambda line: f"[pod/job-master-0/trainer] {line}",
+    "pdsh": lambda line: f"node17: {line}",
+    "hydra": lambda line: f"[2024-03-10 12:00:00,123][__main__][INFO] - {line}",
+    "nemo": lambda line: f"[NeMo I 2024-03-10 12:00:00 nemo_logging:393] {line}",
     "colour": lambda line: f"\x1b[32m{line}\x1b[0m",
 }
 CONTAINERS = ("cri", "docker")

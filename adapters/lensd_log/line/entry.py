@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from datetime import tzinfo
 
 from lensd.tail import redraws, strip_ansi
 from lensd_log.line.prefixes import StrippedLine, strip_prefixes
 from lensd_log.line.record import Entry
+
+# Colours that lost their ESC on the way: `[32mtext[0m]`.
+_LOST_COLOUR = re.compile(rb"\[(?:[0-9]|[2-4][0-9]|9[0-7]|10[0-7])?(?:;\d{1,3}){0,5}m")
 
 
 def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, StrippedLine]:
@@ -15,6 +19,8 @@ def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, S
         text = text.replace(b"\0", b"")
     if b"\x1b" in text:
         text = strip_ansi(text)
+    if b"[0m" in text and _LOST_COLOUR.search(text, 0, text.index(b"[0m")):
+        text = _LOST_COLOUR.sub(b"", text)
     if b"\r" in text or b"\x08" in text:
         return _redrawn([state.decode("utf-8", "replace") for state in redraws(text)], complete, zone)
     stripped = strip_prefixes(text.decode("utf-8", "replace"), zone)

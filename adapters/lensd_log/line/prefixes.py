@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import tzinfo
 
+from lensd_log.line.hosts import LEVELS, PRIORITY, SYSLOG_FIELDS, host_label
 from lensd_log.line.timestamps import Timestamp, timestamp_at
 
 
@@ -22,17 +23,17 @@ class StrippedLine:
     indent: int = 0
 
 
-_LEVEL = "DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL|TRACE|SUCCESS|NOTICE|debug|info|warning|error"
-# torchrun `[rank0]:` `[default7]:` `[rank-31/32]`, DeepSpeed `[Rank 0]`, `rank0: `.
+_LEVEL = f"{LEVELS}|debug|info|warning|error"
+# torchrun `[rank0]:` `[default7]:` `[rank-31/32]`, DeepSpeed `[Rank 0]`, `(rank 0)`, `rank0: `.
 _RANK = re.compile(
-    r"(?:\[(?:rank|Rank|RANK|default)[ :=-]?(\d{1,6})(?:/\d{1,6})?\]|(?:rank|Rank) ?(\d{1,6})(?=:)):?"
+    r"(?:[\[(](?:rank|Rank|RANK|default)[ :=-]?(\d{1,6})(?:/\d{1,6})?[\])]|(?:rank|Rank) ?(\d{1,6})(?=:)):?"
 )
 # srun -l `12: text`. With a tab or a fraction after the colon it is some framework's own counter.
 _SRUN = re.compile(r" {0,4}(\d{1,5}): (?![ \t]*[-+]?(?:\d*\.\d|nan\b|inf\b))")
 # Tasks: Ray `(TaskRunner pid=1, ip=..)`, torchx `app.role/0 `.
 _TASK = re.compile(r"\([\w.]{1,60} pid=\d+(?:, ip=[\d.]{7,15})?\) ?|[A-Za-z]\w{0,30}\.[\w-]{1,40}/\d{1,5} ")
 _TOKEN = re.compile(
-    rf"(?:{_LEVEL.partition('|debug')[0]})(?::[\w.]{{1,60}}:|:|\]|\b)"  # INFO, INFO:root:; no `error: 1`
+    rf"(?:{LEVELS})(?::[\w.]{{1,60}}:|:|\]|\b)"  # INFO, INFO:root:; no `error: 1`
     rf"|\[ ?(?:{_LEVEL})\b[^\]\n]{{0,80}}\]"  # [INFO ], [INFO|trainer.py:1786]
     r"|\[[^\]\[=\n]{0,80}\.(?:py|cc|cpp|cu|rs|go):\d+[^\]\n]{0,60}\]:?"  # [--------trainer.py:2488]
     r"|\[PID:\d+\]"
@@ -43,8 +44,10 @@ _NAME = re.compile(
     r"[\w.<>-]{1,80}:[\w.<>-]{1,80}:\d+ - "  # loguru: __main__:train:42 -
     r"|[A-Za-z_][\w.]{0,79} [-|] (?=\S)"
     r"|[A-Za-z_]\w{0,40}(?:\.\w{1,60}){1,8}:\d{1,6} - "  # yolox.core.trainer:257 -
-    r"|\d{1,10} [\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]
-    r"|\[(?!LightGBM\])[A-Za-z][\w.-]{0,39}\] (?:- )?"
+    r"|(?:\d{1,10} )?[\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]; NeMo: nemo_logging:393]
+    r"|\[(?!(?:LightGBM|[Tt]rain(?:ing)?|[Vv]al(?:id|idation)?|[Ee]val(?:uation)?|[Tt]est)\])"
+    r"[A-Za-z_][\w.-]{0,39}\] ?(?:- )?"  # [titan], but no phase of training
+    r"|[A-Za-z_]\w{0,40}(?:\.\w{1,60}){1,8}: (?![\s\d+.-])"  # mlflow.tracking:
     r"|\([A-Za-z_][\w.]{0,60}:\d{1,6}\) "  # ESPnet: (trainer:486)
     rf"|[A-Za-z_][\w.]{{0,79}} (?=(?:{_LEVEL})\b)"  # Paddle: ppcls INFO:
     r"|[\w.-]{1,64} [\w./@-]{1,64}\[\d{1,8}\]: "  # syslog, journald: node1 python3[4242]:
@@ -58,6 +61,9 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
     """Strip the prefixes off a line, in any order. `zone` is that of printed times; None means UTC."""
     result = StrippedLine(text)
     at = len(text) - len(text.lstrip(" "))  # where the rest begins
+    priority = PRIORITY.match(text, at) if text[at : at + 1] == "<" else None
+    if priority:
+        at = priority.end()
     separator: re.Match[str] | None = None  # what ends the prefix before it
     srun_seen = False
     for stripped in range(_MOST):
@@ -74,6 +80,11 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
             if result.rank is None:
                 result.rank = int(rank[1] or rank[2])
             at = rank.end()
+        elif host := host_label(text, at):
+            at, number = host
+            result.rank = number if result.rank is None else result.rank
+        elif priority and (fields := SYSLOG_FIELDS.match(text, at)):
+            at, priority = fields.end(), None
         elif label := _label_at(text, at, behind_prefix=stripped > 0):
             at = label.end()
         else:

@@ -15,7 +15,7 @@ _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 _TIME = r"(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9}))?"
 
 # No word or number may follow directly, but a bracket may.
-_END = r"\]?(?=[\s\]|:,>-]|\Z)"
+_END = r"(?:\]|(?=[\s|:,>\[-]|\Z))"
 
 # `2025-04-13 23:41:20`, `20251121 12:10:29`, `2023/01/02 03:07:48`, `2024-01-01T00:00:00.123456Z`
 _FULL = re.compile(
@@ -27,6 +27,8 @@ _SLASH = re.compile(rf"\[?(\d\d)/(\d\d)(?:/(\d{{4}}))? {_TIME}{_END}")
 _GLOG = re.compile(rf"[IWEF](\d\d)(\d\d) {_TIME}{_END}")
 # syslog: `Jul  6 16:50:26`
 _SYSLOG = re.compile(rf"({'|'.join(_MONTHS)}) ([ \d]\d) {_TIME}{_END}")
+# mpirun and `date`: `Tue Mar  4 05:06:00 2025`
+_CTIME = re.compile(rf"\[?[A-Z][a-z]{{2}} ({'|'.join(_MONTHS)}) ([ \d]\d) {_TIME} (\d{{4}}){_END}")
 # `20:42:03 |` (Runicorn), `[16:50:26]` (XGBoost)
 _CLOCK = re.compile(rf"\[?{_TIME}{_END}")
 # `1704067200.123`
@@ -114,6 +116,11 @@ def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, in
             mo, d, h, mi, s, f = match.groups()
             return Timestamp(_of_day(h, mi, s, f), int(mo), int(d)), match.end()
     if first.isupper():
+        match = _CTIME.match(text, at)
+        if match:
+            mon, d, h, mi, s, f, y = match.groups()
+            day_ms, month = _of_day(h, mi, s, f), _MONTHS.index(mon) + 1
+            return Timestamp(day_ms, month, int(d), utc_ms(int(y), month, int(d), day_ms, zone)), match.end()
         match = _SYSLOG.match(text, at)
         if match:
             mon, d, h, mi, s, f = match.groups()
