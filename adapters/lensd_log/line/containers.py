@@ -1,4 +1,4 @@
-"""Lines as container runtimes wrap them: Kubernetes CRI and Docker's json-file driver.
+"""Lines as container runtimes and log collectors wrap them: Kubernetes CRI, Docker's json-file driver, JSON.
 
 Lines are unwrapped first. Around a container's wrapper there may be another one (`srun`, a rank, colours), or
 another container.
@@ -13,6 +13,7 @@ from datetime import tzinfo
 import msgspec
 
 from lensd.tail import strip_ansi
+from lensd_log.line.envelopes import open_envelope
 from lensd_log.line.prefixes import strip_prefixes
 from lensd_log.line.timestamps import parse_iso
 
@@ -83,6 +84,8 @@ def unwrap(line: bytes, partial: dict[str, str], zone: tzinfo | None) -> Unwrapp
         if result.text is not text:
             result.ts_ms = ts_ms if result.ts_ms is None else result.ts_ms
             continue
+        if _open_envelope(result, zone):
+            continue
         if b'{"log":' not in text and b" stdout " not in text and b" stderr " not in text:
             break
         text = strip_ansi(text)
@@ -95,3 +98,18 @@ def unwrap(line: bytes, partial: dict[str, str], zone: tzinfo | None) -> Unwrapp
         result.text = text[inside.start() :]
         result.rank = before.rank if result.rank is None else result.rank
     return result
+
+
+def _open_envelope(line: Unwrapped, zone: tzinfo | None) -> bool:
+    """Take a line out of a JSON record that has nothing but prefixes before it. False where there is none."""
+    begin = line.text.find(b'{"', 0, _BEFORE)
+    envelope = open_envelope(line.text[begin:], zone) if begin >= 0 else None
+    if envelope is None:
+        return False
+    before = strip_prefixes(strip_ansi(line.text[:begin]).decode("utf-8", "replace") + "|", zone)
+    if before.text.strip("|"):
+        return False
+    rank = envelope.rank if before.rank is None else before.rank
+    line.text, line.rank = envelope.text, rank if line.rank is None else line.rank
+    line.ts_ms = envelope.ts_ms if line.ts_ms is None else line.ts_ms
+    return True
