@@ -247,11 +247,15 @@ class LineReader:
                 self._placement.add_record(record, log_format, rank=stripped.rank)
 
     def _give_closed(self, chunk: LineChunk) -> None:
-        """Give a last line without its newline, in a file at rest, if it ends as a closed object does. The
-        cursor stays before the line, and remembers not to give it again."""
+        """Give a last line without its newline, in a file at rest, if it ends as a closed object does or
+        nothing will read on. The cursor stays before the line, and remembers not to give it again."""
         cursor, text = self._cursor, chunk.torn.rstrip()
         is_quiet = self._budget.now_ms - chunk.mtime_ms > _QUIET_MS
-        if not is_quiet or cursor.closed == len(chunk.torn) or not text.endswith(b"}"):
+        if (
+            not is_quiet
+            or cursor.closed == len(chunk.torn)
+            or not (self._budget.final or text.endswith(b"}"))
+        ):
             return
         trial = self._placement.on_copied_cursor()
         self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset), trial)

@@ -170,3 +170,23 @@ def test_random_logs_are_read_to_their_end(number: int, tmp_path: Path) -> None:
     rng = random.Random(number)
     fuzz.check_file(fuzz.text(rng).encode("utf-8", "surrogateescape"), tmp_path, LogAdapter())
     fuzz.check_log_formats(fuzz.long_line(rng), fuzz.primed())
+
+
+def test_a_dict_of_settings_is_no_record(tmp_path: Path) -> None:
+    text = b"{'learning_rate': 0.0003, 'epochs': 3, 'seed': 42}\n{'loss': 2.5, 'epoch': 0.5}\n"
+    assert read(write(tmp_path / "x.log", text)).points == {"loss": [(1, 2.5)]}
+
+
+def test_a_table_may_have_an_index_or_words_in_its_first_column(tmp_path: Path) -> None:
+    assert read(write(tmp_path / "a.csv", b",epoch,loss\n0,1,0.5\n1,2,0.4\n")).points == {
+        "loss": [(1, 0.5), (2, 0.4)]
+    }
+    assert read(write(tmp_path / "b.csv", b"name,step,loss\nx,1,0.5\n")).points == {"loss": [(1, 0.5)]}
+    assert read(write(tmp_path / "c.csv", b"Wall time,Step,Value\n1764666728.5,1,0.5\n")).points == {
+        "Value": [(1, 0.5)]
+    }
+
+
+def test_a_comment_is_no_summary_of_an_evaluation(tmp_path: Path) -> None:
+    text = b" * RFC 3066 obsoletes\n * Acc@1 76.130 Acc@5 92.862\n"
+    assert set(read(write(tmp_path / "x.log", text)).points) == {"Acc@1", "Acc@5"}

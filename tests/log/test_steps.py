@@ -134,3 +134,18 @@ def test_an_interval_is_inferred_from_epochs_where_no_bar_is_drawn(tmp_path: Pat
 )
 def test_a_step_is_found_however_it_is_written(text: str, tmp_path: Path) -> None:
     assert losses(tmp_path, [f"{text} loss=0.5"]) == [(5, 0.5)]
+
+
+def test_lightning_resets_its_bar_before_it_names_the_next_epoch(tmp_path: Path) -> None:
+    bar = "Epoch {}: 50%|#####     | {}/2 [00:01<00:01,  1.00it/s, loss={}]"
+    places = [(0, 1, 0.1), (0, 2, 0.2), (0, 0, 0.2), (1, 0, 0.2), (1, 1, 0.3), (1, 2, 0.4)]
+    steps = [step for step, _ in losses(tmp_path, [bar.format(*place) for place in places])]
+    assert steps == [1, 2, 2, 2, 3, 4]
+
+
+def test_a_bar_of_epochs_around_that_of_steps_is_the_epoch(tmp_path: Path) -> None:
+    lines = []
+    for epoch in (1, 2):
+        lines += [f"epoch:   1%|1         | {epoch}/100 [00:30<50:12, 30.4s/it]"]
+        lines += [f"step: 100%|##########| 30/30 [00:30<00:00,  1.00s/it, loss=0.{epoch}]"]
+    assert losses(tmp_path, lines) == [(30, 0.1), (60, 0.2)]

@@ -24,17 +24,18 @@ from lensd_log.line.timestamps import parse_iso
 
 _NAME = re.compile(r"[A-Za-z_][^,:=\"{}]{0,119}\Z")
 _WIDEST = 2000
+_INDEX = "_index"
+_TENSORBOARD = ["Wall time", "Step", "Value"]  # what its dashboard downloads
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
     text = entry.text
-    if text[:1].isalpha() or text[:1] in '_"':
+    if text[:1].isalpha() or text[:1] in '_",':
         header = _header(text)
         if header:
             state.clear()
             state["header"] = header
             return ()
-        return None
     names = state.get("header")
     if not names or not entry.complete:
         return None
@@ -64,7 +65,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
             break
     values = []
     for name, cell in row.items():
-        if cell and name != time_key and name.lower() not in COUNTERS:
+        if cell and name not in (time_key, _INDEX) and name.lower() not in COUNTERS:
             value = number(cell)
             if value is not None:
                 values.append((name, value))
@@ -76,6 +77,10 @@ def _parse(entry: Entry, state: State) -> Parsed:
 
 def _header(text: str) -> list[str] | None:
     names = _cells(text)
+    if names == _TENSORBOARD:
+        return ["time", "step", "Value"]
+    if not names[:1] or not names[0]:  # pandas leaves the name of the index out
+        names = [_INDEX, *names[1:]]
     if len(names) < 2 or len(names) > _WIDEST or len(set(names)) != len(names):
         return None
     if not any(name in STEP_KEYS or name in EPOCH_KEYS for name in names):

@@ -27,7 +27,7 @@ _DICT = re.compile(r"\{'[^{}]{1,16000}\}")
 _ITEM = re.compile(r"'([^'\n]{1,200})': ?(?:'([^'\n]{0,100})'|([^\s,'{}\[\]()]{1,60}))(?=[,}])")
 _TOTAL = re.compile(r"Total optimization steps\s?=\s?([\d,]{1,16})")
 _EPOCHS = re.compile(r"Num Epochs\s?=\s?([\d,]{1,16})")
-_KNOWN = frozenset("epoch loss eval_loss train_runtime train_loss learning_rate".split())
+_KNOWN = frozenset("epoch loss eval_loss train_runtime".split())  # a dict of settings has none of them
 _COUNTERS = frozenset("epoch step global_step max_steps total_flos".split())
 _WAITING = 64
 

@@ -32,6 +32,7 @@ _RICH = re.compile(
     r"(?P<title>[^━╸╺\r]{0,100})[━╸╺][━╸╺ ]{1,400}(?P<at>\d{1,12})/(?P<length>\d{1,12})\s{1,4}"
     r"[\d:]{4,12} • [\d:-]{4,12}\s{1,4}[\d.]{1,12}(?:it/s|s/it)\s{0,4}(?P<pairs>.{0,4000})\Z"
 )
+_OUTER = re.compile(r"\s*[Ee]pochs?:?\s*\Z")  # the bar of epochs around that of steps
 _EPOCH = re.compile(r"[Ee]poch:?\s?\[?(\d{1,9})(?:/(\d{1,9}))?\]?")
 _IDLE = re.compile(
     r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
@@ -59,6 +60,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
             ours = True
             continue
         if not metrics.values:
+            if _OUTER.match(match["title"]):
+                state["outer"] = int(match["at"])
             # A bar without numbers belongs to something else (a data loader, Trainer).
             ours = ours or "bars" in state
             continue
@@ -96,13 +99,20 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
         ):
             state.update(bars=[0, at, length], first=0, before=0)
             return int(global_step)
-    number_of = int(epoch[1]) if epoch else 0
+    number_of = int(epoch[1]) if epoch else state.get("outer", 0)
     # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen decides.
     last = state.get("bars")
     if last is None or number_of < last[0]:
-        state["first"], state["before"] = (1 if number_of == 1 and epoch and epoch[2] else 0), 0
+        counts_from_one = number_of == 1 and (not epoch or epoch[2])
+        state["first"], state["before"] = (1 if counts_from_one else 0), 0
     elif number_of == last[0] and at < last[1] and last[1] >= last[2] - 1:
         state["before"] += last[2]
+        if not at:  # Lightning resets the bar before it names the next epoch
+            state["reset"] = last[2]
+            return int(state["before"] + max(0, number_of - state["first"]) * length)
+    elif number_of > last[0]:
+        state["before"] -= state.get("reset", 0)
+    state.pop("reset", None)
     state["bars"] = [number_of, at, length]
     step: int = state["before"] + max(0, number_of - state["first"]) * length + at
     return step

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 
+from lensd_log.formats.names import sounds_like_metric
 from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.numbers import NUMBER, UNIT
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
@@ -31,6 +32,7 @@ _MNIST = re.compile(
     r"Train Epoch: (\d{1,9}) \[\s{0,12}(\d{1,12})/(\d{1,12}) \(\s{0,3}\d{1,3}(?:\.\d{1,3})?%\)\]\s{1,8}"
 )
 _TEST_SET = re.compile(r"Test set: (?=[A-Z])")
+_RATIO = re.compile(r"\d{1,12}/\d{1,12} \((\d{1,3}(?:\.\d{1,9})?%)\)")  # 9727/10000 (97%)
 _PAIR = re.compile(r"(?<![\w@/.-])([A-Za-z][\w ()/-]{0,40}?) ?[:=] {0,4}(\S{1,40}?)(?=[\s,;]|\Z)")
 
 
@@ -52,7 +54,7 @@ def _imagenet(entry: Entry, state: State) -> Parsed:
     if match is None or not entry.complete:
         return None
     metrics = Values((m[1], m[2]) for m in _METER.finditer(text, match.end()))
-    if not metrics.values:
+    if not any(sounds_like_metric(name) for name, _ in metrics.values):  # a comment: ` * RFC 3066`
         return None
     qualify_evaluation(metrics, state, "Test/")
     return (Record(metrics.values, None, evaluation=True, units=metrics.units),)
@@ -65,7 +67,8 @@ def _mnist(entry: Entry, state: State) -> Parsed:
     head = match or test
     if head is None or not entry.complete:
         return None
-    metrics = Values((m[1], m[2]) for m in _PAIR.finditer(text, head.end()))
+    pairs = text if match else _RATIO.sub(r"\1", text)
+    metrics = Values((m[1], m[2]) for m in _PAIR.finditer(pairs, head.end()))
     if not metrics.values:
         return None
     if test:
