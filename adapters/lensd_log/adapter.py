@@ -1,38 +1,23 @@
-"""The log adapter: which text files are inputs, and which reader each of them gets."""
+"""The log adapter: makes inputs of text files, and gives each its reader."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import Batch, Input, Restarts
-from lensd.tail import base_name
-from lensd_log import patterns, runicorn, trainer_state
+from lensd_log import files, patterns, runicorn, trainer_state
 from lensd_log.blocks import block_reader
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.reader import LineReader
 from lensd_log.recognition import Recognition
 
-_TEXT = (".log", ".out", ".txt")
-_STRUCTURED = (".jsonl", ".csv", ".log.json")
-_EVENTS = "events.jsonl"
 _EXPLAIN_BYTES = 1 << 20  # of each read of a diagnosis
-_TRAINER_STATE = "trainer_state.json"
-_CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
-# Text beside a run that is no log.
-_NO_LOG = re.compile(
-    r"(?:requirements|readme|licen[cs]e|copying|changelog|cmakelists|vocab|merges|constraints|conda|pip|packages|environment)"
-    r"[\w.-]*\.(?:txt|csv)\Z",
-    re.IGNORECASE,
-)
-_OF_OTHER_ADAPTERS = ("tfevents", ".wandb", ".db", ".sqlite")
 
 
 class LogAdapter:
@@ -67,13 +52,13 @@ class LogAdapter:
         """One input for each stream: segments belong to the file that they were rotated from."""
         seen: set[str] = set()
         states: dict[str, tuple[float, File]] = {}
-        for file in roots.files(_is_text):
-            stream = _stream(file, roots)
+        for file in roots.files(files.is_candidate):
+            stream = files.stream(file, roots)
             if stream is None or stream.path in seen:
                 continue
             seen.add(stream.path)
-            if stream.name == _TRAINER_STATE:
-                run, step = _checkpoint(stream)
+            if stream.name == files.TRAINER_STATE:
+                run, step = files.checkpoint(stream)
                 states[run] = max(states.get(run, (-1.0, stream)), (step, stream), key=lambda pair: pair[0])
                 continue
             yield self._input(roots, stream)
@@ -81,7 +66,7 @@ class LogAdapter:
             yield self._input(roots, stream)
 
     def _input(self, roots: Roots, file: File) -> Input:
-        if file.name == _EVENTS:
+        if file.name == files.EVENTS:
             return roots.input(
                 file,
                 adapter=self.name,
@@ -90,15 +75,19 @@ class LogAdapter:
                 restarts=Restarts.NEVER,
                 companions=[os.path.join(file.folder, name) for name in runicorn.COMPANIONS],
             )
-        structured = file.name.endswith(_STRUCTURED) or file.name == _TRAINER_STATE
-        return roots.input(file, adapter=self.name, data_source=self.data_source, structured=structured)
+        return roots.input(
+            file,
+            adapter=self.name,
+            data_source=self.data_source,
+            structured=files.is_structured(file.name),
+        )
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next batch. Raises RetryAfter, InputGone, InputDead."""
-        if os.path.basename(input.path) == _TRAINER_STATE:
+        if os.path.basename(input.path) == files.TRAINER_STATE:
             return trainer_state.read(input, cursor, budget)
         state = LogCursor.decode(cursor)
-        if os.path.basename(input.path) != _EVENTS:
+        if os.path.basename(input.path) != files.EVENTS:
             return self._reader(input, state, budget).read()
         facts = runicorn.facts(os.path.dirname(input.path))
         try:
@@ -121,7 +110,7 @@ class LogAdapter:
             part = Budget(
                 _EXPLAIN_BYTES, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock
             )
-            is_events = os.path.basename(input.path) == _EVENTS
+            is_events = os.path.basename(input.path) == files.EVENTS
             batch = self._reader(input, cursor, part, binary_allowed=is_events, diagnosis=diagnosis).read()
             diagnosis.add_batch(batch)
             cursor = LogCursor.decode(batch.cursor)
@@ -151,36 +140,6 @@ class LogAdapter:
 
     def close(self) -> None:
         """Nothing is held between reads."""
-
-
-def _is_text(name: str) -> bool:
-    base = base_name(name)
-    if base in ("status.json", _TRAINER_STATE):
-        return True
-    return base.endswith((*_TEXT, *_STRUCTURED)) and not _NO_LOG.match(base)
-
-
-def _stream(file: File, roots: Roots) -> File | None:
-    """The file that a stream of lines is named after: for a segment, the file it was rotated from; for the
-    status of a Runicorn run without events, the events that may come. None for what is no input."""
-    if file.name == "status.json":
-        names = roots.siblings(file.folder)
-        if "meta.json" not in names or _EVENTS in names:
-            return None
-        return replace(file, name=_EVENTS, path=os.path.join(file.folder, _EVENTS))
-    if not _is_text(file.name):  # a file that the user named
-        return None if any(part in file.name for part in _OF_OTHER_ADAPTERS) else file
-    base = base_name(file.name)
-    return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
-
-
-def _checkpoint(file: File) -> tuple[str, float]:
-    """The run folder of a trainer state, and its step. Each checkpoint repeats those before it; the one in
-    the run's own folder is the last."""
-    checkpoint = _CHECKPOINT.match(os.path.basename(file.folder))
-    if checkpoint is None:
-        return file.folder, float("inf")
-    return os.path.dirname(file.folder), float(checkpoint[1])
 
 
 def _zone(name: object) -> tzinfo | None:

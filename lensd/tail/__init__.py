@@ -5,6 +5,7 @@ For binary files there are two modules more: `lensd.tail.binary` (cursors) and `
 format). Imports nothing of lensd but the model.
 """
 
+from lensd.tail.packing import unpacked_name
 from lensd.tail.reading import LINE_LIMIT, Line, LineChunk, Position, read_lines
 from lensd.tail.seeking import position_of_line, tail_position
 from lensd.tail.segments import Segment, base_name, segments
@@ -25,4 +26,5 @@ __all__ = [
     "segments",
     "strip_ansi",
     "tail_position",
+    "unpacked_name",
 ]

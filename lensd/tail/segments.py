@@ -1,6 +1,6 @@
 """The segments of a rotated log: which files they are, in what order, and how to recognise one again.
 
-A segment is recognised by a digest of the first bytes of its text, decompressed where it is gzipped, so that
+A segment is recognised by a digest of the first bytes of its text, decompressed where it is packed, so that
 it keeps its identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they
 change with gzip, copytruncate and restored backups.
 """
@@ -11,36 +11,39 @@ import hashlib
 import os
 import re
 import stat
-import threading
-import zlib
-from collections import OrderedDict
 from dataclasses import dataclass
+
+from lensd.tail.packing import SUFFIXES, Unpacker, can_unpack, packing_of, read_packed
 
 HEAD = 1024  #: bytes that a fingerprint covers at most
 TRACE = 256  #: bytes before a position that its trace covers at most
-_BLOCK = 1 << 18
-_WINDOW = (1 << 20) + (1 << 16)
 
 # logrotate: `.1`, `.2.gz`, or with dateext `-20240131`, `-20240131.gz`; Python's TimedRotatingFileHandler:
 # `.2024-01-31`, `.2024-01-31_13`.
 _SUFFIX = re.compile(
-    r"(?:\.(?P<n>\d{1,4})|[.-](?P<date>\d{4}-?\d\d-?\d\d(?:[-_T.]?\d{1,6}(?:-\d\d){0,2})?))?(?P<gz>\.gz)?\Z"
+    r"(?:\.(?P<n>\d{1,4})|[.-](?P<date>\d{4}-?\d\d-?\d\d(?:[-_T.]?\d{1,6}(?:-\d\d){0,2})?))?"
+    rf"(?:{SUFFIXES})?\Z"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """A file that holds a part of the stream. packed: it is gzipped. stored_size: bytes on disk."""
+    """A file that holds a part of the stream. packing: see `packing_of`. stored_size: bytes on disk."""
 
     path: str
-    packed: bool
+    packing: str
     stored_size: int
     mtime_ms: float
     identity: str  # device and inode
 
+    @property
+    def packed(self) -> bool:
+        return self.packing != ""
+
     def size_estimate(self) -> int:
-        """Bytes of text; for a gzipped segment what its last four bytes claim (modulo 4 GiB)."""
-        if not self.packed:
+        """Bytes of text; for a gzipped segment what its last four bytes claim (modulo 4 GiB), for one that is
+        packed otherwise its bytes on disk."""
+        if self.packing != "gz":
             return self.stored_size
         try:
             with open(self.path, "rb") as file:
@@ -52,7 +55,9 @@ class Segment:
     def read(self, offset: int, count: int) -> bytes:
         """Up to `count` bytes of text from `offset`; fewer only at the end. Raises OSError."""
         if self.packed:
-            return _unpack(self, offset, count)
+            if offset + count <= 4 * HEAD:  # a fingerprint: leave the reader's unpacker where it is
+                return Unpacker(self.path, self.packing).read(offset, count)
+            return read_packed(self.path, self.packing, self.identity, self.stored_size, offset, count)
         with open(self.path, "rb", buffering=0) as file:
             file.seek(offset)
             parts = []
@@ -85,10 +90,12 @@ def base_name(name: str) -> str:
 def segments(path: str) -> list[Segment]:
     """The segments of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
 
-    Of a plain file and its gzipped twin only the plain one counts: gzip is still at work, or it is a copy.
+    Of a plain file and its packed twin only the plain one counts: gzip is still at work, or it is a copy. A
+    segment that nothing installed can unpack is left out, unless there is no other.
     """
     folder, base = os.path.split(path)
     by_age: dict[tuple[int, int, str], Segment] = {}
+    sealed: list[Segment] = []
     with os.scandir(folder or ".") as entries:
         for entry in entries:
             name = entry.name
@@ -103,17 +110,20 @@ def segments(path: str) -> list[Segment]:
                 continue
             if not stat.S_ISREG(status.st_mode):
                 continue
-            packed = match["gz"] is not None or base.endswith(".gz")
-            key = _age(match)
-            if packed and key in by_age and not by_age[key].packed:
-                continue
-            by_age[key] = Segment(
+            segment = Segment(
                 os.path.join(folder, name),
-                packed,
+                packing_of(name),
                 status.st_size,
                 status.st_mtime_ns / 1e6,
                 f"{status.st_dev}.{status.st_ino}",
             )
+            key = _age(match)
+            if not can_unpack(segment.packing):
+                sealed.append(segment)
+            elif not (segment.packed and key in by_age and not by_age[key].packed):
+                by_age[key] = segment
+    if not by_age and sealed:
+        return sealed
     if not by_age:
         raise FileNotFoundError(path)
     return [by_age[key] for key in sorted(by_age)]
@@ -126,86 +136,3 @@ def _age(match: re.Match[str]) -> tuple[int, int, str]:
     if match["date"]:
         return (1, 0, match["date"])
     return (2, 0, "")
-
-
-class _Unpacker:
-    """Reads a gzip file forward, member after member. A torn or corrupt end counts as the end."""
-
-    def __init__(self, segment: Segment) -> None:
-        self._path = segment.path
-        self._at = 0  # in the packed file
-        self.offset = 0  # in the text
-        self._inflate = zlib.decompressobj(wbits=31)
-        self._window = bytearray()  # the text before `offset`, so that a reader can step back a line
-        self._ready = b""
-        self._rest = b""
-        self._ended = False
-
-    def reaches(self, offset: int) -> bool:
-        return offset >= self.offset - len(self._window)
-
-    def read(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes from `offset`, which must be one that it `reaches`."""
-        while self.offset < offset and self._take(min(offset - self.offset, _BLOCK)):
-            pass
-        while self.offset < offset + count and self._take(min(offset + count - self.offset, _BLOCK)):
-            pass
-        start = offset - (self.offset - len(self._window))
-        data = bytes(self._window[start : start + count]) if start >= 0 else b""
-        del self._window[: max(0, len(self._window) - _WINDOW)]
-        return data
-
-    def _take(self, count: int) -> bool:
-        if not self._ready and not self._fill():
-            return False
-        part, self._ready = self._ready[:count], self._ready[count:]
-        self._window += part
-        self.offset += len(part)
-        return True
-
-    def _fill(self) -> bool:
-        while not self._ended:
-            if self._inflate.eof:
-                self._rest = self._inflate.unused_data
-                self._inflate = zlib.decompressobj(wbits=31)
-            if not self._rest:
-                with open(self._path, "rb", buffering=0) as file:
-                    file.seek(self._at)
-                    self._rest = file.read(1 << 16)
-                self._at += len(self._rest)
-                if not self._rest:
-                    self._ended = True
-                    break
-            try:
-                # max_length keeps a zip bomb from unfolding at once.
-                self._ready = self._inflate.decompress(self._rest, _BLOCK)
-            except zlib.error:
-                self._ended = True
-                break
-            self._rest = self._inflate.unconsumed_tail
-            if self._ready:
-                return True
-        return False
-
-
-# A cache of unpackers where readers left them: gzip can only be read forward, and reads take turns. Without
-# it every read starts at the beginning of the segment.
-_Key = tuple[str, str, int]
-_unpackers: OrderedDict[_Key, _Unpacker] = OrderedDict()
-_lock = threading.Lock()
-
-
-def _unpack(segment: Segment, offset: int, count: int) -> bytes:
-    if offset + count <= 4 * HEAD:  # a fingerprint: leave the reader's unpacker where it is
-        unpacker = _Unpacker(segment)
-        return unpacker.read(offset, count)
-    key = (segment.path, segment.identity, segment.stored_size)
-    with _lock:
-        cached = _unpackers.pop(key, None)
-    unpacker = cached if cached is not None and cached.reaches(offset) else _Unpacker(segment)
-    data = unpacker.read(offset, count)
-    with _lock:
-        _unpackers[key] = unpacker
-        while len(_unpackers) > 4:
-            _unpackers.popitem(last=False)
-    return data

@@ -1,0 +1,100 @@
+"""Which files are inputs of the log adapter, by their names.
+
+A name that says nothing (`metrics.csv`, `data.csv`) makes an input as well: `lensd_log.content` decides by
+what the file holds.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+
+from lensd.discovery import File, Roots
+from lensd.tail import base_name, unpacked_name
+
+EVENTS = "events.jsonl"  #: Runicorn
+TRAINER_STATE = "trainer_state.json"
+_STATUS = "status.json"
+
+#: Names of what programs print. PBS and SGE: `job.o123`, `job.e123`, `job.po123`; their array tasks
+#: `job.o123-4`, `job.o123[4]`, `job.o123.4`. PaddlePaddle: `workerlog.0`. GNU screen: `screenlog.0`.
+_LOG = re.compile(
+    r".*\.(?:log|out|err|log\.json)"
+    r"|.*\.p?[oe]\d+(?:[-.]\d+|\[\d+\])?"
+    r"|(?:workerlog|screenlog)\.\d+"
+    r"|stdout|stderr",
+    re.IGNORECASE | re.DOTALL,
+)
+_SAYS_NOTHING = re.compile(r".*\.(?:txt|csv|tsv|jsonl)", re.IGNORECASE | re.DOTALL)
+_STRUCTURED = (".jsonl", ".csv", ".tsv", ".json")
+#: Their number is that of a task or a rank: they are not segments of one log.
+_NUMBERED = re.compile(r"(?:workerlog|screenlog)\.\d+|.*\.p?[oe]\d+[-.]\d+", re.IGNORECASE | re.DOTALL)
+
+# Text beside a run that is no log.
+_NO_LOG = re.compile(
+    r"(?:requirements|readme|licen[cs]e|copying|changelog|cmakelists|vocab|merges|constraints|conda|pip|packages|environment)"
+    r"[\w.-]*\.(?:txt|csv)"
+    r"|(?:entry_points|top_level|sources|dependency_links|not-zip-safe)\.txt"
+    r"|(?:readme|licen[cs]e|copying|notice|authors|contributors|install|changelog|changes|todo|version|codeowners"
+    r"|\w*makefile|dockerfile|procfile|pipfile|jenkinsfile|vagrantfile|rakefile|gemfile"
+    r"|record|wheel|metadata|installer|pkg-info|requested)[\w-]*"
+    r"|(?:package|tsconfig|jsconfig|composer|manifest|config|tokenizer|special_tokens_map|added_tokens|vocab|meta"
+    r"|(?:generation|preprocessor|processor|adapter|tokenizer|model|training|quantize)_(?:config|args)"
+    r"|chat_template|wandb-(?:summary|metadata)|.*\.index)[\w-]*\.json",
+    re.IGNORECASE,
+)
+_OF_OTHER_ADAPTERS = ("tfevents", ".wandb", ".db", ".sqlite")
+_CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
+
+
+def is_candidate(name: str) -> bool:
+    """Can a file of this name be an input, or a segment of one?"""
+    if "tfevents" in name:  # of a host called `e1`, say
+        return False
+    base = _base(name)
+    if base in (_STATUS, TRAINER_STATE, EVENTS) or _LOG.fullmatch(base):
+        return True
+    return says_nothing(base) and not _NO_LOG.fullmatch(base)
+
+
+def says_nothing(name: str) -> bool:
+    """Does the name of a stream leave open whether it is a log?"""
+    return (
+        name not in (TRAINER_STATE, EVENTS)
+        and _LOG.fullmatch(name) is None
+        and _SAYS_NOTHING.fullmatch(name) is not None
+    )
+
+
+def is_structured(name: str) -> bool:
+    """Does the name promise records with named fields?"""
+    return name.lower().endswith(_STRUCTURED)
+
+
+def stream(file: File, roots: Roots) -> File | None:
+    """The file that a stream of lines is named after: for a segment, the file it was rotated from; for the
+    status of a Runicorn run without events, the events that may come. None for what is no input."""
+    if file.name == _STATUS:
+        names = roots.siblings(file.folder)
+        if "meta.json" not in names or EVENTS in names:
+            return None
+        return replace(file, name=EVENTS, path=os.path.join(file.folder, EVENTS))
+    if not is_candidate(file.name):  # a file that the user named
+        return None if any(part in file.name for part in _OF_OTHER_ADAPTERS) else file
+    base = _base(file.name)
+    return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
+
+
+def checkpoint(file: File) -> tuple[str, float]:
+    """The run folder of a trainer state, and its step. Each checkpoint repeats those before it; the one in
+    the run's own folder is the last."""
+    match = _CHECKPOINT.match(os.path.basename(file.folder))
+    if match is None:
+        return file.folder, float("inf")
+    return os.path.dirname(file.folder), float(match[1])
+
+
+def _base(name: str) -> str:
+    plain = unpacked_name(name)
+    return plain if _NUMBERED.fullmatch(plain) else base_name(name)
