@@ -17,6 +17,7 @@ _WIDE = re.compile(r"\s+|[|│┃║]")
 _HEADER = re.compile(r"[\s#|│┃║]*[A-Za-z_][^=:;{}()\"]{3,600}\Z")
 _RULE = re.compile(r"[\s|+=─━═┄┼┬┴╪╞╡├┤╭╮╰╯┌┐└┘╒╕╘╛╔╗╚╝╠╣╬╦╩:*-]+\Z")
 _BORDER = "|│┃║"
+_MOST_STEP = 1e15
 _MOST_ROWS = 200
 
 
@@ -52,7 +53,7 @@ def _row(text: str, names: list[str]) -> Sketch | None:
                 return None
             continue
         kind = COUNTERS.get(name.lower())
-        if kind is not None and value == int(value):
+        if kind is not None and value.is_integer() and abs(value) < _MOST_STEP:
             result.counts.append(Count(kind, int(value), word=name.lower()))
         elif name.lower() not in IDENTIFIERS and kind is None:
             result.values.append(Value(name, value, phase=phase_of(name)))

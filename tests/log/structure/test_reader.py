@@ -162,6 +162,11 @@ def test_no_text_is_too_strange(lines: list[str]) -> None:
     read("\n".join(lines))
 
 
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf", "1e400", "1e30"])
+def test_a_table_may_count_with_anything(number: str) -> None:
+    assert read(f"step epoch loss\n{number} 1 0.5\n") in ({}, {"loss": [(1, 0.5)]})
+
+
 def test_the_state_stays_small() -> None:
     reader, state = StructuralReader(), {}  # type: ignore[var-annotated]
     for number in range(1, 500):
