@@ -57,7 +57,7 @@ def wait_for(page: Page, condition: str) -> None:
 def test_every_curve_of_the_newest_runs_is_there_without_a_click(
     serve: StartDaemon, open_page: OpenPage, tmp_path: Path
 ) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"))
+    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon)
     expect(page.locator(".run")).to_have_count(7)
     panels = drawn(page)
@@ -120,7 +120,7 @@ def test_hostile_names_are_text(serve: StartDaemon, open_page: OpenPage, tmp_pat
 
 
 def test_the_address_holds_the_view(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"))
+    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon)
     page.get_by_label("Show xgboost-1").click()
     page.get_by_role("button", name="relative").click()
@@ -135,7 +135,7 @@ def test_the_address_holds_the_view(serve: StartDaemon, open_page: OpenPage, tmp
 
 
 def test_everything_can_be_done_by_keyboard(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db")))
+    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once"))
     page.keyboard.press("j")
     focused = page.locator(".run.focused b").inner_text()
     page.keyboard.press("o")
@@ -210,7 +210,7 @@ def test_finished_runs_cost_no_requests(serve: StartDaemon, open_page: OpenPage,
 
 
 def test_a_phone_gets_one_column(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"))
+    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon, viewport={"width": 390, "height": 844}, has_touch=True)
     boxes = [panel.bounding_box() for panel in page.locator(".panel").all()[:3]]
     assert len({box["x"] for box in boxes if box}) == 1
@@ -218,6 +218,6 @@ def test_a_phone_gets_one_column(serve: StartDaemon, open_page: OpenPage, tmp_pa
 
 
 def test_the_page_speaks_chinese(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db")), locale="zh-CN")
+    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once"), locale="zh-CN")
     expect(page.locator(".runs header")).to_contain_text("运行")
     assert "loss" in drawn(page)

@@ -140,6 +140,8 @@ export function useToken(value: string): void {
 }
 
 let running: AbortController | null = null;
+/** Panels whose data answers an earlier question. A request that is given up leaves them here. */
+const stale = new Set<string>();
 
 /** Ask for the panels on screen, a few metrics at a time so that the first are drawn while the rest are read. */
 async function loadPanels(runIds: string[], names: string[], fresh: boolean): Promise<void> {
@@ -162,7 +164,10 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
       );
       if (mine.signal.aborted) return;
       const next = new Map(panelData.value);
-      for (const panel of answer.panels) next.set(panel.metric, panel);
+      for (const panel of answer.panels) {
+        next.set(panel.metric, panel);
+        stale.delete(panel.metric);
+      }
       panelData.value = next;
     }
   } catch (error) {
@@ -191,7 +196,7 @@ export function start(): void {
     const question = JSON.stringify([runIds, axis.value, smoothing.value, range.value]);
     const data = panelData.peek();
     const fresh = question !== asked;
-    const names = fresh ? onScreen : onScreen.filter((name) => !data.has(name));
+    const names = fresh ? onScreen : onScreen.filter((name) => !data.has(name) || stale.has(name));
     if (runIds.length === 0 || names.length === 0) return;
     // Panels come into sight one after the other: they are asked for together.
     cancelAnimationFrame(frame);
@@ -199,6 +204,7 @@ export function start(): void {
     frame = requestAnimationFrame(() => {
       scheduled = false;
       asked = question;
+      if (fresh) for (const name of data.keys()) stale.add(name);
       void loadPanels(runIds, names, fresh);
     });
   });
