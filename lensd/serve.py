@@ -8,6 +8,7 @@ import errno
 import logging
 import signal
 import socket
+import threading
 from collections.abc import Callable, Sequence
 
 from aiohttp import web
@@ -77,10 +78,12 @@ async def run(
     say: Callable[[str], None],
     *,
     once: bool = False,
+    opener: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then stop within a few seconds even if streams are open.
 
-    once: everything has been read already; do not poll. say: prints a line.
+    once: everything has been read already; do not poll. say: prints a line. opener: shows the first address
+    to the user, in a thread that nobody waits for: some browsers end only when they are closed.
     """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -99,6 +102,9 @@ async def run(
         for bound in sockets:
             await web.SockSite(runner, bound).start()
             say(f"lensd listening on {address(config.host, bound)}")
+        if opener:
+            first = address(config.host, sockets[0])
+            threading.Thread(target=opener, args=(first,), name="opener", daemon=True).start()
         await stopped.wait()
         log.info("stopping")
     finally:

@@ -9,11 +9,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Literal
 
 import click
 
 from lensd import __version__
+from lensd.cli.browser import open_page
 from lensd.cli.doctor import report
 from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, note
 from lensd.cli.export import write_points
@@ -92,11 +94,14 @@ def main() -> None:
 @_db
 @_workload
 @click.option("--once", is_flag=True, help="Read everything to its end, then serve without polling.")
-def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flags: Any) -> None:
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
+def serve_command(
+    paths: tuple[str, ...], config: str | None, once: bool, open_browser: bool, **flags: Any
+) -> None:
     """Read the runs under PATH while they grow, and serve them.
 
     \b
-    lensd serve ./runs
+    lensd serve --open ./runs
     lensd serve --port 9000 --db runs.db ./runs ./more-runs
     WORKLOAD_UID=job-7 lensd serve --host 0.0.0.0 /logs      (beside training, in a pod)
     """
@@ -121,7 +126,8 @@ def serve_command(paths: tuple[str, ...], config: str | None, once: bool, **flag
             else:
                 poller.scan()
             _print(_what_was_found(poller))
-            asyncio.run(serve.run(options, store, poller, sockets, _print, once=once))
+            opener = partial(open_page, say=_print) if open_browser else None
+            asyncio.run(serve.run(options, store, poller, sockets, _print, once=once, opener=opener))
 
 
 @main.command()
