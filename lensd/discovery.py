@@ -65,13 +65,15 @@ class Claim:
 
 @dataclass(slots=True)
 class Roots:
-    """The paths lensd was pointed at, and one walk over them."""
+    """The paths lensd was pointed at, and one walk over them. chosen: the user named an adapter for them."""
 
     paths: Sequence[str]
     workload: str | None = None
+    chosen: bool = False
     problems: dict[str, str] = field(default_factory=dict)  # path -> a sentence for the user
     _files: list[File] | None = None
     _siblings: dict[str, set[str]] = field(default_factory=dict)
+    _named: set[str] = field(default_factory=set)  # absolute paths
 
     def files(self, accepts: Callable[[str], bool] | None = None) -> Iterator[File]:
         """The regular files below the roots whose name `accepts`, in a stable order, and files that the user
@@ -139,6 +141,7 @@ class Roots:
             prefix=prefix,
             restarts=restarts,
             companions=tuple(companions),
+            chosen=file.chosen or self.chosen,
         )
 
     def _is_runicorn_run(self, folder: str) -> bool:
@@ -149,6 +152,7 @@ class Roots:
         seen_folders: set[tuple[int, int]] = set()
         seen_files: set[tuple[int, int]] = set()
         count = 0
+        self._named = {os.path.abspath(path) for path in self.paths}
         for root_path in self.paths:
             path = os.path.abspath(root_path)
             try:
@@ -206,8 +210,9 @@ class Roots:
                 continue
             if parts and parts[-1] == "wandb" and entry.name.startswith("debug"):
                 continue
+            path = os.path.join(folder, entry.name)
             file = File(
-                os.path.join(folder, entry.name), root, parts, entry.name, status.st_size, status.st_mtime_ns
+                path, root, parts, entry.name, status.st_size, status.st_mtime_ns, chosen=path in self._named
             )
             yield file, (status.st_dev, status.st_ino), entry.is_symlink()
         for name in folders:

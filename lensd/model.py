@@ -20,6 +20,9 @@ Floats = npt.NDArray[np.float64]
 #: The data sources of lensd's own adapters. Where a run has one metric from several, the first one wins.
 DATA_SOURCES = ("wandb", "tensorflow", "log")
 
+#: The log format of an input that was looked at and is not read.
+SET_ASIDE = "set aside"
+
 Fact = str | int | float | bool | None
 
 
@@ -51,6 +54,7 @@ class Input:
     prefix: str = ""  # of every metric name, such as `train/`
     restarts: Restarts = Restarts.INPUT
     companions: tuple[str, ...] = ()
+    chosen: bool = False  # the user named it: it is read whatever it looks like
 
 
 @dataclass(slots=True)

@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
-from lensd.model import Batch, Input, Restarts
-from lensd_log import files, patterns, runicorn, trainer_state
+from lensd.model import SET_ASIDE, Batch, Input, Restarts
+from lensd_log import content, files, patterns, runicorn, trainer_state
 from lensd_log.blocks import block_reader
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
@@ -88,7 +88,10 @@ class LogAdapter:
             return trainer_state.read(input, cursor, budget)
         state = LogCursor.decode(cursor)
         if os.path.basename(input.path) != files.EVENTS:
-            return self._reader(input, state, budget).read()
+            return (
+                _set_aside(input, state, budget, self._recognition)
+                or self._reader(input, state, budget).read()
+            )
         facts = runicorn.facts(os.path.dirname(input.path))
         try:
             batch = self._reader(input, state, budget, binary_allowed=True).read()
@@ -140,6 +143,31 @@ class LogAdapter:
 
     def close(self) -> None:
         """Nothing is held between reads."""
+
+
+def _set_aside(input: Input, state: LogCursor, budget: Budget, recognition: Recognition) -> Batch | None:
+    """The empty batch of an input that looks like no log; None for one that is read.
+
+    What has been read once is read on, and so is what the user named.
+    """
+    if input.chosen or state.position.segment or not files.says_nothing(os.path.basename(input.path)):
+        return None
+
+    def reads(lines: list[bytes]) -> bool:
+        return any(record.values for record in recognition.records_of(lines, LogCursor()))
+
+    try:
+        state.set_aside = content.set_aside(input.path, state.set_aside, reads, final=budget.final)
+    except OSError:
+        return None  # the reader raises the same
+    if not state.set_aside:
+        return None
+    return Batch(
+        cursor=state.encode(),
+        log_format=SET_ASIDE,
+        note=f"not read, as it looks like no log: {state.set_aside['why']}; to have it read, name the file on"
+        " the command line or in a [[source]]",
+    )
 
 
 def _zone(name: object) -> tzinfo | None:

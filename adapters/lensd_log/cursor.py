@@ -25,6 +25,7 @@ class LogCursor:
     lines, matched, unparsed: counts since the input began. reported: facts, as they were reported.
     structure: of the structural reader. ended: the last read came to the end. closed: bytes of a last line
     that was given before its newline came.
+    set_aside: the stored size and why, while the input is not read because it looks like no log.
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
     (UTC ms) a read first found it there with something left open.
     """
@@ -43,6 +44,7 @@ class LogCursor:
     matched: int = 0
     unparsed: int = 0
     closed: int = 0
+    set_aside: State = field(default_factory=dict)
     passed: bool = False
     mark_line: int = -1
     mark_offset: int = -1

@@ -26,7 +26,7 @@ _LOG = re.compile(
     r"|stdout|stderr",
     re.IGNORECASE | re.DOTALL,
 )
-_SAYS_NOTHING = re.compile(r".*\.(?:txt|csv|tsv|jsonl)", re.IGNORECASE | re.DOTALL)
+_SAYS_NOTHING = re.compile(r".*\.(?:txt|csv|tsv|jsonl|json)|[^.]+", re.IGNORECASE | re.DOTALL)
 _STRUCTURED = (".jsonl", ".csv", ".tsv", ".json")
 #: Their number is that of a task or a rank: they are not segments of one log.
 _NUMBERED = re.compile(r"(?:workerlog|screenlog)\.\d+|.*\.p?[oe]\d+[-.]\d+", re.IGNORECASE | re.DOTALL)
@@ -39,7 +39,7 @@ _NO_LOG = re.compile(
     r"|(?:readme|licen[cs]e|copying|notice|authors|contributors|install|changelog|changes|todo|version|codeowners"
     r"|\w*makefile|dockerfile|procfile|pipfile|jenkinsfile|vagrantfile|rakefile|gemfile"
     r"|record|wheel|metadata|installer|pkg-info|requested)[\w-]*"
-    r"|(?:package|tsconfig|jsconfig|composer|manifest|config|tokenizer|special_tokens_map|added_tokens|vocab|meta"
+    r"|(?:package|tsconfig|jsconfig|composer|manifest|config|tokenizer|special_tokens_map|added_tokens|vocab|meta|assets|summary"
     r"|(?:generation|preprocessor|processor|adapter|tokenizer|model|training|quantize)_(?:config|args)"
     r"|chat_template|wandb-(?:summary|metadata)|.*\.index)[\w-]*\.json",
     re.IGNORECASE,
@@ -55,6 +55,8 @@ def is_candidate(name: str) -> bool:
     base = _base(name)
     if base in (_STATUS, TRAINER_STATE, EVENTS) or _LOG.fullmatch(base):
         return True
+    if "." not in base and name != base:  # `train.gz`, `frame.0001`
+        return False
     return says_nothing(base) and not _NO_LOG.fullmatch(base)
 
 

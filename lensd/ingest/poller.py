@@ -30,11 +30,13 @@ _SCAN_SHARE = 0.003
 
 @dataclass(slots=True)
 class AdapterSource:
-    """An adapter and the paths where it looks for inputs. workload: put all of them into this one."""
+    """An adapter and the paths where it looks for inputs. workload: put all of them into this one. chosen:
+    the user named the adapter for these paths."""
 
     adapter: Adapter
     paths: Sequence[str]
     workload: str | None = None
+    chosen: bool = False
 
 
 @dataclass(slots=True)
@@ -133,12 +135,11 @@ class Poller:
         """The inputs of all sources by id, the first source that finds one keeps it; and what went wrong."""
         inputs: dict[str, tuple[Input, Adapter]] = {}
         problems: dict[str, str] = {}
-        walks: dict[
-            tuple[tuple[str, ...], str | None], Roots
-        ] = {}  # sources with the same roots share a walk
+        # Sources with the same roots share a walk.
+        walks: dict[tuple[tuple[str, ...], str | None, bool], Roots] = {}
         for source in self._sources:
-            key = (tuple(source.paths), source.workload)
-            roots = walks.setdefault(key, Roots(source.paths, source.workload))
+            key = (tuple(source.paths), source.workload, source.chosen)
+            roots = walks.setdefault(key, Roots(*key))
             try:
                 for input in source.adapter.discover(roots):
                     inputs.setdefault(input.id, (input, source.adapter))

@@ -21,7 +21,8 @@ def sources(config: Config, registry: Registry | None = None) -> tuple[list[Adap
     for block in config.source:
         adapter = make(registry, block.adapter, config, block.options)
         if adapter is not None:
-            result.append(AdapterSource(adapter, tuple(block.paths), block.workload or config.workload))
+            workload = block.workload or config.workload
+            result.append(AdapterSource(adapter, tuple(block.paths), workload, chosen=True))
     if config.paths:
         for name in sorted(registry.classes):
             adapter = make(registry, name, config)

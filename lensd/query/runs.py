@@ -7,7 +7,7 @@ import msgspec
 from lensd.model import Fact
 from lensd.query.results import RunDetail, RunInfo, RunProgress
 from lensd.query.rows import RowCache
-from lensd.query.workloads import Summary, status_of, summary_of
+from lensd.query.workloads import Summary, status_of, summaries, summary_of
 from lensd.store.reader import Reader
 
 __all__ = ["RowCache", "progress", "run", "runs"]
@@ -15,7 +15,7 @@ __all__ = ["RowCache", "progress", "run", "runs"]
 
 def runs(reader: Reader) -> list[RunInfo]:
     """All runs, the newest first."""
-    infos = [_info(summary_of(reader, workload)) for workload in reader.workloads()]
+    infos = [_info(summary) for summary in summaries(reader)]
     return sorted(infos, key=lambda r: (-(r.created_time or 0.0), r.id))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 
-from lensd.model import Fact
+from lensd.model import SET_ASIDE, Fact
 from lensd.query.results import InputInfo, WorkloadInfo
 from lensd.store.catalogue import StoredInput, Workload
 from lensd.store.plan import BEYOND, Member, Part, plan, plan_iterations, shown
@@ -62,6 +62,15 @@ def summary_of(reader: Reader, workload: Workload) -> Summary:
     )
 
 
+def summaries(reader: Reader) -> list[Summary]:
+    """All workloads by uid. A folder with nothing but files that were set aside as data is none."""
+    return [
+        summary
+        for summary in (summary_of(reader, workload) for workload in reader.workloads())
+        if not summary.inputs or any(input.log_format != SET_ASIDE for input in summary.inputs)
+    ]
+
+
 def status_of(summary: Summary) -> str:
     """The status that the run reported; else `running` while its last point is recent, then `finished`."""
     status = summary.facts.get("status")
@@ -74,7 +83,7 @@ def status_of(summary: Summary) -> str:
 
 def workloads(reader: Reader, q: str | None, status: str | None) -> list[WorkloadInfo]:
     """All workloads by uid, restricted to those whose uid or name contains `q` and to those of one status."""
-    infos = [_workload_info(summary_of(reader, workload)) for workload in reader.workloads()]
+    infos = [_workload_info(summary) for summary in summaries(reader)]
     return [
         info
         for info in infos

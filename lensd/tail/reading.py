@@ -16,10 +16,10 @@ Half a line at the end of a segment that has a successor will never be completed
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from lensd.tail.encoding import Encoding
 from lensd.tail.segments import TRACE, Segment, digest, segments
 
 LINE_LIMIT = 1 << 20  #: bytes; a longer line is skipped, or cut at a carriage return where it has one
@@ -74,7 +74,7 @@ class LineChunk:
 
     more: there is more to read at once. lag_bytes: bytes that are left unread, half lines included (estimated
     for compressed segments). mtime_ms: of the segment. skipped_lines, skipped_bytes: lines over the limit.
-    torn: bytes of a line at the end whose newline is still to come. body: the lines' bytes with every
+    torn: text of a line at the end whose newline is still to come. body: the lines' bytes with every
     newline, where they were asked for unsplit; it begins at byte `start`, with line number `first`. `lines`
     is empty then, and the line number of `position` is for the caller to count (see `position_in`).
     """
@@ -96,6 +96,7 @@ class LineChunk:
         default=b"", repr=False
     )  # the bytes that were read, and those before them for a trace
     _base: int = 0  # the byte of the segment where `_data` begins
+    _encoding: Encoding = field(default_factory=Encoding, repr=False)
 
     def position_at(self, index: int) -> Position:
         """The place where `lines[index]` begins: for a caller that stops before the end of the chunk."""
@@ -136,6 +137,7 @@ def read_lines(path: str, position: Position | None, max_bytes: int, *, split: b
         index = later
         line = chunk.position.line + (1 if chunk.position.inside else 0)
         here = replace(_beginning(parts[index], line), after=here.segment or segment.fingerprint())
+    chunk.torn = chunk._encoding.to_utf8(chunk.torn, chunk.position.offset)
     chunk.restarted = restarted
     chunk.more = chunk.more or later is not None
     behind = segment.size_estimate() - chunk.position.offset
@@ -197,12 +199,12 @@ def _next_with_text(parts: list[Segment], index: int) -> int | None:
 
 
 def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool) -> LineChunk:
-    encoding = _Encoding.of(segment.read(0, 4))
+    encoding = Encoding.of(segment.read(0, 4))
     base = max(0, here.offset - TRACE)
     begin = here.offset - base
     size = max(max_bytes, 1)
     data, end = _read_to_newline(segment, base, begin, size, encoding)
-    chunk = LineChunk([], here, more=len(data) - begin >= size, _data=data, _base=base)
+    chunk = LineChunk([], here, more=len(data) - begin >= size, _data=data, _base=base, _encoding=encoding)
     start, number, inside = begin, here.line, here.inside
     if end < 0:
         if len(data) - begin >= LINE_LIMIT or inside == "over":
@@ -210,7 +212,7 @@ def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool)
             chunk.more = inside != "over" or segment.read(base + len(data), 1) != b""
         else:
             chunk.more = False
-    elif split or inside or encoding.has_mark:
+    elif split or inside or encoding.is_foreign(data[begin:end]):
         start, number = _split_lines(chunk, here, begin, end, encoding)
         inside = ""
     else:
@@ -229,7 +231,7 @@ def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool)
 
 
 def _read_to_newline(
-    segment: Segment, base: int, begin: int, size: int, encoding: _Encoding
+    segment: Segment, base: int, begin: int, size: int, encoding: Encoding
 ) -> tuple[bytes, int]:
     """The bytes from `base` on, about `size` of them from index `begin`, and the index of their last
     newline.
@@ -251,7 +253,7 @@ def _read_to_newline(
 
 
 def _split_lines(
-    chunk: LineChunk, here: Position, begin: int, end: int, encoding: _Encoding
+    chunk: LineChunk, here: Position, begin: int, end: int, encoding: Encoding
 ) -> tuple[int, int]:
     """Put the lines between `begin` and the newline at `end` into the chunk.
 
@@ -273,7 +275,7 @@ def _split_lines(
     return start, number
 
 
-def _skip_long_line(chunk: LineChunk, here: Position, begin: int, encoding: _Encoding) -> tuple[int, str]:
+def _skip_long_line(chunk: LineChunk, here: Position, begin: int, encoding: Encoding) -> tuple[int, str]:
     """A line over the limit that has not ended: cut it at its last redraw, else skip what there is of it.
 
     Returns where its rest begins, and what the rest is as `Position.inside`.
@@ -292,51 +294,7 @@ def _skip_long_line(chunk: LineChunk, here: Position, begin: int, encoding: _Enc
 def _end_torn_line(chunk: LineChunk) -> None:
     """Turn the half line at the end of a segment that has a successor into a line that is not complete."""
     start, number = chunk.position.offset, chunk.position.line
-    chunk.lines.append(Line(number, chunk.torn, start, complete=False))
+    chunk.lines.append(Line(number, chunk._encoding.to_utf8(chunk.torn, start), start, complete=False))
     chunk.position = chunk._position(start + len(chunk.torn), number + 1, "")
     chunk.read_bytes += len(chunk.torn)
     chunk.torn = b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Encoding:
-    """How a segment's text is encoded, by its byte order mark.
-
-    wide: name of the UTF-16 encoding (which `>` of PowerShell writes), `""` for UTF-8 and the like.
-    """
-
-    wide: str
-    newline: bytes
-    has_mark: bool
-
-    @classmethod
-    def of(cls, head: bytes) -> _Encoding:
-        if head.startswith(codecs.BOM_UTF16_LE) and head[2:4] != b"\0\0":  # with the zeros it is UTF-32
-            return cls("utf-16-le", b"\n\0", True)
-        if head.startswith(codecs.BOM_UTF16_BE):
-            return cls("utf-16-be", b"\0\n", True)
-        return cls("", b"\n", head.startswith(codecs.BOM_UTF8))
-
-    def last_newline(self, data: bytes, begin: int) -> int:
-        at = data.rfind(self.newline, begin)
-        while self.wide and at >= 0 and (at - begin) % 2:  # between two characters
-            at = data.rfind(self.newline, begin, at + 1)
-        return at
-
-    def split(self, data: bytes) -> list[bytes]:
-        if not self.wide:
-            return data.split(b"\n")
-        lines, start, at = [], 0, data.find(self.newline)
-        while at >= 0:
-            if at % 2 == 0:
-                lines.append(data[start:at])
-                start = at + 2
-            at = data.find(self.newline, at + 1)
-        lines.append(data[start:])
-        return lines
-
-    def to_utf8(self, text: bytes, offset: int) -> bytes:
-        """A line as UTF-8 without the byte order mark. offset: of the line in the segment."""
-        if self.wide:
-            return text.decode(self.wide, "replace").lstrip("\ufeff").encode()
-        return text[3:] if offset == 0 and self.has_mark else text

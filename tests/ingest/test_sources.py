@@ -75,3 +75,15 @@ def test_a_refused_option_is_a_mistake_of_the_configuration(tmp_path: Path, regi
     block = SourceConfig("zoned", [str(tmp_path)], options={"colour": "red"})
     with pytest.raises(ConfigError, match="adapter zoned: there is no option 'colour'"):
         sources(Config(source=[block]), registry)
+
+
+def test_what_a_source_names_is_chosen_by_the_user(tmp_path: Path, registry: Registry) -> None:
+    config = Config(
+        paths=[str(tmp_path)], source=[SourceConfig(adapter="plain", paths=[str(tmp_path / "data")])]
+    )
+    adapters, _ = sources(config, registry)
+    assert [(each.adapter.name, each.chosen) for each in adapters] == [
+        ("plain", True),
+        ("plain", False),
+        ("zoned", False),
+    ]

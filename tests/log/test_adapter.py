@@ -37,11 +37,11 @@ def test_it_is_an_adapter() -> None:
 
 def test_inputs_are_recognised_by_their_names(tmp_path: Path) -> None:
     names = ["a.log", "b.out", "c.txt", "d.jsonl", "e.csv", "f.log.json", "g.log.gz", "trainer_state.json"]
+    names += ["y.json", "no_extension"]
     others = [
         "requirements.txt",
         "README.txt",
         "x.py",
-        "y.json",
         "events.out.tfevents.1",
         "z.gz",
         "vocab.txt",
@@ -51,7 +51,7 @@ def test_inputs_are_recognised_by_their_names(tmp_path: Path) -> None:
     inputs = discover(tmp_path)
     assert sorted(inputs) == sorted({*names, "g.log"} - {"g.log.gz"})
     structured = {name for name, input in inputs.items() if input.structured}
-    assert structured == {"d.jsonl", "e.csv", "f.log.json", "trainer_state.json"}
+    assert structured == {"d.jsonl", "e.csv", "f.log.json", "y.json", "trainer_state.json"}
     assert {input.restarts for input in inputs.values()} == {Restarts.INPUT}
 
 

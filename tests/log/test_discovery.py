@@ -58,7 +58,11 @@ train.py
 model.pt
 requirements.txt
 vocab.csv
-screenlog
+LICENSE
+Makefile
+package-lock.json
+tokenizer_config.json
+model.safetensors.index.json
 archive.tar.gz
 """.split()
 

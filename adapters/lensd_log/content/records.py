@@ -1,0 +1,72 @@
+"""JSON lines, and JSON documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lensd_log.content.vocabulary import counts, is_counter, is_metric, is_strong
+from lensd_log.formats.json_text import decode
+from lensd_log.line.numbers import json_number, number
+
+_INNER = ("metrics", "data", "values", "scalars", "logs")  # as the reader of JSON lines has it
+_LONG = 200  # characters of a text
+_MOSTLY = 0.5
+_ENOUGH = 0.05
+#: Names of what a data set is made of.
+_DATA = frozenset(
+    "id uid uuid idx index text label labels question answer answers prompt response image input output"
+    " inputs outputs sentence title url messages conversations instruction completion chosen rejected"
+    " tokens".split()
+)
+
+Row = Mapping[str, object]
+
+
+def why_no_record(parts: list[list[str]]) -> str | None:
+    """For lines of JSON: why they are no records of training, `""` if they may be. None where most lines are
+    no JSON objects."""
+    lines = sum(map(len, parts))
+    rows = [[row for line in part if line[:1] == "{" and (row := _row(line)) is not None] for part in parts]
+    total = sum(map(len, rows))
+    if not total or total < _MOSTLY * lines:
+        return None
+    records = sum(_is_record(row) for part in rows for row in part)
+    if records < max(1.0, _ENOUGH * total):
+        return "JSON lines without a step or epoch and metrics beside it"
+    names = {name for part in rows for row in part for name in row if is_counter(name)}
+    if names and not any(_counts(part, name) for part in rows for name in names):
+        return f"JSON lines whose {min(names)!r} does not count"
+    return ""
+
+
+def _row(line: str) -> Row | None:
+    row = decode(line) if line.rstrip().endswith("}") else None
+    if not isinstance(row, dict):
+        return None
+    for key in _INNER:
+        inner = row.get(key)
+        if isinstance(inner, dict):
+            row = {**row, **inner}
+    return row
+
+
+def _is_record(row: Row) -> bool:
+    if any(isinstance(value, str) and len(value) > _LONG for value in row.values()):
+        return False
+    numbers = [name for name, value in row.items() if _number(value) is not None]
+    metrics = [name for name in numbers if not is_counter(name)]
+    mostly_numbers = len(numbers) >= _MOSTLY * len(row)
+    if len(metrics) < len(numbers):
+        return any(map(is_metric, metrics)) or (mostly_numbers and bool(metrics))
+    is_data = any(name.lower() in _DATA for name in row)
+    return mostly_numbers and not is_data and any(map(is_strong, metrics))
+
+
+def _counts(rows: list[Row], name: str) -> bool:
+    values = [value for row in rows if (value := _number(row.get(name))) is not None]
+    return bool(values) and counts(values)
+
+
+def _number(value: object) -> float | None:
+    """A number, which some writers put into a string."""
+    return number(value) if isinstance(value, str) else json_number(value)
