@@ -135,6 +135,9 @@ RECORDS = {
     "home.csv": table("Epoch,Train Loss,Val Acc", first=1),
     "gan.csv": table("iteration,D_A,G_A,cycle_A"),
     "run-1-tag-loss.csv": "Wall time,Step,Value\n1710072000.1,0,0.5\n1710072001.1,1,0.25\n",
+    "wandb_export.csv": '"Step","a - loss","a - loss__MIN","a - loss__MAX"\n"0","2.5","2.5","2.5"\n'
+    '"10","1.5","1.5","1.5"\n',
+    "progress.csv": "time/iterations,rollout/ep_rew_mean,time/total_timesteps\n1,2.0,2048\n2,3.5,4096\n",
     "pandas.csv": ",epoch,loss\n0,1,0.5\n1,2,0.25\n",
     "bom.csv": "\ufeff" + table("step,loss"),
     "metrics.tsv": table("step\tloss\tlr", "\t"),
@@ -166,6 +169,15 @@ def test_a_record_of_training_is_read(name: str, tmp_path: Path) -> None:
     reading = walk_and_read(write(tmp_path / name, RECORDS[name].encode()), final=True)
     assert reading.last.log_format != SET_ASIDE, reading.last.note
     assert reading.points
+
+
+def test_csv_that_wandb_and_stable_baselines_write_has_their_steps(tmp_path: Path) -> None:
+    points = {
+        name: walk_and_read(write(tmp_path / name, RECORDS[name].encode())).points
+        for name in ("wandb_export.csv", "progress.csv")
+    }
+    assert points["wandb_export.csv"] == {"a - loss": [(0, 2.5), (10, 1.5)]}
+    assert points["progress.csv"]["rollout/ep_rew_mean"] == [(2048, 2.0), (4096, 3.5)]
 
 
 @pytest.mark.parametrize("name", ["chinese.txt", "log.txt", "home.csv"])

@@ -65,7 +65,12 @@ def _parse(entry: Entry, state: State) -> Parsed:
             break
     values = []
     for name, cell in row.items():
-        if cell and name not in (time_key, _INDEX) and name.lower() not in COUNTERS:
+        if (
+            cell
+            and name not in (time_key, _INDEX)
+            and name.lower() not in COUNTERS
+            and not _is_bound(name, row)
+        ):
             value = number(cell)
             if value is not None:
                 values.append((name, value))
@@ -81,11 +86,25 @@ def _header(text: str) -> list[str] | None:
         return ["time", "step", "Value"]
     if not names[:1] or not names[0]:  # pandas leaves the name of the index out
         names = [_INDEX, *names[1:]]
+    names = [_step_key(name) or name for name in names]
     if len(names) < 2 or len(names) > _WIDEST or len(set(names)) != len(names):
         return None
     if not any(name in STEP_KEYS or name in EPOCH_KEYS for name in names):
         return None
     return names if all(_NAME.match(name) for name in names) else None
+
+
+def _step_key(name: str) -> str | None:
+    """The usual key for the step columns of W&B's download (`Step`) and Stable-Baselines
+    (`time/total_timesteps`)."""
+    key = name.removeprefix("time/").lower()
+    return key if key in STEP_KEYS else None
+
+
+def _is_bound(name: str, row: dict[str, str]) -> bool:
+    """Is this a bound that W&B's download adds to each column, `NAME__MIN` or `NAME__MAX`?"""
+    base, sign, bound = name.rpartition("__")
+    return bool(sign) and bound in ("MIN", "MAX") and base in row
 
 
 def _cells(text: str) -> list[str]:
