@@ -91,9 +91,17 @@ def may_belong(text: str) -> bool:
 
 def add_row(box: State, row: Sketch) -> None:
     """Add a row to an open box: `counts`, `values`, as plain lists."""
+    box.setdefault("counts", [])
+    box.setdefault("values", [])
     if len(box["values"]) < _MOST_ROWS:
         box["counts"] += [[count.kind, count.value, count.total, count.word] for count in row.counts]
         box["values"] += [[value.name, value.value, value.unit, value.phase] for value in row.values]
+
+
+def has_row(box: State, row: Sketch) -> bool:
+    """Is a name or counter of this row in the box already? Then the row begins another one."""
+    names = {value[0] for value in box["values"]} | {count[3] for count in box["counts"]}
+    return any(v.name in names for v in row.values) or any(c.word in names for c in row.counts)
 
 
 def sketch_of_box(box: State) -> Sketch:

@@ -9,7 +9,7 @@ from lensd_log.structure.words import COUNTERS, EPOCH, PHASES, STRONG
 
 _SHORT = 4  # letters; words no longer must stand alone
 _LONGEST_HEADER = 200
-_LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]")
+_LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]|#\d")
 _DIGIT = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
 _EAST = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")

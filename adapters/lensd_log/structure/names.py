@@ -26,7 +26,7 @@ _QUOTES = "'\"`"
 _BLANKS = " \t" + _QUOTES
 _JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,}|={2,3}|~|≈|<-)\Z")
 #: Between two words of one name.
-_SOFT = re.compile(r"(?: |_|-|/| / |\. | \(|'| & |\+| \+ |[#%] ?)\Z")
+_SOFT = re.compile(r"(?: |_|-|/| / |\. | ?\(|'| & |\+| \+ |[#%] ?)\Z")
 _CLOSING = re.compile(r"[^\s:=]{0,3}[)\]%]")
 _PARTS = re.compile(r"[\s_-]")
 _SETTINGS = ("seed", "eta", "patience", "thresh", "threshold")
@@ -129,3 +129,13 @@ def is_measurement(name: str) -> bool:
     if last in PLURALS and (first == last or (first in NOT_COUNTING and " of " not in name)):
         return False
     return any(character.isalpha() for character in name)
+
+
+def phase_of_line(words: list[Token], before: int) -> tuple[str | None, str]:
+    """The phase that these words name, as printed: the last one in front of the values, else the first."""
+    phases = [word for word in words if word.key in PHASES]
+    if not phases:
+        return None, ""
+    ahead = [word for word in phases if word.end <= before]
+    word = ahead[-1] if ahead else phases[0]
+    return PHASES[word.key], word.text

@@ -96,32 +96,35 @@ class StructuralReader:
         return silent and not boxes.may_belong(text)
 
     def _read(self, text: str, line: StructureLine, state: State) -> list[EarlierRecord]:
-        box = state.get("box")
         row = boxes.box_row(text, self._sketcher)
         if row is not None:
-            if box is None:
-                box = state["box"] = {
-                    "line": line.number, "ts": None, "rank": line.rank, "counts": [], "values": []
-                }  # fmt: skip
+            placed = []
+            if "box" in state and boxes.has_row(state["box"], row):
+                placed = self._close_box(line, state)
+            box = state.setdefault("box", {"line": line.number, "ts": None, "rank": line.rank})
             boxes.add_row(box, row)
-            return []
+            return placed
         is_rule = boxes.is_rule(text)
         if is_rule and not boxes.closes(text):
             return []
-        placed: list[EarlierRecord] = []
-        if box is not None:
-            del state["box"]
-            whole = boxes.sketch_of_box(box)
-            if whole.values:
-                first = StructureLine("", box["line"], box["rank"], last_step=line.last_step)
-                placed = self._take(whole, first, state)
-                waiting.set_time(state, box["line"], box["ts"])
-                for each in placed:
-                    each.ts_ms = box["ts"] if each.line == box["line"] else each.ts_ms
+        placed = self._close_box(line, state) if "box" in state else []
         if is_rule:
             return placed
         row = boxes.table_row(text, line.number, state)
         return placed + self._take(row or self._sketcher.sketch(text), line, state)
+
+    def _close_box(self, line: StructureLine, state: State) -> list[EarlierRecord]:
+        """The record of the rows above. It belongs to the first of them."""
+        box = state.pop("box")
+        whole = boxes.sketch_of_box(box)
+        if not whole.values:
+            return []
+        first = StructureLine("", box["line"], box["rank"], last_step=line.last_step)
+        placed = self._take(whole, first, state)
+        waiting.set_time(state, box["line"], box["ts"])
+        for each in placed:
+            each.ts_ms = box["ts"] if each.line == box["line"] else each.ts_ms
+        return placed
 
     def _take(self, read: Sketch, line: StructureLine, state: State) -> list[EarlierRecord]:
         if not read.values and not read.counts:

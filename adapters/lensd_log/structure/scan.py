@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.structure.code import looks_like_code
-from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front
+from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front, phase_of_line
 from lensd_log.structure.sketch import FRACTION, LEAD, Count, Sketch, Value
 from lensd_log.structure.tokens import NUMBER, SKIPPED, WORD, Token
 from lensd_log.structure.words import (
@@ -41,7 +41,7 @@ def scan(text: str, tokens: list[Token]) -> Sketch:
     """Sketch a line from its tokens."""
     if not any(token.kind == NUMBER or token.key in ("nan", "inf") for token in tokens):
         words = [token for token in tokens if token.kind == WORD]
-        phase, phase_word = _phase(words, len(text))
+        phase, phase_word = phase_of_line(words, len(text))
         return Sketch(phase=phase, phase_word=phase_word, words=len(words))
     return _Scan(text, tokens).run()
 
@@ -76,7 +76,7 @@ class _Scan:
             else:
                 at = self.read_number(at)
         self.let_go()
-        result.phase, result.phase_word = _phase(self.rest, self.first_value)
+        result.phase, result.phase_word = phase_of_line(self.rest, self.first_value)
         if result.phase is None and result.values:
             self.take_phase_of_first()
         result.covered = self.covered / max(1, _width(self.text.strip()))
@@ -108,13 +108,19 @@ class _Scan:
                 self.add_count(Count(EPOCH, value, word="[", at=first.begin), first)
                 self.add_count(Count(STEP, second.whole, word="[", at=second.begin), second)
                 return 2
+            if opened == "[" and after == "/" and behind == "][" and self.total_of(2)[0] is not None:
+                # `[0/25][50/391]`
+                count = Count(EPOCH, value, second.whole, "[", first.begin, second.begin)
+                self.add_count(count, first)
+                return 2
             if after == "][" and behind == "/":
                 self.add_count(Count(EPOCH, value, word="[", at=first.begin), first)
                 return 1
         elif second is not None and after == "," and opened in ("[", "("):
             self.add_count(Count(STEP, value, word="[", at=first.begin), first)
             return 2
-        if (opened == "[" and after.startswith("]")) or self.between(0).startswith((":", "|")):
+        numbered = opened == "#" and self.between(0)[:1] == " "
+        if numbered or (opened == "[" and after.startswith("]")) or self.between(0).startswith((":", "|")):
             self.add_count(Count(LEAD, value, word="[", at=first.begin), first)
             return 1
         return 0
@@ -202,9 +208,8 @@ class _Scan:
             between = self.text[before.end : word.begin]
             if before.key in NOT_COUNTING and between in (" ", "_", "-"):
                 return None
-        if word.key in PLURALS and (":" in signs or "=" in signs) and kind != SAMPLES:
-            return None
-        return kind
+        is_total = word.key in PLURALS and (":" in signs or "=" in signs) and kind != SAMPLES
+        return None if is_total and self.sketch.count(EPOCH) is None else kind  # `(epoch: 1, iters: 100`
 
     def counter_behind(self, at: int) -> str | None:
         """`30720 steps`, `第1轮`."""
@@ -382,16 +387,6 @@ class _Scan:
         begin = token.begin - (self.text[token.begin - 1] == "-")
         self.tokens[at] = Token(NUMBER, begin, token.end, self.text[begin : token.end])
         return True
-
-
-def _phase(words: list[Token], before: int) -> tuple[str | None, str]:
-    """The phase that these words name, as printed: the last one in front of the values, else the first."""
-    phases = [word for word in words if word.key in PHASES]
-    if not phases:
-        return None, ""
-    ahead = [word for word in phases if word.end <= before]
-    word = ahead[-1] if ahead else phases[0]
-    return PHASES[word.key], word.text
 
 
 def _width(text: str) -> int:

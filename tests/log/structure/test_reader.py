@@ -127,6 +127,11 @@ def test_a_box_is_one_record_wherever_its_step_stands() -> None:
     assert read(box.format(1) + box.format(2)) == {"loss": [(1, 1.5), (2, 2.5)]}
 
 
+def test_a_row_that_a_box_has_already_begins_another_one() -> None:
+    box = "+------+---+\n| epoch | {0} |\n| loss  | {0}.5 |\n+------+---+\n"
+    assert read(box.format(1) + box.format(2) + "done\n") == {"loss": [(1, 1.5), (2, 2.5)]}
+
+
 def test_pairs_behind_a_time_need_no_step() -> None:
     text = "loss=0.3\nloss=0.2\n"
     assert read(text, stamped=True) == {"loss": [(None, 0.3), (None, 0.2)]}
