@@ -149,3 +149,10 @@ def test_a_bar_of_epochs_around_that_of_steps_is_the_epoch(tmp_path: Path) -> No
         lines += [f"epoch:   1%|1         | {epoch}/100 [00:30<50:12, 30.4s/it]"]
         lines += [f"step: 100%|##########| 30/30 [00:30<00:00,  1.00s/it, loss=0.{epoch}]"]
     assert losses(tmp_path, lines) == [(30, 0.1), (60, 0.2)]
+
+
+def test_a_summary_without_num_updates_stands_at_the_step_before_it(tmp_path: Path) -> None:
+    lines = ["| epoch 001  1000 / 8000 loss=6.5", "| epoch 001  2000 / 8000 loss=5.5"]
+    lines += ["| epoch 001 | train loss 5.25 | bsz 32"]
+    points = read(write(tmp_path / "x.log", ("\n".join(lines) + "\n").encode())).points
+    assert points["bsz"] == [(2000, 32.0)]

@@ -48,7 +48,9 @@ def _simple(entry: Entry, state: State) -> Parsed:
     pairs = [
         (name, printed) for name, blank, printed in (part.strip().partition(" ") for part in parts) if blank
     ]
-    return _record(pairs, _told(pairs), valid=valid)
+    step = _told(pairs)
+    # Versions of 2018 print no num_updates: the row belongs to the step before it.
+    return _record(pairs, step, valid=valid, evaluation=valid or step is None)
 
 
 def _json(entry: Entry, state: State) -> Parsed:
@@ -67,14 +69,16 @@ def _told(pairs: Iterable[tuple[str, str]]) -> int | None:
     return next((json_step(fields[name]) for name in _STEPS if name in fields), None)
 
 
-def _record(pairs: Iterable[tuple[str, str]], step: int | None, *, valid: bool = False) -> Parsed:
+def _record(
+    pairs: Iterable[tuple[str, str]], step: int | None, *, valid: bool = False, evaluation: bool = False
+) -> Parsed:
     metrics = Values()
     for name, printed in pairs:
         if name not in _COUNTERS and name != "valid":
             metrics.add(name, printed, "valid/" if valid and not name.startswith("valid") else "")
     if not metrics.values:
         return None
-    return (Record(metrics.values, step, evaluation=valid, units=metrics.units),)
+    return (Record(metrics.values, step, evaluation=evaluation, units=metrics.units),)
 
 
 FAIRSEQ = LogFormat("fairseq", _simple, needles=("epoch : ", "epoch  | "), framework="fairseq")

@@ -52,6 +52,8 @@ def name_in_front(text: str, words: list[Token], number: Token) -> Name | None:
     signs = text[words[-1].end : inner[len(words)].begin if wrapped else number.begin]
     if words[-1].key in _VERBS and signs == " ":
         return _name(join(text, words[:-1], signed=True), signed=True)
+    if signs == "(" and not wrapped:  # `accuracy(4)` is a call
+        return None
     core = signs.strip(_BLANKS + "([{<*|$~").strip(_BLANKS + ")]")
     if core and not _JOINER.match(core):
         return None

@@ -46,6 +46,8 @@ def test_a_log_of_no_known_format_gives_its_points(path: Path) -> None:
         assert all(value in have for value in values), name
     for name, rows in expected.items():
         have_rows = points.get(name) or series[words_of(name)]
+        steps = [step for step, _ in have_rows]
+        assert steps == sorted(steps), name  # a step that goes back would begin a new attempt
         assert all((step, plain(float(value))) in have_rows for step, value in rows), name
 
 

@@ -90,6 +90,7 @@ def test_counters_are_found_by_words_and_by_place(
         ("[runner.py: 818] s0.acc: 94.2", {"s0.acc": 94.2}),
         ("pid: 77 port: 80 seed: 3 eta: 4 rank: 1", {}),
         ("loss of precision in 40 men", {}),
+        ("BigFloat->accuracy(4)", {}),
         ("the loss was about 3 times higher", {}),
         ("http://host/step=5?loss=0.5", {}),
         ("torch 2.1.0 on 10.0.0.1, id 7c9d-4", {}),
