@@ -12,7 +12,7 @@ from aiohttp import web
 from lensd.api import params
 from lensd.api.errors import ApiError, invalid
 from lensd.api.responses import etag, json_answer, unchanged
-from lensd.api.state import THREADS, ask
+from lensd.api.state import STARTED, THREADS, ask
 from lensd.query.panels import PanelQuestion, panels
 from lensd.query.run_table import run_table
 from lensd.store import Reader, ReadTimeout, Store, StoreError
@@ -98,8 +98,10 @@ def _question(request: web.Request) -> PanelQuestion:
 
 
 class Change(msgspec.Struct):
-    """What the live socket sends: the newest version, and the runs that changed since the one before."""
+    """What the live socket sends: when the daemon started (UTC ms), the newest version of its database, and
+    the runs that changed since the message before. Another start may mean another database."""
 
+    started: int
     version: int
     runs: list[str]
 
@@ -154,9 +156,10 @@ class Changes:
                 newest, runs = await self._since(app, version)
                 if newest != version:
                     version = newest
+                    encoded = msgspec.json.encode(Change(int(app[STARTED] * 1000), newest, runs))
                     try:
                         async with asyncio.timeout(_SEND_SECONDS):
-                            await socket.send_str(msgspec.json.encode(Change(newest, runs)).decode())
+                            await socket.send_str(encoded.decode())
                     except (ConnectionError, TimeoutError):
                         await socket.close(code=1008, message=b"the client does not read")
                         return

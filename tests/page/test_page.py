@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.conftest import DATA, StartDaemon
 from tests.page.conftest import OpenPage
+from tests.page.helpers import drawn, wait_for, write_log
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("page")]
 
@@ -32,26 +32,6 @@ FRAMES = """() => new Promise((done) => {
   next();
 })"""
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def write_log(folder: Path, steps: range, loss: Any = lambda step: 1 / (step + 1)) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "train.log"
-    with log.open("a") as file:
-        for step in steps:
-            file.write(
-                f"2026-01-05 10:{step // 60 % 60:02}:{step % 60:02} step {step} | loss: {loss(step):.6f}\n"
-            )
-    return log
-
-
-def drawn(page: Page) -> dict[str, Any]:
-    """The panels that are drawn, by metric."""
-    return {panel["metric"]: panel for panel in page.evaluate("window.lensd.panels()")}
-
-
-def wait_for(page: Page, condition: str) -> None:
-    page.wait_for_function(f"() => {{ const panels = window.lensd.panels(); return {condition} }}")
 
 
 def test_every_curve_of_the_newest_runs_is_there_without_a_click(

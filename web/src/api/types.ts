@@ -53,8 +53,9 @@ export interface Panels {
   panels: Panel[];
 }
 
-/** What the live socket sends: the newest version, and the runs that changed since the one before. */
+/** What the live socket sends: when the daemon started, the newest version, and the runs that changed since. */
 export interface Change {
+  started: number;
   version: number;
   runs: string[];
 }

@@ -3,11 +3,26 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Panel } from "../api/types";
-import { axis, cursor, logScale, panelData, setVisible, shownRuns, wide, zoom, zoomOut } from "../state/page";
+import {
+  axis,
+  cursor,
+  hovered,
+  jump,
+  logScale,
+  panelData,
+  setVisible,
+  shownRuns,
+  tabled,
+  wide,
+  zoom,
+  zoomOut,
+} from "../state/page";
 import { messages } from "../ui/messages";
 import { Chart, chartKey, type ChartOptions, fittedRange, outside, valueAt } from "./chart";
 import { colours } from "./colours";
 import { number, place } from "./format";
+import { PanelMenu } from "./PanelMenu";
+import { PanelTable } from "./PanelTable";
 
 const MOST_VALUES = 8;
 
@@ -67,11 +82,22 @@ export function PanelView({ metric }: { metric: string }) {
     chart.current = new Chart(canvas.current, data, options);
   });
 
+  useEffect(() => {
+    if (jump.value !== null) chart.current?.pointAt(jump.value);
+  }, [jump.value]);
+
   const beyond = data && !fitAll.value ? outside(data, fittedRange(data, logScale.value, false)) : 0;
   const notFinite = data ? data.series.reduce((sum, series) => sum + series.not_finite, 0) : 0;
   const x = cursor.value;
   return (
-    <figure class={isWide.value ? "panel wide" : "panel"} ref={element} aria-label={summary(metric, data)}>
+    <figure
+      class={isWide.value ? "panel wide" : "panel"}
+      ref={element}
+      aria-label={summary(metric, data)}
+      onMouseEnter={() => (hovered.value = metric)}
+      onMouseLeave={() => (hovered.value = null)}
+      onFocusIn={() => (hovered.value = metric)}
+    >
       <figcaption onDblClick={() => (wide.value = isWide.value ? null : metric)}>
         <span class="metric" title={metric}>
           {metric}
@@ -82,9 +108,7 @@ export function PanelView({ metric }: { metric: string }) {
           </button>
         )}
         {notFinite > 0 && <span class="count bad">NaN {notFinite}</span>}
-        <button class="plain" aria-label={messages().fullWidth} onClick={() => (wide.value = isWide.value ? null : metric)}>
-          ⤢
-        </button>
+        <PanelMenu metric={metric} data={data} />
       </figcaption>
       <div class="canvas" ref={canvas} onDblClick={() => zoomOut()} onMouseLeave={() => (cursor.value = null)} />
       {data && x !== null && x >= data.lo && x <= data.hi ? (
@@ -92,6 +116,7 @@ export function PanelView({ metric }: { metric: string }) {
       ) : (
         <p class="values last">{data && lastValues(data)}</p>
       )}
+      {data && tabled.value.includes(metric) && <PanelTable panel={data} names={names.value} />}
     </figure>
   );
 }

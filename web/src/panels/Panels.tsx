@@ -1,7 +1,8 @@
 /** All panels, grouped by the prefix of their metric (`train/loss` stands under `train`). */
 
 import { useSignal } from "@preact/signals";
-import { metrics } from "../state/page";
+import { metrics, pinned } from "../state/page";
+import { messages } from "../ui/messages";
 import { PanelView } from "./PanelView";
 
 const MOST_AT_FIRST = 200;
@@ -10,7 +11,7 @@ function groups(names: readonly string[]): [string, string[]][] {
   const result = new Map<string, string[]>();
   for (const name of names) {
     const slash = name.indexOf("/");
-    const group = slash > 0 ? name.slice(0, slash) : "";
+    const group = pinned.value.includes(name) ? messages().pinned : slash > 0 ? name.slice(0, slash) : "";
     result.set(group, [...(result.get(group) ?? []), name]);
   }
   return [...result];

@@ -3,6 +3,7 @@
 import uPlot from "uplot";
 import type { Axis, Panel } from "../api/types";
 import { number, place } from "./format";
+import { listenToWheel } from "./wheel";
 
 /** y fits this share of the visible values: one spike does not flatten the curve. It is marked at the edge. */
 const FITTED = [0.01, 0.99] as const;
@@ -17,7 +18,8 @@ export interface ChartOptions {
   fitAll: boolean;
   text: string;
   grid: string;
-  onZoom: (range: [number, number]) => void;
+  /** `level` false: a zoom that goes on, as the wheel turns. */
+  onZoom: (range: [number, number], level?: boolean) => void;
   onCursor: (x: number | null) => void;
 }
 
@@ -180,6 +182,12 @@ export class Chart {
       data(panel),
       element,
     );
+    listenToWheel(this.plot, options.onZoom);
+  }
+
+  /** Put the cursor on `x` in this panel alone, without the pointer. */
+  pointAt(x: number): void {
+    this.plot.setCursor({ left: this.plot.valToPos(x, "x"), top: HEIGHT / 2 }, false);
   }
 
   update(panel: Panel): void {

@@ -44,7 +44,7 @@ export function Runs() {
 }
 
 function Row({ run, colour }: { run: Run; colour: string | undefined }) {
-  const done = run.target && run.step !== null ? Math.min(1, run.step / run.target) : null;
+  const done = run.status === "running" && run.target && run.step !== null ? Math.min(1, run.step / run.target) : null;
   return (
     <li class={focused.value === run.uid ? "run focused" : "run"} style={{ height: `${ROW}px` }}>
       <button

@@ -1,9 +1,9 @@
 /** Everything the page knows, as signals. Views read them; only this module and `url` decide what follows. */
 
-import { batch, computed, effect, signal } from "@preact/signals";
+import { batch, computed, effect, type Signal, signal } from "@preact/signals";
 import { panels as askPanels, RequestError, runTable, setToken } from "../api/client";
 import { follow } from "../api/live";
-import type { Axis, Panel, Run } from "../api/types";
+import type { Axis, Change, Panel, Run } from "../api/types";
 
 /** Runs that are drawn before anybody chose: those that train now, else the newest of them. */
 const SHOWN_AT_FIRST = 10;
@@ -26,6 +26,9 @@ export const logScale = signal(false);
 export const smoothing = signal(0);
 export const range = signal<[number, number] | null>(null);
 export const wide = signal<string | null>(null);
+/** Metrics whose panels come first, and those that are shown as tables too. */
+export const pinned = signal<string[]>([]);
+export const tabled = signal<string[]>([]);
 export const focused = signal<string | null>(null);
 export const drawerOpen = signal<boolean | null>(null);
 export const folded = signal(false);
@@ -33,6 +36,24 @@ export const folded = signal(false);
 /** The cursor, in units of the x axis; null while it is outside all panels. */
 export const cursor = signal<number | null>(null);
 export const panelData = signal<ReadonlyMap<string, Panel>>(new Map());
+/** Where a key has put the cursor. The pointer moves it in all panels by itself. */
+export const jump = signal<number | null>(null);
+
+export function moveCursor(x: number): void {
+  batch(() => {
+    cursor.value = x;
+    jump.value = x;
+  });
+}
+
+/** The panel that keys act on: the one under the pointer or with the focus, else the first. */
+export const hovered = signal<string | null>(null);
+export const currentPanel = (): string | undefined => hovered.value ?? wide.value ?? metrics.value[0];
+
+export function toggle(list: Signal<string[]>, name: string): void {
+  const others = list.value.filter((other) => other !== name);
+  list.value = others.length < list.value.length ? others : [...others, name];
+}
 
 export const shownRuns = computed<Run[]>(() => {
   const chosen = chosenRuns.value;
@@ -42,10 +63,14 @@ export const shownRuns = computed<Run[]>(() => {
   return (live.length > 0 ? live : withCurves).slice(0, SHOWN_AT_FIRST);
 });
 
+/** A phone has room for curves alone. */
+const ROOMY = matchMedia("(min-width: 900px)");
+
 /** The drawer is open at first when a run lives or has failed: then its log is what one wants to see next. */
 export const drawerShown = computed<boolean>(
   () =>
-    drawerOpen.value ?? shownRuns.value.some((run) => run.status === "running" || run.status === "failed"),
+    drawerOpen.value ??
+    (ROOMY.matches && shownRuns.value.some((run) => run.status === "running" || run.status === "failed")),
 );
 
 export const pattern = computed<RegExp | null>(() => {
@@ -65,7 +90,7 @@ export const listedRuns = computed<Run[]>(() => {
   return found.length > 0 ? found : runs.value;
 });
 
-/** Metrics of the shown runs, main metrics first, then by name. */
+/** Metrics of the shown runs: pinned ones first, then main metrics, then by name. */
 export const metrics = computed<string[]>(() => {
   const names = new Set<string>();
   const main = new Set<string>();
@@ -74,7 +99,8 @@ export const metrics = computed<string[]>(() => {
     if (run.metric) main.add(run.metric);
   }
   const match = pattern.value;
-  const sorted = [...names].sort((a, b) => Number(main.has(b)) - Number(main.has(a)) || a.localeCompare(b));
+  const rank = (name: string): number => (pinned.value.includes(name) ? 2 : main.has(name) ? 1 : 0);
+  const sorted = [...names].sort((a, b) => rank(b) - rank(a) || a.localeCompare(b));
   const found = match ? sorted.filter((name) => match.test(name)) : sorted;
   return found.length > 0 ? found : sorted;
 });
@@ -99,8 +125,9 @@ export function toggleRun(uid: string, only = false): void {
 
 const zoomBefore: ([number, number] | null)[] = [];
 
-export function zoom(to: [number, number]): void {
-  zoomBefore.push(range.value);
+/** One level in. `level` false: the same level goes on, as while a wheel turns. */
+export function zoom(to: [number, number], level = true): void {
+  if (level || range.value === null) zoomBefore.push(range.value);
   range.value = to;
 }
 
@@ -186,6 +213,30 @@ export const isLoading = (): boolean =>
   (!loaded.peek() && failure.peek() === null) ||
   (metrics.peek().length > 0 && visible.peek().size === 0);
 
+/** When the daemon started that the page talks to. */
+let started: number | null = null;
+/** Whether another database has taken the place of the one that the page showed; the user may dismiss it. */
+export const replaced = signal(false);
+
+function isOtherDaemon(change: Change): boolean {
+  const other = started !== null && started !== change.started;
+  started = change.started;
+  return other;
+}
+
+/** A restarted daemon may serve another database, whose versions are counted anew and whose runs differ. */
+function startAnew(change: Change): void {
+  replaced.value = change.version < version.peek();
+  version.value = 0;
+  for (const name of panelData.peek().keys()) stale.add(name);
+  if (!replaced.value) return;
+  batch(() => {
+    chosenRuns.value = null;
+    range.value = null;
+    panelData.value = new Map();
+  });
+}
+
 /** Begin: read the list, then keep panels in step with what is chosen and with what the daemon reads. */
 export function start(): void {
   let asked = "";
@@ -210,7 +261,8 @@ export function start(): void {
   });
   void loadRuns();
   follow((change) => {
-    if (change.version === version.peek()) return;
+    if (isOtherDaemon(change)) startAnew(change);
+    else if (change.version === version.peek()) return;
     void loadRuns();
     const shown = shownRuns.peek().map((run) => run.uid);
     if (range.peek() !== null || running) return; // a zoomed view stays as it is

@@ -2,7 +2,7 @@
 
 import { effect } from "@preact/signals";
 import type { Axis } from "../api/types";
-import { axis, chosenRuns, focused, logScale, range, search, smoothing, useToken, wide } from "./page";
+import { axis, chosenRuns, focused, logScale, pinned, range, search, smoothing, useToken, wide } from "./page";
 
 const AXES: readonly Axis[] = ["step", "time", "relative"];
 
@@ -21,6 +21,8 @@ export function restore(hash: string): void {
   const [lo, hi] = (values.get("z") ?? "").split("~").map(Number);
   if (lo !== undefined && hi !== undefined && lo < hi) range.value = [lo, hi];
   wide.value = values.get("f");
+  const pins = values.get("p");
+  if (pins) pinned.value = pins.split(",").map(decodeURIComponent);
   focused.value = values.get("d");
 }
 
@@ -34,6 +36,7 @@ export function keep(): void {
     if (smoothing.value > 0) values.set("s", String(smoothing.value));
     if (range.value) values.set("z", range.value.map((end) => Number(end.toPrecision(8))).join("~"));
     if (wide.value) values.set("f", wide.value);
+    if (pinned.value.length > 0) values.set("p", pinned.value.map(encodeURIComponent).join(","));
     if (focused.value) values.set("d", focused.value);
     const hash = values.toString();
     history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);

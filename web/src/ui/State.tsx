@@ -3,7 +3,9 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { lostAt } from "../api/live";
-import { failure, loaded, metrics, runs, shownRuns, useToken } from "../state/page";
+import type { Run } from "../api/types";
+import { failure, focused, loaded, metrics, replaced, runs, shownRuns, useToken } from "../state/page";
+import { age } from "./age";
 import { messages } from "./messages";
 
 const NEEDS_TOKEN = 401;
@@ -21,6 +23,11 @@ export function State() {
   return text ? (
     <p class="state" role="status">
       {text}
+      {replaced.value && (
+        <button class="plain" aria-label={messages().close} onClick={() => (replaced.value = false)}>
+          ×
+        </button>
+      )}
     </p>
   ) : null;
 }
@@ -35,8 +42,16 @@ function sentence(now: number): string | null {
   if (runs.value.length === 0) return text.nothingFound;
   if (shownRuns.value.length === 0) return text.noneShown;
   if (metrics.value.length === 0) return text.noCurves(shownRuns.value[0]!.name);
-  return null;
+  if (replaced.value) return text.replaced;
+  const run = shownRuns.value.find((one) => one.uid === focused.value) ?? onlyOne(shownRuns.value);
+  return run && stoppedEarly(run) ? text.stale(run.name, age(run.updated_at!), run.step!, run.target!) : null;
 }
+
+const onlyOne = (all: Run[]): Run | undefined => (all.length === 1 ? all[0] : undefined);
+
+/** A run that writes no more although its own last step is not reached: it ended early, or hangs. */
+const stoppedEarly = (run: Run): boolean =>
+  run.status === "finished" && run.updated_at !== null && run.step !== null && run.step < (run.target ?? 0);
 
 function Token() {
   const text = messages();

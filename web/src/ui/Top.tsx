@@ -4,6 +4,7 @@ import { useSignal } from "@preact/signals";
 import { lostAt } from "../api/live";
 import type { Axis } from "../api/types";
 import { axis, logScale, range, search, smoothing, zoomOut } from "../state/page";
+import { CopyLink } from "./CopyLink";
 import { messages } from "./messages";
 
 const AXES: readonly Axis[] = ["step", "time", "relative"];
@@ -45,6 +46,7 @@ export function Top() {
         <output>{smoothing.value.toFixed(2)}</output>
       </label>
       {range.value && <button onClick={() => zoomOut(true)}>{text.allOfIt}</button>}
+      <CopyLink />
       <span class={lostAt.value === null ? "live" : "live lost"} title={text.live}>
         ● {text.live}
       </span>

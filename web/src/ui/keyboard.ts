@@ -1,6 +1,22 @@
 /** Keys, as the help lists them. Everything they do is a button, too. */
 
-import { drawerOpen, drawerShown, focused, folded, listedRuns, logScale, shownRuns, toggleRun, zoomOut } from "../state/page";
+import { toMark } from "../panels/marks";
+import {
+  currentPanel,
+  drawerOpen,
+  drawerShown,
+  focused,
+  folded,
+  listedRuns,
+  logScale,
+  pinned,
+  shownRuns,
+  tabled,
+  toggle,
+  toggleRun,
+  wide,
+  zoomOut,
+} from "../state/page";
 import { changeAxis } from "./Top";
 
 let after = "";
@@ -16,7 +32,7 @@ export function listen(): void {
       return;
     }
     const before = after;
-    after = event.key === "g" ? "g" : "";
+    after = event.key;
     if (before === "g" && event.key in AXIS_KEYS) {
       changeAxis(AXIS_KEYS[event.key as keyof typeof AXIS_KEYS]);
       return;
@@ -24,7 +40,7 @@ export function listen(): void {
     const action = ACTIONS[event.key];
     if (!action) return;
     event.preventDefault();
-    action();
+    action(before);
   });
 }
 
@@ -39,19 +55,29 @@ function move(by: number): void {
   if (next) focused.value = next.uid;
 }
 
-const ACTIONS: Record<string, () => void> = {
+const ACTIONS: Record<string, (before: string) => void> = {
   "/": () => document.getElementById("search")?.focus(),
   j: () => move(1),
   k: () => move(-1),
-  x: () => toggle(false),
-  o: () => toggle(true),
+  x: () => show(false),
+  o: () => show(true),
   y: () => (logScale.value = !logScale.value),
   l: () => (drawerOpen.value = !drawerShown.value),
   "[": () => (folded.value = !folded.value),
-  "0": () => zoomOut(),
+  "0": (before) => zoomOut(before === "0"),
+  p: () => withPanel((metric) => toggle(pinned, metric)),
+  t: () => withPanel((metric) => toggle(tabled, metric)),
+  f: () => withPanel((metric) => (wide.value = wide.value === metric ? null : metric)),
+  ".": () => toMark(currentPanel(), 1),
+  ",": () => toMark(currentPanel(), -1),
 };
 
-function toggle(only: boolean): void {
+function withPanel(act: (metric: string) => void): void {
+  const metric = currentPanel();
+  if (metric !== undefined) act(metric);
+}
+
+function show(only: boolean): void {
   const uid = current();
   if (uid) toggleRun(uid, only);
 }

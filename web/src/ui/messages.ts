@@ -15,11 +15,19 @@ interface Messages {
   noLines: string;
   fitAll: string;
   fullWidth: string;
+  pin: string;
+  pinned: string;
+  table: string;
+  csv: string;
+  copyLink: string;
+  copied: string;
   loading: string;
   live: string;
   nothingFound: string;
   noCurves: (run: string) => string;
   noneShown: string;
+  stale: (run: string, ago: string, step: number, target: number) => string;
+  replaced: string;
   gone: (seconds: number) => string;
   tokenNeeded: string;
   tokenOpen: string;
@@ -53,11 +61,20 @@ const en: Messages = {
   noLines: "No log lines yet.",
   fitAll: "Values outside of the drawn range; click to fit them all",
   fullWidth: "Full width",
+  pin: "Pin to the top",
+  pinned: "pinned",
+  table: "Values as a table",
+  csv: "Download as CSV",
+  copyLink: "Copy link",
+  copied: "Copied",
   loading: "Reading the runs…",
   live: "live",
   nothingFound: "No runs found yet. They appear here as soon as something is written; `lensd sources PATH` says what is read and why.",
   noCurves: (run) => `${run} has no curves: no metric was found in what it wrote. \`lensd doctor FILE\` explains a log line by line.`,
   noneShown: "No run is shown. Click the dot of a run to draw its curves.",
+  stale: (run, ago, step, target) =>
+    `${run} wrote its last point ${ago}, at step ${step.toLocaleString()} of ${target.toLocaleString()}. The end of its log (l) may say why.`,
+  replaced: "The daemon serves another database now. These are its runs.",
   gone: (seconds) => `The daemon has not answered for ${seconds} s. The curves stay; this page reconnects by itself.`,
   tokenNeeded: "This daemon asks for a token.",
   tokenOpen: "Open",
@@ -71,10 +88,16 @@ const en: Messages = {
     ["o", "only this run"],
     ["g s, g t, g r", "x axis: step, time, relative"],
     ["y", "logarithmic y"],
-    ["0", "one zoom level out"],
+    ["0, 0 0", "one zoom level out, all out"],
+    ["f", "panel in full width"],
+    ["p", "pin the panel to the top"],
+    ["t", "values of the panel as a table"],
+    [". ,", "next, previous NaN or value out of range"],
     ["l", "log"],
     ["[", "list of runs"],
     ["drag", "zoom into all panels"],
+    ["Ctrl wheel", "zoom at the cursor"],
+    ["Shift wheel", "move left and right"],
   ],
 };
 
@@ -93,11 +116,20 @@ const zh: Messages = {
   noLines: "还没有日志。",
   fitAll: "有值超出所画范围;点击显示全部",
   fullWidth: "全宽",
+  pin: "置顶",
+  pinned: "置顶",
+  table: "以表格显示数值",
+  csv: "下载 CSV",
+  copyLink: "复制链接",
+  copied: "已复制",
   loading: "正在读取…",
   live: "实时",
   nothingFound: "还没有找到运行。一有写入就会出现在这里;`lensd sources PATH` 说明读取了什么以及原因。",
   noCurves: (run) => `${run} 没有曲线:在它写的内容中没有找到指标。\`lensd doctor FILE\` 会逐行解释日志。`,
   noneShown: "没有显示的运行。点击运行前的圆点来绘制曲线。",
+  stale: (run, ago, step, target) =>
+    `${run} 最后一个点写于${ago},步数 ${step.toLocaleString()} / ${target.toLocaleString()}。日志末尾(l)可能说明原因。`,
+  replaced: "守护进程现在使用另一个数据库。以下是其中的运行。",
   gone: (seconds) => `守护进程已 ${seconds} 秒没有回应。曲线保留,页面会自动重连。`,
   tokenNeeded: "需要令牌。",
   tokenOpen: "打开",
@@ -111,10 +143,16 @@ const zh: Messages = {
     ["o", "只看此运行"],
     ["g s, g t, g r", "x 轴:步数、时间、相对时间"],
     ["y", "对数 y"],
-    ["0", "缩小一级"],
+    ["0, 0 0", "缩小一级、全部缩小"],
+    ["f", "面板全宽"],
+    ["p", "面板置顶"],
+    ["t", "以表格显示面板数值"],
+    [". ,", "下一个、上一个 NaN 或超出范围的值"],
     ["l", "日志"],
     ["[", "运行列表"],
     ["拖动", "在所有面板中放大"],
+    ["Ctrl 滚轮", "在光标处缩放"],
+    ["Shift 滚轮", "左右移动"],
   ],
 };
 
