@@ -72,6 +72,18 @@ def test_a_panel_is_downloaded_as_csv(marked: Page) -> None:
     assert [float(row["step"]) for row in rows] == sorted(float(row["step"]) for row in rows)
 
 
+def test_where_each_step_has_its_bin_the_point_stands_at_its_step(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path
+) -> None:
+    write_log(tmp_path / "runs" / "a", range(5))
+    page = open_page(serve(str(tmp_path / "runs"), "--db", str(tmp_path / "x.db"), "--once"))
+    with page.expect_download() as download:
+        page.locator(".panel").first.hover()
+        page.get_by_role("button", name="Download as CSV").click()
+    with open(download.value.path(), newline="") as file:
+        assert [row["step"] for row in csv.DictReader(file)] == ["0", "1", "2", "3", "4"]
+
+
 def test_a_panel_is_read_as_a_table(marked: Page) -> None:
     marked.keyboard.press("t")
     table = marked.get_by_role("region", name="Values as a table: loss")
@@ -152,6 +164,7 @@ def test_axe_finds_no_serious_fault(
     page = open_page(daemon, color_scheme=scheme)
     for key in ("l", "t", "?"):
         page.keyboard.press(key)
+    expect(page.locator(".help")).to_be_visible()
     page.evaluate("window.lensd.idle()")
     page.evaluate(AXE.read_text() + "; undefined")
     found: list[dict[str, Any]] = page.evaluate("axe.run().then((answer) => answer.violations)")

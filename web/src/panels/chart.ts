@@ -10,6 +10,9 @@ const FITTED = [0.01, 0.99] as const;
 const HEIGHT = 132;
 const WIDE_HEIGHT = 420;
 
+/** Distances of ticks on an axis of steps, which are whole. */
+const WHOLE = Array.from({ length: 18 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
 export interface ChartOptions {
   axis: Axis;
   logScale: boolean;
@@ -23,7 +26,9 @@ export interface ChartOptions {
   onCursor: (x: number | null) => void;
 }
 
+/** The middle of each bin; the step itself where a bin holds just one. */
 export function gridOf(panel: Panel): number[] {
+  if (panel.bins === panel.hi - panel.lo + 1) return Array.from({ length: panel.bins }, (_, index) => panel.lo + index);
   const width = (panel.hi - panel.lo) / panel.bins;
   return Array.from({ length: panel.bins }, (_, index) => panel.lo + (index + 0.5) * width);
 }
@@ -147,7 +152,7 @@ export class Chart {
           y: { distr: options.logScale ? 3 : 1, range: () => this.yRange },
         },
         axes: [
-          { ...axisLook, size: 22, font: "11px system-ui", values: (_, ticks) => ticks.map((x) => place(x, options.axis)), space: options.axis === "time" ? 110 : 60 },
+          { ...axisLook, size: 22, font: "11px system-ui", values: (_, ticks) => ticks.map((x) => place(x, options.axis)), space: options.axis === "time" ? 110 : 60, ...(options.axis === "step" ? { incrs: WHOLE } : {}) },
           { ...axisLook, size: 46, font: "11px system-ui", values: (_, ticks) => ticks.map((y) => (y === null ? "" : number(y))), space: 26 },
         ],
         series,

@@ -32,6 +32,7 @@ export const tabled = signal<string[]>([]);
 export const focused = signal<string | null>(null);
 export const drawerOpen = signal<boolean | null>(null);
 export const folded = signal(false);
+export const helpOpen = signal(false);
 
 /** The cursor, in units of the x axis; null while it is outside all panels. */
 export const cursor = signal<number | null>(null);

@@ -1,16 +1,14 @@
 /** The bar at the top: search, x axis, y scale, smoothing, and whether the page is live. */
 
-import { useSignal } from "@preact/signals";
 import { lostAt } from "../api/live";
 import type { Axis } from "../api/types";
-import { axis, logScale, range, search, smoothing, zoomOut } from "../state/page";
+import { axis, helpOpen, logScale, range, search, smoothing, zoomOut } from "../state/page";
 import { CopyLink } from "./CopyLink";
 import { messages } from "./messages";
 
 const AXES: readonly Axis[] = ["step", "time", "relative"];
 
 export function Top() {
-  const help = useSignal(false);
   const text = messages();
   return (
     <header class="top">
@@ -50,10 +48,10 @@ export function Top() {
       <span class={lostAt.value === null ? "live" : "live lost"} title={text.live}>
         ● {text.live}
       </span>
-      <button class="plain" aria-expanded={help.value} aria-label={text.help} onClick={() => (help.value = !help.value)}>
+      <button class="plain" aria-expanded={helpOpen.value} aria-label={text.help} onClick={() => (helpOpen.value = !helpOpen.value)}>
         ?
       </button>
-      {help.value && (
+      {helpOpen.value && (
         <dl class="help">
           {text.keys.map(([key, what]) => (
             <div key={key}>

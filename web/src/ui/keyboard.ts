@@ -7,6 +7,7 @@ import {
   drawerShown,
   focused,
   folded,
+  helpOpen,
   listedRuns,
   logScale,
   pinned,
@@ -68,6 +69,8 @@ const ACTIONS: Record<string, (before: string) => void> = {
   p: () => withPanel((metric) => toggle(pinned, metric)),
   t: () => withPanel((metric) => toggle(tabled, metric)),
   f: () => withPanel((metric) => (wide.value = wide.value === metric ? null : metric)),
+  "?": () => (helpOpen.value = !helpOpen.value),
+  Escape: () => (helpOpen.value = false),
   ".": () => toMark(currentPanel(), 1),
   ",": () => toMark(currentPanel(), -1),
 };
