@@ -40,8 +40,9 @@ def test_every_curve_of_the_newest_runs_is_there_without_a_click(
     daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon)
     expect(page.locator(".run")).to_have_count(7)
-    panels = drawn(page)
-    assert {series["run"] for series in panels["loss"]["series"]} >= {"torch-mlp-1", "hf-gpt2-1", "keras-1"}
+    # The page may be open before the last input is read: the runs come one by one.
+    for run in ("torch-mlp-1", "hf-gpt2-1", "keras-1"):
+        wait_for(page, f"panels.some(p => p.metric === 'loss' && p.series.some(s => s.run === '{run}'))")
     assert page.evaluate(PIXELS) > 100
 
 
