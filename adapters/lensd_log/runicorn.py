@@ -32,7 +32,7 @@ def facts(folder: str) -> dict[str, Fact]:
         _put(result, "runicorn.path", "/".join(str(meta[k]) for k in ("project", "name") if meta.get(k)))
     tags = meta.get("tags")
     if isinstance(tags, list) and tags:
-        result["tags"] = ",".join(str(tag) for tag in tags)
+        result["tags"] = msgspec.json.encode([str(tag) for tag in tags]).decode()
     for name in ("status", "started_at", "ended_at", "exit_reason"):
         _put(result, name, status.get(name))
     for name, value in summary.items():

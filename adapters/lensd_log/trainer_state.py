@@ -15,10 +15,16 @@ import msgspec
 
 from lensd.adapter import Budget, InputGone, RetryAfter
 from lensd.model import Batch, Input, Points, SeriesBuilder
+from lensd.wandb.values import config_facts
 from lensd_log.formats.names import COUNTERS
 from lensd_log.line.numbers import json_number, json_step
 
 _LIMIT = 256 << 20
+#: Fields that configure the training; `trial_params` are those of a hyperparameter search.
+_SETTINGS = (
+    "eval_steps", "logging_steps", "max_steps", "num_train_epochs", "save_steps", "train_batch_size",
+    "trial_name", "trial_params",
+)  # fmt: skip
 
 
 class _State(msgspec.Struct):
@@ -26,6 +32,7 @@ class _State(msgspec.Struct):
 
     log_history: list[dict[str, object]]
     max_steps: int = 0
+    settings: dict[str, object] = {}
 
 
 def read(input: Input, cursor: bytes | None, budget: Budget) -> Batch:
@@ -63,7 +70,7 @@ def read(input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         batch.targets = Points.of(*zip(*targets, strict=True))
     batch.more = at < len(document.log_history)
     batch.counts.bytes = size if at > done else 0
-    batch.facts = {"framework": "huggingface"}
+    batch.facts = {"framework": "huggingface", **config_facts(document.settings)}
     if document.max_steps > 0:
         batch.facts["target_iteration"] = document.max_steps
     batch.cursor = json.dumps({"v": 1, "done": at, "digest": _digest(document.log_history[:at])}).encode()
@@ -81,7 +88,9 @@ def _load(input: Input) -> tuple[_State, float, int]:
         raise RetryAfter(f"{input.name}: {error.strerror or error}", 5.0) from None
     try:
         # json.loads takes the bare NaN that Python writes.
-        document = msgspec.convert(json.loads(data or b'{"log_history": []}'), _State)
+        loaded = json.loads(data or b'{"log_history": []}')
+        document = msgspec.convert(loaded, _State)
+        document.settings = {name: loaded[name] for name in _SETTINGS if loaded.get(name) is not None}
     except (ValueError, RecursionError):
         raise RetryAfter(f"{input.name}: not a trainer state, or just being written", 2.0) from None
     return document, status.st_mtime_ns / 1e6, status.st_size

@@ -10,6 +10,7 @@ import math
 
 from lensd.model import Fact
 from lensd.tail.protobuf import BYTES, FIXED64, VARINT, WireError, double, fields, text
+from lensd.wandb.values import config_facts
 
 _MAX_HPARAMS = 512  # of one session
 _MAX_CHARACTERS = 1024  # of a value
@@ -24,7 +25,7 @@ def hparams_of(content: bytes) -> dict[str, Fact]:
                 for inner, inner_kind, _, begin, finish in fields(content, at, end):
                     if inner == 1 and inner_kind == BYTES and len(hparams) < _MAX_HPARAMS:
                         name, value = _entry(content, begin, finish)
-                        hparams["hparams." + name] = value
+                        hparams |= config_facts({name: value}, "hparams.")
     except WireError:
         return {}  # the record's checksum holds, so this is a message of another version
     return hparams

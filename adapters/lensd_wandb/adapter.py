@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import BinaryIO
 
@@ -15,6 +16,7 @@ from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, frames
 from lensd_wandb.history import History
 from lensd_wandb.records import (
     CONFIG,
+    ENVIRONMENT,
     EXIT,
     HISTORY,
     OUTPUT,
@@ -49,6 +51,7 @@ class WandbAdapter:
                 data_source=self.data_source,
                 structured=True,
                 restarts=Restarts.NEVER,
+                companions=[os.path.join(file.folder, "files", "wandb-metadata.json")],
             )
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
@@ -92,6 +95,8 @@ class _Read:
             at = len(MAGIC)
         at, lost, more = self._read_records(at)
         self._history.finish()
+        if not more and self._input.companions:
+            self._facts.metadata(self._input.companions[0])
         for record, begin, end in self._summaries.values():
             self._facts.summary(record, begin, end)
         self._counts.matched = self._history.matched + self._other_matched
@@ -177,6 +182,8 @@ class _Read:
             self._facts.config(record, begin, end)
         elif kind == RUN:
             self._facts.run(record, begin, end)
+        elif kind == ENVIRONMENT:
+            self._facts.environment(record, begin, end)
         elif kind == EXIT:
             self._facts.exit(record, begin, end)
         elif kind in (OUTPUT, OUTPUT_RAW):

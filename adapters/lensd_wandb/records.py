@@ -11,17 +11,34 @@ from collections.abc import Iterator
 
 from lensd.model import Fact, LogLine, SeriesBuilder
 from lensd.tail.protobuf import BYTES, VARINT, WireError, fields, signed, text, varint
-from lensd.wandb.values import config_facts, is_private, name_of, number_of, scalar_facts, system_name
+from lensd.wandb.about import environment_facts, tag_facts
+from lensd.wandb.values import (
+    config_facts,
+    is_private,
+    loads,
+    name_of,
+    number_of,
+    scalar_facts,
+    system_name,
+)
 from lensd_wandb.items import items
 
-HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT = 2, 3, 4, 5, 7, 13, 17, 18
-_READ = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT))
+HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT = 2, 3, 4, 5, 7, 13, 17, 18, 26
+_READ = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT))
+
+#: Facts by field of a RunRecord; those of an EnvironmentRecord by the name that its JSON has.
+_LABELS = {
+    1: "run_id", 2: "entity", 3: "project", 6: "group", 7: "job_type", 8: "name", 9: "notes", 12: "sweep",
+    13: "host",
+}  # fmt: skip
+_ENVIRONMENT = {1: "os", 2: "python", 6: "program", 12: "host", 18: "gpu"}
 
 #: The beginning of nearly all records: their number, then a row of history or a summary.
 _USUAL_HEAD = re.compile(
     rb"\x08[\x80-\xff]{0,9}[\x00-\x7f]([\x12\x1a])([\x80-\xff]{0,4}[\x00-\x7f])", re.DOTALL
 )
 
+_LONGEST_METADATA = 1 << 20
 #: Characters of console output after which a line is cut.
 _MAX_LINE = 1 << 16
 
@@ -68,16 +85,41 @@ class Facts:
         self.facts.update(config_facts(_nested(data, begin, end)))
 
     def run(self, data: bytes, begin: int, end: int) -> None:
-        names = {2: "entity", 3: "project", 8: "name"}
+        tags = []
         for number, kind, _, first, last in fields(data, begin, end):
             if kind != BYTES:
                 continue
-            if number in names and last > first:
-                self.facts[names[number]] = text(data, first, last)
+            if number in _LABELS and last > first:
+                self.facts[_LABELS[number]] = text(data, first, last)
+            elif number == 10:
+                tags.append(text(data, first, last))
             elif number == 4:
                 self.config(data, first, last)
             elif number == 17:
                 self.facts["start_time"] = timestamp_ms(data, first, last) / 1000.0
+        self.facts |= tag_facts(tags)
+
+    def environment(self, data: bytes, begin: int, end: int) -> None:
+        environment: dict[str, object] = {}
+        arguments = []
+        for number, kind, value, first, last in fields(data, begin, end):
+            if number == 5 and kind == BYTES:
+                arguments.append(text(data, first, last))
+            elif number in _ENVIRONMENT and kind == BYTES:
+                environment[_ENVIRONMENT[number]] = text(data, first, last)
+            elif number == 19 and kind == VARINT:
+                environment["gpu_count"] = value
+        self.facts |= environment_facts(environment | {"args": arguments})
+
+    def metadata(self, path: str) -> None:
+        """Take the environment out of a `wandb-metadata.json`, if there is a readable one."""
+        try:
+            with open(path, "rb") as file:
+                environment = loads(file.read(_LONGEST_METADATA))
+        except (OSError, ValueError):
+            return
+        if isinstance(environment, dict):
+            self.facts |= environment_facts(environment)
 
     def exit(self, data: bytes, begin: int, end: int) -> None:
         code = 0  # a zero is not written

@@ -14,6 +14,7 @@ import msgspec
 from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
+from lensd.wandb.about import facts_of_internal, label_facts
 from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
 from lensd_wandb_cloud.server import DEFAULT, WandbServer
 
@@ -26,6 +27,12 @@ _STATES = {
     "crashed": "crashed",
     "killed": "failed",
 }
+
+#: Facts by field of a run.
+_LABELS = {
+    "name": "run_id", "displayName": "name", "group": "group", "jobType": "job_type", "notes": "notes",
+    "tags": "tags", "sweepName": "sweep",
+}  # fmt: skip
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
@@ -105,6 +112,7 @@ class WandbCloudAdapter:
         keys = run.get("historyKeys")
         last = step_of(keys.get("lastStep")) if isinstance(keys, dict) else None
         facts, points, counts = _facts(run), SeriesBuilder(), Counts()
+        facts |= {"entity": entity, "project": project}
         status = facts["status"]
         first = here.step or 0
         if last is not None and first <= last:
@@ -156,11 +164,10 @@ class WandbCloudAdapter:
 
 
 def _facts(run: dict[str, Any]) -> dict[str, Fact]:
-    facts: dict[str, Fact] = {}
-    if run.get("displayName"):
-        facts["name"] = str(run["displayName"])
+    facts: dict[str, Fact] = label_facts(run, _LABELS)
     facts["status"] = _STATES.get(str(run.get("state")), "running")
-    facts |= config_facts(_object(run, "config"))
+    config = _object(run, "config")
+    facts |= config_facts(config) | facts_of_internal(config)
     return facts | scalar_facts("summary.", _object(run, "summaryMetrics"))
 
 

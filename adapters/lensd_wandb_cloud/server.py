@@ -24,7 +24,7 @@ _RUNS = """query Runs($entity: String!, $project: String!, $cursor: String, $per
       edges { node { name displayName state } cursor } pageInfo { endCursor hasNextPage } } } }"""
 _RUN = """query Run($entity: String!, $project: String!, $name: String!) {
   project(name: $project, entityName: $entity) { run(name: $name) {
-    name displayName state config summaryMetrics historyKeys } } }"""
+    name displayName state group jobType notes tags sweepName config summaryMetrics historyKeys } } }"""
 _PAGE = """query HistoryPage($entity: String!, $project: String!, $run: String!, $minStep: Int64!,
   $maxStep: Int64!, $pageSize: Int!) { project(name: $project, entityName: $entity) { run(name: $run) {
     history(minStep: $minStep, maxStep: $maxStep, samples: $pageSize) } } }"""
@@ -50,7 +50,7 @@ class WandbServer:
             cursor = page["endCursor"]
 
     def run(self, entity: str, project: str, name: str) -> dict[str, Any]:
-        """A run: name, displayName, state, config, summaryMetrics (both JSON), historyKeys."""
+        """A run: names, labels, state, config, summaryMetrics (both JSON), historyKeys."""
         run = self._project(_RUN, {"entity": entity, "project": project, "name": name})["run"]
         if not isinstance(run, dict):
             raise InputGone(f"{entity}/{project}/{name} is not at {self.url}")

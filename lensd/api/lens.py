@@ -15,6 +15,7 @@ from lensd.api.responses import etag, json_answer, unchanged
 from lensd.api.state import ask
 from lensd.api.streaming import stream_read
 from lensd.query import lens
+from lensd.query.details import fulfils, workload_detail
 from lensd.query.framework import detection
 from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
 from lensd.store import Reader
@@ -54,8 +55,21 @@ class WorkloadsAnswer(msgspec.Struct):
 @per_cluster
 async def workloads(request: web.Request) -> web.StreamResponse:
     q, status = request.query.get("q") or None, request.query.get("status") or None
-    infos = await ask(request, lambda reader: lens.workloads(reader, q, status))
+    conditions = params.conditions(request)
+    infos = await ask(
+        request, lambda reader: lens.workloads(reader, q, status, lambda facts: fulfils(facts, conditions))
+    )
     return await json_answer(request, WorkloadsAnswer(infos, len(infos)))
+
+
+@per_cluster
+async def workload(request: web.Request) -> web.StreamResponse:
+    """No ETag: the status changes with time alone."""
+    uid = params.uid(request)
+    detail = await ask(request, lambda reader: workload_detail(reader, uid))
+    if detail is None:
+        raise ApiError(404, f"no workload {uid} was ever seen")
+    return await json_answer(request, detail)
 
 
 @per_cluster

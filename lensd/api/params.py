@@ -33,6 +33,12 @@ def _choice_of(*allowed: str) -> dict[str, Any]:
 _INT64 = {"type": "integer", "format": "int64"}
 SEARCH = Parameter("q", "Only workloads whose uid or name contains this, in any case")
 STATUS = Parameter("status", "Only workloads with this status")
+WHERE = Parameter(
+    "where",
+    "`NAME=VALUE`: only workloads with this value of their configuration, a label (`project`, `group`, ...)"
+    " or `tag`; repeat it for several",
+    {"type": "string", "pattern": "^[^=]+=.*$"},
+)
 DATA_SOURCE = Parameter("data_source", "Only this data source")
 METRICS = Parameter(
     "metrics", "Names as `a,b` or `{a,b}`, or one name each time it is repeated; empty or `all`: every metric"
@@ -104,6 +110,17 @@ def uid(request: web.Request) -> str:
     if not uid.strip():
         raise invalid("workload_uid is required")
     return uid
+
+
+def conditions(request: web.Request) -> list[tuple[str, str]]:
+    """(name, value) of each `where`. Raises ApiError (400)."""
+    pairs = []
+    for text in filter(None, request.query.getall("where", [])):
+        name, equals, value = text.partition("=")
+        if not name or not equals:
+            raise invalid(f"where is {text!r}; it must be NAME=VALUE")
+        pairs.append((name, value))
+    return pairs
 
 
 def selection(request: web.Request) -> Selection:

@@ -25,6 +25,7 @@ from lensd.api.state import INGEST, WALL, in_thread
 from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
 from lensd.store.text import storable
+from lensd.wandb.about import facts_of_evidence
 from lensd.wandb.framework import from_evidence
 from lensd.wandb.values import is_metadata, leaves, name_of, number_of, step_of
 
@@ -169,8 +170,7 @@ async def _detection(request: web.Request, body: Json) -> DetectionTaken:
         )
         facts = {"detection": msgspec.json.encode(verdict).decode(), "framework": verdict.framework}
         answer.framework, answer.confidence = verdict.framework, verdict.confidence
-    if isinstance(run, dict) and isinstance(run.get("name"), str) and run["name"]:
-        facts["name"] = run["name"]
+    facts |= facts_of_evidence(evidence)
     await _put(request, target, Batch(b"push", facts=facts, log_format="push"))
     return answer
 

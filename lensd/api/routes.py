@@ -13,7 +13,7 @@ from lensd.api import bodies, lens, logs_ws, ops, page, params, push, runs, wand
 from lensd.api.description import WEBSOCKET_STATUS, Answer, Body, Route, Surface
 from lensd.api.errors import LENS_PREFIXES
 from lensd.query.panels import Panels
-from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress
+from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress, WorkloadDetail
 from lensd.query.run_table import RunTable
 from lensd.wandb.framework import Detection
 
@@ -66,7 +66,12 @@ _operations_get = partial(_route, OPERATIONS, "GET")
 ROUTES: tuple[Route, ...] = (
     _lens_get(
         "/workloads", lens.workloads, "listWorkloads", "All workloads, by uid", Answer(lens.WorkloadsAnswer),
-        parameters=(params.SEARCH, params.STATUS, params.CLUSTER), errors=(400,),
+        parameters=(params.SEARCH, params.STATUS, params.WHERE, params.CLUSTER), errors=(400,),
+    ),
+    _lens_get(
+        "/workloads/{uid}", lens.workload, "getWorkload",
+        "All that is known of a workload: configuration, labels, command, host", Answer(WorkloadDetail),
+        parameters=(params.CLUSTER,), errors=(400, 404),
     ),
     _lens_get(
         "/workloads/{uid}/metrics/sources", lens.sources, "listSources",

@@ -20,7 +20,9 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
     for input in inputs:
         if input.workload != workload:
             workload = input.workload
-            click.echo(f"\n{workload}  ({input.why})")
+            name = input.workload_name
+            title = workload if name == workload else f"{name} [{workload}]"
+            click.echo(f"\n{title}  ({input.why})")
         click.echo(f"  {input.id}  {input.data_source:<10} {input.name}")
         click.echo(f"      {_summary(input)}")
         if input.hidden_by:
@@ -67,12 +69,13 @@ def print_summary(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> b
 
 
 def print_runs(runs: Sequence[tuple[RunInfo, WorkloadInfo]]) -> None:
-    """One line per run."""
-    rows = [("RUN", "STATUS", "ITERATION", "CREATED (UTC)", "SOURCES", "FRAMEWORK")]
+    """One line per run: its name, and the uid that commands and requests want."""
+    rows = [("RUN", "UID", "STATUS", "ITERATION", "CREATED (UTC)", "SOURCES", "FRAMEWORK")]
     for run, workload in runs:
         target = f"/{workload.target_iteration}" if workload.target_iteration else ""
         rows.append(
             (
+                workload.name,
                 run.id,
                 run.status,
                 f"{workload.iteration}{target}" if workload.iteration is not None else "-",

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .frameworks import BASE_MODULES, IN_TRAINER, MODULES_WITH_TORCH, VARIABLES, WRAPPER_MODULES, WRAPPERS
-from .masking import is_secret_name, masked
+from .masking import is_secret_name, masked, masked_arguments
 
 _REPORTED_VARIABLES = (
     *(name for names in VARIABLES.values() for name in names),
@@ -23,6 +23,7 @@ _REPORTED_VARIABLES = (
     *("WORKLOAD_UID", "POD_UID", "POD_NAME", "POD_NAMESPACE"),
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "SLURM_NODEID", "SLURM_JOB_ID"),
 )
+_MOST_ARGUMENTS = 200
 _REPORTED_VERSIONS = tuple(
     "wandb torch transformers lightning pytorch_lightning deepspeed megatron jax numpy".split()
 )
@@ -64,6 +65,11 @@ def _evidence(run: Any, run_id: str) -> dict[str, Any]:
             "id": run_id,
             "config": _config(run),
             "tags": [str(tag) for tag in getattr(run, "tags", None) or ()],
+            "entity": _string(getattr(run, "entity", None)),
+            "group": _string(getattr(run, "group", None)),
+            "job_type": _string(getattr(run, "job_type", None)),
+            "notes": _string(getattr(run, "notes", None)),
+            "sweep": _string(getattr(run, "sweep_id", None)),
         },
         "environment": {
             name: os.environ[name]
@@ -78,6 +84,8 @@ def _evidence(run: Any, run_id: str) -> dict[str, Any]:
             "python_executable": sys.executable,
             "platform": sys.platform,
             "machine": platform.machine(),
+            "host": platform.node(),
+            "arguments": masked_arguments(sys.argv[:_MOST_ARGUMENTS]),
         },
         "hardware": _hardware(),
         "software": {"packages": _versions()},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .values import is_private
@@ -67,8 +67,36 @@ def _masked_value(name: str, value: Any, depth: int, left: list[int]) -> Any:
     return _masked_string(str(value))
 
 
+def masked_arguments(arguments: Sequence[str]) -> list[str]:
+    """A command line with its secrets replaced: `--api-key X`, `--token=X`, `TOKEN=X`, also within the
+    argument of a shell. All else stays, as `--max-tokens 4096`."""
+    result: list[str] = []
+    follows = ""  # the option whose value comes next, if that is a secret
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if follows and not argument.startswith("-"):
+            result.append(_masked_argument(follows, argument))
+            follows = ""
+            continue
+        follows = ""
+        if " " in argument:
+            result.append(" ".join(masked_arguments(argument.split(" "))))
+        elif equals:
+            result.append(f"{name}={_masked_argument(name, value)}")
+        else:
+            if argument.startswith("-") and is_secret_name(name):
+                follows = name
+            result.append(_masked_string(argument))
+    return result
+
+
+def _masked_argument(name: str, value: str) -> str:
+    is_amount = name.lower().endswith("tokens") and value.isdigit()
+    return MASK if is_secret_name(name) and not is_amount else _masked_string(value)
+
+
 def is_secret_name(name: str) -> bool:
-    plain = _CAMEL.sub("_", name).lower()
+    plain = _CAMEL.sub("_", name).lower().replace("-", "_")
     return bool(_SECRET_NAME.search(plain)) and not _TOKENIZER_NAME.search(plain)
 
 

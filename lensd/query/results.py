@@ -53,6 +53,28 @@ class WorkloadInfo(msgspec.Struct):
     times_inferred: list[str]
 
 
+class WorkloadDetail(WorkloadInfo):
+    """One workload with all that is known of it; null where nothing was reported.
+
+    config: the run's settings and hyperparameters by name. summary: its last or best values, as it says.
+    command: with secrets masked. facts: all else, by name.
+    """
+
+    project: str | None
+    entity: str | None
+    group: str | None
+    job_type: str | None
+    notes: str | None
+    sweep: str | None
+    run_id: str | None
+    host: str | None
+    command: str | None
+    tags: list[str]
+    config: dict[str, str | int | float | bool | None]
+    summary: dict[str, str | int | float | bool | None]
+    facts: dict[str, str | int | float | bool | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which points of a workload to return; None does not restrict. Times are UTC milliseconds, both ends
@@ -184,10 +206,12 @@ class CacheStats(msgspec.Struct):
 class InputInfo(StoredInput):
     """One input as `lensd sources` shows it.
 
+    workload_name: the name that the run was given, else the uid.
     hidden_by: ids of the inputs that are shown in its place.
     hidden_points: how many of its points that hides.
     """
 
+    workload_name: str = ""
     hidden_by: Sequence[str] = ()
     hidden_points: int = 0
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from lensd.model import Fact
+from lensd.query.details import tags_of
 from lensd.query.results import RunDetail, RunInfo, RunProgress
 from lensd.query.rows import RowCache
 from lensd.query.workloads import Summary, status_of, summaries, summary_of
@@ -93,8 +92,8 @@ def _info(summary: Summary) -> RunInfo:
         best_metric_value=_number(facts.get("best_metric_value")),
         best_metric_name=_string(facts.get("best_metric_name")),
         path=_string(facts.get("runicorn.path")),
-        alias=_string(facts.get("alias")),
-        tags=_tags(facts.get("tags")),
+        alias=_string(facts.get("alias")) or _string(facts.get("name")),
+        tags=tags_of(facts),
         assets_count=_whole(facts.get("assets_count")) or 0,
     )
 
@@ -103,15 +102,6 @@ def _path(summary: Summary, file_name: str) -> str | None:
     """The path of the run's input with that file name."""
     paths = (input.path for input in summary.inputs if input.path.endswith("/" + file_name))
     return next(paths, None)
-
-
-def _tags(value: Fact) -> list[str]:
-    if not isinstance(value, str) or not value:
-        return []
-    try:
-        return msgspec.json.decode(value, type=list[str])
-    except msgspec.DecodeError:
-        return [tag.strip() for tag in value.split(",")]
 
 
 def _number(value: Fact) -> float | None:

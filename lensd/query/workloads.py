@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -81,9 +81,15 @@ def status_of(summary: Summary) -> str:
     return "running" if summary.now_ms - summary.max_ts < QUIET_MS else "finished"
 
 
-def workloads(reader: Reader, q: str | None, status: str | None) -> list[WorkloadInfo]:
-    """All workloads by uid, restricted to those whose uid or name contains `q` and to those of one status."""
-    infos = [_workload_info(summary) for summary in summaries(reader)]
+def workloads(
+    reader: Reader,
+    q: str | None,
+    status: str | None,
+    condition: Callable[[Mapping[str, Fact]], bool] = lambda facts: True,
+) -> list[WorkloadInfo]:
+    """All workloads by uid, restricted to those whose uid or name contains `q`, to those of one status and to
+    those whose facts fulfil the condition."""
+    infos = [workload_info(summary) for summary in summaries(reader) if condition(summary.facts)]
     return [
         info
         for info in infos
@@ -92,13 +98,13 @@ def workloads(reader: Reader, q: str | None, status: str | None) -> list[Workloa
     ]
 
 
-def _workload_info(summary: Summary) -> WorkloadInfo:
+def workload_info(summary: Summary) -> WorkloadInfo:
+    """A workload as the list of workloads shows it."""
     workload = summary.workload
-    name = summary.facts.get("name")
     framework = summary.facts.get("framework")
     return WorkloadInfo(
         uid=workload.uid,
-        name=name if isinstance(name, str) else workload.uid,
+        name=_name(workload, summary.facts),
         status=status_of(summary),
         framework=framework if isinstance(framework, str) else None,
         data_sources=summary.sources,
@@ -110,6 +116,12 @@ def _workload_info(summary: Summary) -> WorkloadInfo:
     )
 
 
+def _name(workload: Workload, facts: Mapping[str, Fact]) -> str:
+    """What people call a workload: the name that its run was given, else its uid."""
+    name = facts.get("name")
+    return name if isinstance(name, str) and name else workload.uid
+
+
 def inputs(reader: Reader, uid: str | None) -> list[InputInfo]:
     """The inputs of a workload, or of all, with what is hidden of each and by which others."""
     workloads = reader.workloads() if uid is None else [reader.workload(uid)]
@@ -117,11 +129,13 @@ def inputs(reader: Reader, uid: str | None) -> list[InputInfo]:
     for workload in workloads:
         if workload is None:
             continue
+        name = _name(workload, reader.facts(workload.id))
         hidden = _hidden(reader.members(workload.id, kind="metric"))
         for stored in reader.inputs(workload.id):
             hidden_by, hidden_points = hidden.get(stored.id, (set(), 0))
             fields = msgspec.structs.asdict(stored)
-            infos.append(InputInfo(**fields, hidden_by=sorted(hidden_by), hidden_points=hidden_points))
+            fields |= {"workload_name": name, "hidden_by": sorted(hidden_by), "hidden_points": hidden_points}
+            infos.append(InputInfo(**fields))
     return infos
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from lensd.model import Batch, Counts, Fact, LogLine, SeriesBuilder
+from lensd.wandb.about import facts_of_internal, label_facts
 from lensd.wandb.values import (
     BOOKKEEPING,
     INTERNAL,
@@ -31,6 +32,11 @@ from lensd.wandb.values import (
 )
 
 _LOG_FORMAT = "wandb online"
+#: Facts by variable of an `UpsertBucket`.
+_LABELS = {
+    "name": "run_id", "displayName": "name", "project": "project", "entity": "entity", "groupName": "group",
+    "jobType": "job_type", "notes": "notes", "tags": "tags", "sweep": "sweep", "host": "host",
+}  # fmt: skip
 #: Longest row of history that is kept as the last one, in characters.
 _LONGEST_TAIL = 1 << 16
 _CONSOLE_PREFIX = re.compile(
@@ -78,15 +84,11 @@ def batch_of_upsert(cursor: bytes | None, variables: Mapping[str, Any]) -> Batch
     """What the variables of an `UpsertBucket` say about a run: name, project, configuration, state."""
     progress = FileProgress.decode(cursor)
     facts: dict[str, Fact] = {"status": "running"} if cursor is None else {}
-    for variable, fact in (("displayName", "name"), ("project", "project"), ("entity", "entity")):
-        value = variables.get(variable)
-        if isinstance(value, str) and value:
-            facts[fact] = value
-            if fact == "name":
-                progress.name = value
+    facts |= label_facts(variables, _LABELS)
+    progress.name = str(facts.get("name", progress.name))
     config = _object(variables.get("config"))
     if config:
-        facts |= config_facts(config)
+        facts |= config_facts(config) | facts_of_internal(config)
         progress.config = json.dumps({key: value for key, value in config.items() if key != INTERNAL})
     facts |= _take_summary(_object(variables.get("summaryMetrics")), progress)
     return Batch(progress.encode(), facts=facts, log_format=_LOG_FORMAT)

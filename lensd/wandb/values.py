@@ -122,7 +122,7 @@ def system_name(key: str) -> str:
     return "system/" + key.removeprefix("system.")
 
 
-def config_facts(config: Mapping[str, Any]) -> dict[str, Fact]:
+def config_facts(config: Mapping[str, Any], prefix: str = "config.") -> dict[str, Fact]:
     """`config.NAME` for every scalar of a run's configuration; secrets are masked.
 
     Values may be wrapped, as in the API of W&B: `{"lr": {"value": 0.1}}`."""
@@ -131,7 +131,7 @@ def config_facts(config: Mapping[str, Any]) -> dict[str, Fact]:
         for key, value in config.items()
         if not is_private(str(key))
     }
-    return scalar_facts("config.", masked(plain))
+    return scalar_facts(prefix, masked(plain))
 
 
 def scalar_facts(prefix: str, values: Mapping[str, Any]) -> dict[str, Fact]:

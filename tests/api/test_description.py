@@ -29,6 +29,7 @@ VIEWER = {"query": "query Viewer { viewer { id } }"}
 ASSET = next(path for path in (page.FOLDER / "assets").iterdir() if path.suffix == ".js")
 CALLS: dict[str, tuple[str, Any]] = {
     "listWorkloads": ("/workloads?q=w", None),
+    "getWorkload": ("/workloads/w", None),
     "listSources": ("/workloads/w/metrics/sources", None),
     "listMetrics": ("/workloads/w/metrics/available", None),
     "getPoints": ("/workloads/w/metrics/data?attempt=all&downsample=100", None),

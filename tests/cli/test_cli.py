@@ -79,7 +79,11 @@ def test_sources_tell_what_is_read_and_what_hides_what(database: str) -> None:
 def test_runs_are_listed(database: str) -> None:
     done = lensd("runs", "--db", database)
     assert done.returncode == 0
-    assert {line.split()[0] for line in done.stdout.splitlines()[1:]} == set(os.listdir(RUNS))
+    header, *lines = done.stdout.splitlines()
+    names, uids = header.index("RUN"), header.index("UID")
+    assert {line[uids:].split()[0] for line in lines} == set(os.listdir(RUNS))
+    (torch,) = (line for line in lines if "torch-mlp-1" in line)
+    assert torch[names:uids].strip() == "torch-mlp-1"
 
 
 @pytest.mark.slow

@@ -252,7 +252,7 @@ def test_a_trainer_state_gives_only_what_is_new_at_each_save(tmp_path: Path) -> 
     history.append({"epoch": 1.0, "loss": float("nan"), "step": 20})
     read(write(path, json.dumps({"log_history": history, "max_steps": 40}).encode()), reading)
     assert reading.points == {"loss": [(10, 2.0), (20, "nan")], "eval_loss": [(10, 1.5)]}
-    assert reading.facts == {"framework": "huggingface", "target_iteration": 40}
+    assert reading.facts == {"framework": "huggingface", "target_iteration": 40, "config.max_steps": 40}
     read(write(path, json.dumps({"log_history": history[1:]}).encode()), reading)
     assert reading.last.restart
 
@@ -342,7 +342,7 @@ def test_facts_are_reported_when_they_change(tmp_path: Path) -> None:
     assert first.facts == {
         "run_dir": str(tmp_path),
         "runicorn.path": "a/b",
-        "tags": "x,y",
+        "tags": '["x","y"]',
         "status": "running",
         "started_at": 5.5,
     }
