@@ -36,7 +36,7 @@ class DiagnosisBuilder:
             for record in records:
                 _count(diagnosis.step_from, _step_origin(record))
                 _count(diagnosis.time_from, _time_origin(record, parsed_line))
-        elif parsed_line.unparsed:
+        elif parsed_line.unparsed or parsed_line.waits:
             diagnosis.metric_like += 1
             self._sample("metric-like, not matched", text)
             if len(self._unmatched) < _PROPOSED_FROM:

@@ -67,20 +67,22 @@ class Placement:
             )
             self.batch.targets = Points(iteration, ts_ms, value, row[order])
 
-    def add(self, parsed_line: ParsedLine) -> bool:
-        """Place the line that the cursor stands at. True when it holds values, even if those of another rank
-        count."""
+    def add(self, parsed_line: ParsedLine) -> int:
+        """Place the line that the cursor stands at, and those that waited for it. Returns how many of these
+        lines hold values, even if those of another rank count."""
         self.series.row = max(self.series.row, self.cursor.lines * ROWS_PER_LINE)
         ts_ms = self.clock.stamp(parsed_line.stamp, parsed_line.container_ms, self.cursor.lines)
-        matched = False
+        matched = 0
         if parsed_line.waits:
             near = ts_ms is None and self.clock.is_near(self.cursor.lines)
             waiting.set_time(self.cursor.structure, self.cursor.lines, self.clock.last_ms if near else ts_ms)
         if parsed_line.log_format is not None:
             for earlier in parsed_line.earlier:
                 self._add_earlier(earlier, parsed_line.log_format)
-            for record in parsed_line.records or ():
-                matched = self.add_record(record, parsed_line.log_format, ts_ms, parsed_line.rank) or matched
+            matched = len({earlier.line for earlier in parsed_line.earlier})
+            records = parsed_line.records or ()
+            added = [self.add_record(r, parsed_line.log_format, ts_ms, parsed_line.rank) for r in records]
+            matched += any(added)
         return matched
 
     def _add_earlier(self, earlier: EarlierRecord, log_format: LogFormat) -> None:

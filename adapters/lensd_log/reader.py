@@ -20,6 +20,7 @@ from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.line.entry import entry_of
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
+from lensd_log.structure import waiting
 
 _CHUNK_BYTES = 2 << 20
 _LEAST_BLOCK_BYTES = 1 << 16
@@ -65,6 +66,7 @@ class LineReader:
         self._placement = Placement(cursor, self._batch, recognition.zone, every_rank)
         self._live = cursor.ended
         self._bytes = 0
+        self._waited = waiting.metric_like(cursor.structure)  # lines that count as unparsed so far
 
     def read(self) -> Batch:
         """Raises InputGone, InputDead, RetryAfter."""
@@ -82,6 +84,7 @@ class LineReader:
                     break
                 batch.restart = True
                 cursor.restart()
+                self._waited = 0
             first = False
             clock = self._placement.clock = self._clock(chunk.mtime_ms)
             stopped = self._take_block(chunk) if chunk.body else self._take(chunk)
@@ -232,12 +235,12 @@ class LineReader:
             self._diagnosis.add_line(line, parsed_line)
         if parsed_line is None:
             return
-        if placement.add(parsed_line):
-            counts.matched += 1
-            cursor.matched += 1
-        elif parsed_line.unparsed:
-            counts.unparsed += 1
-            cursor.unparsed += 1
+        matched = placement.add(parsed_line)
+        unparsed = parsed_line.lost + (parsed_line.unparsed and not matched)
+        counts.matched += matched
+        cursor.matched += matched
+        counts.unparsed += unparsed
+        cursor.unparsed += unparsed
 
     def _peek(self, chunk: LineChunk) -> None:
         """Give the open records that the beginning of a line completes."""
@@ -326,13 +329,9 @@ class LineReader:
         self._placement.finish(self._input.prefix)
         del self._placement.clock  # it refers to this reader: a cycle that would keep the points in memory
         batch.log_format = cursor.log_format
-        if (
-            not cursor.matched
-            and not batch.more
-            and cursor.lines >= _NOTE_AFTER_LINES
-            and self._expects_metrics()
-        ):
-            batch.note = f"0 of {cursor.lines} lines matched any log format"
+        batch.counts.unparsed += waiting.metric_like(cursor.structure) - self._waited
+        if not cursor.matched and not batch.more:
+            batch.note = self._why_nothing()
         if cursor.passed and not cursor.matched:
             batch.note = (
                 f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"
@@ -340,8 +339,17 @@ class LineReader:
         batch.cursor = cursor.encode()
         return batch
 
-    def _expects_metrics(self) -> bool:
-        """Is it worth a note that nothing matched? Not in prose or data, nor in records without numbers."""
-        if self._strict:
-            return self._cursor.unparsed > 0
-        return self._cursor.unparsed > 0 or not self._input.path.endswith((".txt", ".csv"))
+    def _why_nothing(self) -> str | None:
+        """The note of an input without points; None for prose, data, and records without numbers."""
+        cursor = self._cursor
+        like = cursor.unparsed + waiting.metric_like(cursor.structure)
+        if like and not self._strict:
+            return (
+                f"no points: {like} of {cursor.lines} lines look like metrics, but none was read;"
+                " `lensd doctor` on this file says why"
+            )
+        if cursor.lines < _NOTE_AFTER_LINES:
+            return None
+        if like or not (self._strict or self._input.path.endswith((".txt", ".csv"))):
+            return f"0 of {cursor.lines} lines matched any log format"
+        return None

@@ -66,7 +66,7 @@ class Recognition:
             return None
         entry, stripped = entry_of(unwrapped.text, complete, self.zone)
         rank = stripped.rank if unwrapped.rank is None else unwrapped.rank
-        parsed_line = ParsedLine(stamp=stripped.stamp, container_ms=unwrapped.ts_ms, rank=rank)
+        parsed_line = ParsedLine(stamp=stripped.stamp, container_ms=unwrapped.ts_ms, rank=rank, entry=entry)
         if not entry.text:
             parsed_line.blank = True
             return parsed_line
@@ -79,7 +79,9 @@ class Recognition:
             records = self._read_structure(entry, parsed_line, cursor, catch_up)
         if records is None:
             # Prose is an unparsed record only where every line has to be one.
-            parsed_line.unparsed = strict or METRIC_LIKE.search(entry.text[:_METRIC_LIKE_HEAD]) is not None
+            open_ended = parsed_line.waits or "box" in cursor.structure
+            metric_like = not open_ended and METRIC_LIKE.search(entry.text[:_METRIC_LIKE_HEAD]) is not None
+            parsed_line.unparsed = strict or metric_like
         else:
             parsed_line.records = tuple(records)
             parsed_line.unparsed = bool(records) and not records[0].values and not records[0].labels
@@ -101,6 +103,7 @@ class Recognition:
         line = StructureLine(entry.text, number, parsed_line.rank, stamped, entry.states, cursor.last_step)
         placed = self._structure.read(line, cursor.structure)
         parsed_line.waits = waiting.has(cursor.structure, number)
+        parsed_line.lost = waiting.take_lost(cursor.structure)
         if not placed:
             return None
         parsed_line.log_format = STRUCTURE

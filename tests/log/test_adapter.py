@@ -205,13 +205,26 @@ def test_line_marks_lead_back_into_the_log(tmp_path: Path) -> None:
     assert [mark.offset for mark in marks] == [len(b"".join(lines[: mark.line])) for mark in marks]
 
 
+def test_lines_that_wait_count_once_it_is_known_what_they_are(tmp_path: Path) -> None:
+    blocks = "".join(f"pass no. {n}:\nMean value loss: 0.{n}\nMean reward: 0.{n}5\n" for n in range(1, 4))
+    read_blocks = read(write(tmp_path / "blocks.log", blocks.replace("pass no.", "Step").encode()))
+    counts = [batch.counts for batch in read_blocks.batches]
+    assert (sum(c.matched for c in counts), sum(c.unparsed for c in counts)) == (6, 0)
+    vain = "".join(f"step 7 took {n} tries, wer 0.5, more or less, who knows, nobody\n" for n in range(80))
+    read_vain = read(write(tmp_path / "vain.log", vain.encode()))
+    assert read_vain.points == {}
+    assert sum(batch.counts.unparsed for batch in read_vain.batches) == 80
+    assert str(read_vain.last.note).startswith("no points: 80 of 80 lines look like metrics")
+
+
 def test_a_log_of_which_nothing_matches_says_so(tmp_path: Path) -> None:
     prose = b"the quick brown fox jumps over the lazy dog\n" * 40
     assert read(write(tmp_path / "x.log", prose)).last.note == "0 of 40 lines matched any log format"
     assert read(write(tmp_path / "notes.txt", prose)).last.note is None
     like = b"some unknown thing, loss: 0.25\n" * 40
     reading = read(write(tmp_path / "like.txt", like))
-    assert reading.last.note == "0 of 40 lines matched any log format"
+    assert reading.last.note is not None
+    assert reading.last.note.startswith("no points: 40 of 40 lines look like metrics, but none was read")
     assert reading.last.counts.unparsed == 40
 
 

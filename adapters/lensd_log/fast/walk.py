@@ -213,12 +213,11 @@ class Walk:
         ):
             self._flush(at)
             self._placement.series.row = self._row + at * ROWS_PER_LINE
-            if self._placement.add(parsed_line):
-                self.matched += 1
-            else:
-                self.unparsed += parsed_line.unparsed
+            matched = self._placement.add(parsed_line)
+            self.matched += matched
+            self.unparsed += parsed_line.lost + (parsed_line.unparsed and not matched)
         else:
-            self.unparsed += parsed_line.unparsed
+            self.unparsed += parsed_line.unparsed + parsed_line.lost
             if stamp is not None and stamp.ms is not None:
                 self._timestamps.append((at, stamp.ms))
         return self._learn(at, line, shape) or self._outdated()

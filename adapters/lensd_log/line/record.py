@@ -106,6 +106,7 @@ class ParsedLine:
     log_format: None where none matched. stamp, container_ms, rank: what its prefixes and its container print.
     unparsed: the line looks like metrics, and no record could be read from it. blank: nothing but prefixes.
     waits: it is a record if later lines show that it is training. earlier: lines for which this one has.
+    lost: how many lines that look like metrics wait no more, in vain. entry: the line, without its prefixes.
     """
 
     log_format: LogFormat | None = None
@@ -117,6 +118,8 @@ class ParsedLine:
     blank: bool = False
     waits: bool = False
     earlier: Sequence[EarlierRecord] = ()
+    lost: int = 0
+    entry: Entry | None = None
 
     @property
     def time(self) -> float | None:

@@ -10,7 +10,7 @@ records for the line it reads and for earlier lines that have just been proved.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ from lensd_log.line.record import EarlierRecord, Entry, LogFormat, Record, State
 from lensd_log.structure import boxes, evidence, hearing, naming, waiting
 from lensd_log.structure.plans import Sketcher
 from lensd_log.structure.sketch import Sketch
-from lensd_log.structure.steps import decides_ratio, place
+from lensd_log.structure.steps import Place, decides_ratio, place
 from lensd_log.structure.tokens import LONGEST
 from lensd_log.structure.waiting import Composed
 from lensd_log.structure.words import EPOCH, TRAIN
@@ -48,11 +48,16 @@ class StructureLine:
     last_step: int | None = None
 
 
+#: Is shown every line that counters or values were found in: the line, the key of its shape, and where it is.
+Watch = Callable[[StructureLine, str, Sketch, Place], None]
+
+
 class StructuralReader:
     """Holds nothing that a result depends on."""
 
     def __init__(self) -> None:
         self._sketcher = Sketcher()
+        self.watch: Watch | None = None
 
     def read(self, line: StructureLine, state: State) -> list[EarlierRecord]:
         """The records of one line, and those of earlier lines that it proves. Moves `state` on."""
@@ -145,9 +150,11 @@ class StructuralReader:
                 if key in shapes:
                     evidence.observe_step(shapes[key], step, None)
         where = place(read, phase, dict(at) if read.code else at)
+        key = _hash(f"{read.shape()}|{word}")
+        if self.watch is not None:
+            self.watch(line, key, read, where)
         if not read.values:
             return []
-        key = _hash(f"{read.shape()}|{word}")
         rank = read.rank if read.rank is not None else line.rank
         composed = Composed(key, line.number, None, rank, where, phase, word, read.values)
         return self._judge(composed, read, line, state)

@@ -9,6 +9,7 @@ from typing import Any
 from lensd_log.line.record import State
 from lensd_log.structure.sketch import Value
 from lensd_log.structure.steps import Place, place_of_pair
+from lensd_log.structure.words import is_strong
 
 MOST = 64  #: lines that wait at once
 _MOST_BYTES = 20_000  # of what they hold
@@ -47,7 +48,21 @@ def put(state: State, line: Composed) -> None:
     ]
     waiting.append([*line_state, line.ready])
     while len(waiting) > MOST or sum(_size(entry) for entry in waiting) > _MOST_BYTES:
-        del waiting[0]
+        state["lost"] = state.get("lost", 0) + _names_metric(waiting.pop(0))
+
+
+def take_lost(state: State) -> int:
+    """How many lines that name a metric had to make room, since this was asked last."""
+    return int(state.pop("lost", 0))
+
+
+def metric_like(state: State) -> int:
+    """How many lines wait that name a metric."""
+    return sum(_names_metric(entry) for entry in state.get("waiting", ()))
+
+
+def _names_metric(entry: list[Any]) -> bool:
+    return any(is_strong(value[0]) for value in entry[7])
 
 
 def _size(entry: list[Any]) -> int:
