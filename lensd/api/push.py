@@ -27,6 +27,7 @@ from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
 from lensd.store.text import storable
 from lensd.wandb.about import facts_of_evidence
 from lensd.wandb.framework import from_evidence
+from lensd.wandb.unnumbered import count_steps
 from lensd.wandb.values import is_metadata, leaves, name_of, number_of, step_of
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ async def _detection(request: web.Request, body: Json) -> DetectionTaken:
         facts = {"detection": msgspec.json.encode(verdict).decode(), "framework": verdict.framework}
         answer.framework, answer.confidence = verdict.framework, verdict.confidence
     facts |= facts_of_evidence(evidence)
-    await _put(request, target, Batch(b"push", facts=facts, log_format="push"))
+    await _put(request, target, lambda cursor: Batch(cursor or b"", facts=facts, log_format="push"))
     return answer
 
 
@@ -187,7 +188,14 @@ async def _values(request: web.Request, body: Json, field: str) -> Taken:
     log.info("Processing WandB metrics: %d %s", len(entries), field)
     parse = _metric if field == "metrics" else _row
     batch, count, left_out = await in_thread(request, partial(_batch, entries, parse, default_s))
-    added = await _put(request, target, batch) if count else 0
+    added = 0
+    if count:
+
+        def numbered(cursor: bytes | None) -> Batch:
+            batch.series, batch.cursor = count_steps(batch.series, cursor)
+            return batch
+
+        added = await _put(request, target, numbered)
     subject = "metrics" if field == "metrics" else "training data"
     return Taken(f"{subject} reported successfully", count, count - added, left_out)
 
@@ -227,7 +235,7 @@ def _batch(
         for name, value in pairs:
             points.add(name, step, seconds * 1000.0, value)
     counts = Counts(records=len(entries), matched=len(entries) - left_out, unparsed=left_out)
-    return Batch(b"push", points.build(), counts=counts, log_format="push"), points.points, left_out
+    return Batch(b"", points.build(), counts=counts, log_format="push"), points.points, left_out
 
 
 def _metric(entry: Json, default_s: float) -> Entry | None:
@@ -262,10 +270,10 @@ def _seconds(value: object) -> float | None:
     return seconds if seconds is not None and math.isfinite(seconds) and 0 < seconds < 1e11 else None
 
 
-async def _put(request: web.Request, target: Input, batch: Batch) -> int:
-    """Store a batch; returns how many points are new. Raises ApiError (429)."""
+async def _put(request: web.Request, target: Input, make: Callable[[bytes | None], Batch]) -> int:
+    """Store the batch made for a cursor; returns how many points are new. Raises ApiError (429)."""
     try:
-        return await request.app[INGEST].put(target, lambda _: batch)
+        return await request.app[INGEST].put(target, make)
     except Busy:
         headers = {"Retry-After": "1"}
         raise ApiError(429, "too many pushes are waiting to be stored; retry", headers=headers) from None

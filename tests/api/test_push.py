@@ -62,12 +62,45 @@ async def test_what_the_reference_client_sent_is_served_and_a_replay_changes_not
         for uid, values in sent.items():
             series = await served(client, uid)
             runs = {run for run, _, _ in values}
-            if len(runs) == 1:
+            if len(runs) == 1 and any(step for _, _, step in values):
                 expected: dict[str, list[tuple[int, float]]] = {}
                 for (_, name, step), value in sorted(values.items(), key=lambda item: item[0][1:]):
                     expected.setdefault(name, []).append((step, value))
                 shown = {name: sorted(points) for name, points in series.items()}
                 assert shown == {n: p for n, p in expected.items() if n not in ("step", "run_id")}
+
+
+async def test_a_client_that_never_says_a_step_is_counted_in_order_of_time(connect: Connect) -> None:
+    """The reference client says step 0 of every `wandb.log` without a step."""
+    client = await connect()
+    posts = [json.loads(path.read_text()) for path in sorted((CAPTURE / "b_nostep_8").glob("*.json"))]
+    (entries,) = (post["body"]["metrics"] for post in posts if "metrics" in post["body"])
+    assert {entry["step"] for entry in entries} == {0}
+    by_name: dict[str, list[float]] = {}
+    for entry in entries:
+        if math.isfinite(entry["value"]):
+            by_name.setdefault(entry["name"], []).append(entry["value"])
+    for _ in range(2):
+        for post in posts:
+            assert (await client.post(post["path"], data=json.dumps(post["body"]))).status == 200
+        series = await served(client, "my-workload-123")
+        assert len(series["loss"]) == 8
+        assert series == {name: list(enumerate(map(float, values))) for name, values in by_name.items()}
+
+
+async def test_what_is_posted_without_a_step_is_ordered_by_time_and_goes_on_after_a_detection(
+    connect: Connect,
+) -> None:
+    client = await connect()
+    first = body(metric("a", 2.0, 0, 20.0), metric("a", 1.0, 0, 10.0), metric("b", 5.0, 0, 20.0))
+    second = body(metric("a", 3.0, 0, 30.0), metric("a", 2.0, 0, 20.0))
+    for sent in (first, second, first):
+        assert (await client.post("/v1/wandb/metrics", json=sent)).status == 200
+        assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": {}})).status == 200
+    assert await served(client) == {"a": [(0, 1.0), (1, 2.0), (2, 3.0)], "b": [(0, 5.0)]}
+    assert (await client.post("/v1/wandb/metrics", json=body(metric("a", 4.0, 7, 40.0)))).status == 200
+    assert (await client.post("/v1/wandb/metrics", json=body(metric("a", 9.0, 0, 50.0)))).status == 200
+    assert sorted((await served(client))["a"]) == [(0, 9.0), (1, 2.0), (2, 3.0), (7, 4.0)]
 
 
 async def test_the_seed_client_is_detected_as_primus_over_megatron(connect: Connect) -> None:
