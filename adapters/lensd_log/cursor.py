@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from lensd.tail import Position
@@ -65,7 +65,9 @@ class LogCursor:
                 setattr(self, name, getattr(fresh, name))
 
     def encode(self) -> bytes:
-        return json.dumps({"v": _VERSION, **asdict(self)}, separators=(",", ":")).encode()
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        fields["position"] = self.position.to_json()
+        return json.dumps({"v": _VERSION, **fields}, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, data: bytes | None) -> LogCursor:

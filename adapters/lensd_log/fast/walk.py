@@ -104,7 +104,8 @@ class Walk:
         self._shapes.forget_some()
         self._assign(0)
         while at < total:
-            if not self._cursor.partial:  # a line that a container has cut goes on in the very next one
+            # A line that a container has cut goes on in the very next one.
+            if self._owner[at] >= 0 and not self._cursor.partial:
                 ahead = np.flatnonzero(self._owner[at:] < 0)
                 if not len(ahead):
                     break
