@@ -31,6 +31,7 @@ class Reading:
     targets: list[tuple[int, int]] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
     cursor: bytes | None = None
+    input: Input | None = None
 
     @property
     def last(self) -> Batch:
@@ -82,9 +83,10 @@ def read(
     """Read on to the end from where `reading` stands."""
     reading = reading or Reading()
     adapter = adapter or LogAdapter()
-    input = input_of(path) if path.exists() else an_input(path, folder="")
+    if reading.input is None:
+        reading.input = input_of(path) if path.exists() else an_input(path, folder="")
     while True:
-        reading.add(adapter.read(input, reading.cursor, budget(now_ms, **limits)))
+        reading.add(adapter.read(reading.input, reading.cursor, budget(now_ms, **limits)))
         if not reading.last.more:
             return reading
 

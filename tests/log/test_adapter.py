@@ -239,9 +239,8 @@ def test_a_last_json_line_without_newline_counts_once_the_file_rests(tmp_path: P
 
 
 def test_a_text_corpus_is_not_read_to_its_end_but_what_is_appended_is(tmp_path: Path) -> None:
-    corpus = write(
-        tmp_path / "corpus.txt", b"It was the best of times, it was the worst of times.\n" * 400_000
-    )
+    paragraph = b"It was the best of times, it was the worst of times. " * 60 + b"\n"
+    corpus = write(tmp_path / "corpus.txt", paragraph * 6000)
     reading = read(corpus, seconds=60)
     assert sum(batch.counts.bytes for batch in reading.batches) < 16 << 20
     assert reading.last.note == "no metrics in the first 8 MiB: taken for data, only its end is read"

@@ -4,6 +4,7 @@ The lines are made up, in the formats that the log formats' docstrings name; exp
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 from lensd_log.formats import LOG_FORMATS
 from lensd_log.structure.reader import STRUCTURE
-from tests.log.reading import Reading, read, write
+from tests.log.reading import MTIME, Reading, read, write
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.log"))
@@ -62,9 +63,12 @@ def test_however_small_the_budget_the_points_are_the_same(
 def test_a_log_that_grows_byte_by_byte_gives_the_same_points(name: str, tmp_path: Path) -> None:
     whole = read(place(name, tmp_path))
     data = (GOLDEN / f"{name}.log").read_bytes()
-    reading = Reading()
-    for end in range(1, len(data) + 1):
-        read(place(name, tmp_path, data[:end]), reading)
+    reading, path = Reading(), place(name, tmp_path, data[:1])
+    for at in range(1, len(data) + 1):
+        read(path, reading)
+        with path.open("ab") as file:
+            file.write(data[at : at + 1])
+        os.utime(path, (MTIME, MTIME))
     assert reading.points == whole.points
     assert not any(batch.restart for batch in reading.batches)
 
