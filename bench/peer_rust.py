@@ -20,8 +20,8 @@ ingester = server_ingester.SubprocessServerDataIngester(
 ingester.start()
 while True:
     runs = ingester.data_provider.list_scalars(RequestContext(), experiment_id="", plugin_name="scalars")
-    found = [series for run in runs.values() for series in run.values()]
-    if len(found) == tags and all(series.max_step >= last_step for series in found):
+    series_read = [series for run in runs.values() for series in run.values()]
+    if len(series_read) == tags and all(series.max_step >= last_step for series in series_read):
         break
     time.sleep(0.002)
 print(time.perf_counter() - began)

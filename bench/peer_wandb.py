@@ -62,13 +62,13 @@ def lensd(path: str) -> tuple[float, int]:
 
     with tempfile.TemporaryDirectory() as place:
         store = Store.open(f"{place}/x.db")
-        (given,) = store.register(
+        (source,) = store.register(
             [Input("i", "w", "wandb", "wandb", path, path, "", "", restarts=Restarts.NEVER)]
         )
         adapter, cursor, values, began = WandbAdapter(), None, 0, time.perf_counter()
         while True:
-            batch = adapter.read(given, cursor, Budget(bytes=16 << 20, points=2 << 20, seconds=5.0))
-            values += store.apply(given, batch)
+            batch = adapter.read(source, cursor, Budget(bytes=16 << 20, points=2 << 20, seconds=5.0))
+            values += store.apply(source, batch)
             cursor = batch.cursor
             if not batch.more:
                 break

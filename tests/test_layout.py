@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,13 @@ def layer(module: str) -> str | None:
     return next((name for name in names if name in RANK and (name != "lensd" or module == "lensd")), None)
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -127,7 +133,7 @@ def private_attributes(tree: ast.AST) -> Iterator[str]:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_sql_is_for_the_store_alone(path: Path) -> None:
     if module_name(path).startswith(OUTSIDE_THE_STORE):
-        tree = ast.parse(path.read_text())
+        tree = tree_of(path)
         assert [text for text in strings(tree) if SQL.match(text)] == []
         assert list(private_attributes(tree)) == []
 
@@ -143,7 +149,16 @@ def test_sql_and_private_attributes_would_be_found() -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)
 def test_a_file_has_one_subject(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
-    assert ast.get_docstring(ast.parse(path.read_text())), "a module says what it owns"
+    assert ast.get_docstring(tree_of(path)), "a module says what it owns"
+
+
+def test_one_class_name_has_one_meaning() -> None:
+    places: dict[str, list[str]] = {}
+    for path in SOURCES:
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(module_name(path))
+    assert {name: modules for name, modules in places.items() if len(modules) > 1} == {}
 
 
 def test_a_daemon_loads_little() -> None:

@@ -107,14 +107,14 @@ class Recognition:
         if not placed:
             return None
         parsed_line.log_format = STRUCTURE
-        parsed_line.earlier = [each for each in placed if each.line != number]
-        own = [each for each in placed if each.line == number]
-        ranks = {each.rank for each in own}
+        parsed_line.earlier = [record for record in placed if record.line != number]
+        own = [record for record in placed if record.line == number]
+        ranks = {record.rank for record in own}
         if len(ranks) == 1:
             parsed_line.rank = ranks.pop()
         if cursor.log_format != STRUCTURE.name:
             cursor.matched_by(STRUCTURE)
-        return [each.record for each in own]
+        return [placed_record.record for placed_record in own]
 
     def is_inert(self, entry: Entry) -> bool:
         """Would the structural reader pass over any line that differs from this one in digits alone?"""

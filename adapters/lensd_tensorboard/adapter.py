@@ -27,10 +27,10 @@ _MAX_READERS = 8
 def make_reader() -> Reader:
     """A reader of blocks: the fast one, or the plain one where the folder `fast` was deleted."""
     try:
-        from lensd_tensorboard.fast.blocks import BlockReader
+        from lensd_tensorboard.fast.blocks import PeriodReader
     except ImportError:
         return read_records
-    return BlockReader()
+    return PeriodReader()
 
 
 class TensorBoardAdapter:
@@ -66,7 +66,7 @@ class TensorBoardAdapter:
         reader = self._readers.pop(input.id, None) or self._make_reader()
         try:
             with open(input.path, "rb", buffering=0) as file:
-                batch = _Read(file, input, cursor, budget, reader).batch()
+                batch = _EventRead(file, input, cursor, budget, reader).batch()
         except FileNotFoundError as error:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
@@ -81,7 +81,7 @@ class TensorBoardAdapter:
         self._readers.clear()
 
 
-class _Read:
+class _EventRead:
     """One read of one file."""
 
     def __init__(

@@ -34,7 +34,7 @@ _Scalar = tuple[float, str, int | None]
 
 
 @dataclass(slots=True)
-class Value:
+class ScalarValue:
     """One scalar. at: where its bytes lie in the payload, None where they have no fixed width.
 
     tensor: it is a TF2 tensor, which counts as a scalar only while no other plugin owns the tag.
@@ -60,7 +60,7 @@ class Event:
     wall_at: int | None = None
     step_at: int | None = None
     step_width: int = 0
-    values: list[Value] = field(default_factory=list)
+    values: list[ScalarValue] = field(default_factory=list)
     foreign: list[bytes] = field(default_factory=list)
     hparams: list[bytes] = field(default_factory=list)
 
@@ -100,7 +100,7 @@ def _add_value(payload: bytes, start: int, stop: int, event: Event) -> None:
         event.hparams.append(content)
     # A point without a name could never be asked for.
     if scalar is not None and tag and not (tensor and foreign):
-        event.values.append(Value(tag, *scalar, tensor))
+        event.values.append(ScalarValue(tag, *scalar, tensor))
 
 
 def _plugin(payload: bytes, start: int, stop: int) -> tuple[bytes, bytes]:

@@ -58,7 +58,7 @@ class WandbAdapter:
         """The next records. Waits for a torn one at the end; steps over damage and counts it."""
         try:
             with open(input.path, "rb", buffering=0) as file:
-                return _Read(file, input, cursor, budget).batch()
+                return _WandbRead(file, input, cursor, budget).batch()
         except FileNotFoundError as error:
             raise InputGone(f"{input.name} is gone") from error
         except OSError as error:
@@ -68,7 +68,7 @@ class WandbAdapter:
         """Nothing is open between reads."""
 
 
-class _Read:
+class _WandbRead:
     """One read of one file."""
 
     def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:

@@ -56,10 +56,10 @@ def frames(data: bytes, start: int, limit: int, *, lost: bool = False) -> Frames
 
     Ends with the record that reaches `limit` bytes. lost: as in the `Frames` before.
     """
-    return _Scan(data, start, lost).run(limit)
+    return _FrameScan(data, start, lost).run(limit)
 
 
-class _Scan:
+class _FrameScan:
     """One pass over some data. `_at` is the place in it, `_parts` the chunks of a record that has begun."""
 
     def __init__(self, data: bytes, start: int, lost: bool) -> None:

@@ -312,7 +312,7 @@ def _what_was_found(poller: Poller) -> str:
     tracked = poller.tracked()
     if not tracked:
         return f"no runs found yet: {_INPUTS}; watching for them"
-    workloads = {each.input.workload for each in tracked}
+    workloads = {entry.input.workload for entry in tracked}
     return f"found {len(tracked)} inputs of {len(workloads)} workloads"
 
 

@@ -146,7 +146,7 @@ def iteration_times(
     stream = _iteration_slices(reader, by_source, selection)
     if selection.downsample is not None:
         all_slices = list(stream)
-        info.total_points = sum(len(each) for each in all_slices)
+        info.total_points = sum(len(part) for part in all_slices)
         return info, iter(_downsampled_iterations(all_slices, selection.downsample))
     return info, stream
 
@@ -185,9 +185,9 @@ def _iteration_slices(
 def _downsampled_iterations(all_slices: list[IterationSlice], count: int) -> list[IterationSlice]:
     if not all_slices:
         return []
-    step = np.concatenate([each.iteration for each in all_slices])
-    ts_ms = np.concatenate([each.ts_ms for each in all_slices])
-    target = np.concatenate([each.target for each in all_slices])
-    source = [name for each in all_slices for name in each.data_source]
+    step = np.concatenate([part.iteration for part in all_slices])
+    ts_ms = np.concatenate([part.ts_ms for part in all_slices])
+    target = np.concatenate([part.target for part in all_slices])
+    source = [name for part in all_slices for name in part.data_source]
     index = downsample(step, ts_ms.astype(np.float64), count)
     return [IterationSlice(step[index], ts_ms[index], target[index], [source[at] for at in index])]

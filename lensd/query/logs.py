@@ -27,11 +27,11 @@ def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource |
     workload = reader.workload(run_id)
     if workload is None:
         return None
-    logs = [each for each in reader.inputs(workload.id) if each.adapter == "log"]
+    logs = [log for log in reader.inputs(workload.id) if log.adapter == "log"]
     if input_id is not None:
-        logs = [each for each in logs if each.id == input_id]
+        logs = [log for log in logs if log.id == input_id]
     else:
-        logs = sorted((each for each in logs if not each.structured), key=_preference)
+        logs = sorted((log for log in logs if not log.structured), key=_preference)
     if logs:
         log = logs[-1]
         return LogSource(log.path, log.id, reader.line_marks(log.id))

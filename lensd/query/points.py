@@ -22,7 +22,7 @@ _RATIO = 4  # candidates per returned point, as in MinMaxLTTB
 
 
 @dataclass(slots=True)
-class _Group:
+class _Overlap:
     """Windows whose times overlap, so that they must be read together to be put in order of time."""
 
     members: list[tuple[StepWindow, Part]]
@@ -85,7 +85,7 @@ def _candidates(
     per_window = -(-_RATIO * count // len(windows))
     last = len(windows) - 1
     for index, (window, part) in enumerate(windows):
-        if not _may_match(_Group([(window, part)], window.min_ts, window.max_ts), selection):
+        if not _may_match(_Overlap([(window, part)], window.min_ts, window.max_ts), selection):
             continue
         if per_window <= 2 and 0 < index < last and window.within(part):
             peaks = window.extremes()
@@ -98,14 +98,14 @@ def _candidates(
             yield points.take(extremes(points.value, max(1, per_window // 2))), part.number
 
 
-def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
-    groups: list[_Group] = []
+def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Overlap]:
+    groups: list[_Overlap] = []
     for part in parts:
         for window in reader.windows(part):
-            group = _Group([(window, part)], window.min_ts, window.max_ts)
+            group = _Overlap([(window, part)], window.min_ts, window.max_ts)
             while groups and np.rint(group.min_ts) < np.rint(groups[-1].max_ts):
                 before = groups.pop()
-                group = _Group(
+                group = _Overlap(
                     before.members + group.members,
                     min(before.min_ts, group.min_ts),
                     max(before.max_ts, group.max_ts),
@@ -114,7 +114,7 @@ def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Group]:
     return groups
 
 
-def _may_match(group: _Group, selection: Selection) -> bool:
+def _may_match(group: _Overlap, selection: Selection) -> bool:
     """Whether points of a group may be selected; decides without decoding them."""
     if selection.start_ms is not None and np.rint(group.max_ts) < selection.start_ms:
         return False

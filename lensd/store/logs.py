@@ -7,7 +7,7 @@ import sqlite3
 from lensd.model import LineMark
 
 
-class LogLines:
+class StoredLogs:
     """Reads log lines and line marks through one connection. Lines are numbered from 0."""
 
     def __init__(self, db: sqlite3.Connection) -> None:

@@ -15,12 +15,12 @@ from lensd.store.catalogue import Catalogue
 from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
-from lensd.store.logs import LogLines
+from lensd.store.logs import StoredLogs
 from lensd.store.plan import BEYOND, LOWEST, Part
 from lensd.store.windows import CHUNK_INFO, ChunkInfo, StepWindow, disjoint
 
 
-class Reader(Catalogue, LogLines):
+class Reader(Catalogue, StoredLogs):
     """Reads through one connection, on one thread at a time; all that one reader sees is of one moment.
 
     Any method raises StoreError, or ReadTimeout once the time it is allowed is over.

@@ -69,7 +69,7 @@ class FileProgress(msgspec.Struct):
         return msgspec.json.encode(self)
 
 
-class FileLines(NamedTuple):
+class StreamedLines(NamedTuple):
     """Lines of one file. offset: the number of the first line."""
 
     offset: int
@@ -130,7 +130,7 @@ def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: 
     )
 
 
-def _take_history(file: FileLines, progress: FileProgress, points: SeriesBuilder, counts: Counts) -> None:
+def _take_history(file: StreamedLines, progress: FileProgress, points: SeriesBuilder, counts: Counts) -> None:
     progress.missing += max(0, file.offset - progress.history)
     progress.history = max(progress.history, file.end)
     last = add_history(file.lines, points, counts)
@@ -171,7 +171,7 @@ def _add_system_metrics(
                 points.add(system_name(key), step, ts_ms, number)
 
 
-def _console_lines(file: FileLines, now_ms: float) -> list[LogLine]:
+def _console_lines(file: StreamedLines, now_ms: float) -> list[LogLine]:
     """Lines of the console, with the timestamp that the SDK puts in front of each stripped."""
     log_lines = []
     for number, line in enumerate(file.lines, file.offset):
@@ -184,14 +184,14 @@ def _console_lines(file: FileLines, now_ms: float) -> list[LogLine]:
     return log_lines
 
 
-def _file_lines(content: object) -> FileLines | None:
+def _file_lines(content: object) -> StreamedLines | None:
     """The lines of `{"offset": 0, "content": ["..."]}`; None for anything else."""
     if not isinstance(content, dict):
         return None
     offset, lines = content.get("offset", 0), content.get("content")
     if not isinstance(offset, int) or not 0 <= offset < 1 << 53 or not isinstance(lines, list):
         return None
-    return FileLines(offset, [line for line in lines if isinstance(line, str)])
+    return StreamedLines(offset, [line for line in lines if isinstance(line, str)])
 
 
 def _object(data: object) -> dict[str, Any]:

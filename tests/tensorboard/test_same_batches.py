@@ -144,7 +144,7 @@ def assert_same(path: Path, data: bytes, limits: tuple[int, int]) -> None:
     path.write_bytes(data)
     each = input_at(path)
     outcomes = []
-    for make in (lambda: read_records, blocks.BlockReader):
+    for make in (lambda: read_records, blocks.PeriodReader):
         try:
             result = read_to_end(each, adapter=TensorBoardAdapter(make_reader=make), limits=limits)
             outcomes.append([facts_of(batch) for batch in result.batches])

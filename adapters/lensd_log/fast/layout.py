@@ -60,7 +60,7 @@ class LineLayouts:
         self, lines: Lines, start: int, usable: set[int], zone: tzinfo | None
     ) -> Iterator[RecordColumns]:
         """The columns of the lines from `start` on that have a layout. usable: ids of templates."""
-        by_template: dict[int, list[_Group]] = {}
+        by_template: dict[int, list[_LayoutGroup]] = {}
         for group in self._groups(lines, start, usable):
             by_template.setdefault(id(group.layout.template), []).append(group)
         for groups in by_template.values():
@@ -76,7 +76,7 @@ class LineLayouts:
                 members, grid = _joined(lines, small)
                 yield template.decode(members, grid, zone)
 
-    def _groups(self, lines: Lines, start: int, usable: set[int]) -> Iterator[_Group]:
+    def _groups(self, lines: Lines, start: int, usable: set[int]) -> Iterator[_LayoutGroup]:
         if not self._of_length:
             return
         length = lines.last[start:] - lines.first[start:]
@@ -89,17 +89,17 @@ class LineLayouts:
             for layout in layouts:
                 inside = layout.has(rows)
                 if inside.all():
-                    yield _Group(layout, left, rows)
+                    yield _LayoutGroup(layout, left, rows)
                     break
                 if np.count_nonzero(inside) >= FEWEST:
-                    yield _Group(layout, left[inside], rows[inside])
+                    yield _LayoutGroup(layout, left[inside], rows[inside])
                     left, rows = left[~inside], rows[~inside]
                     if len(left) < FEWEST:
                         break
 
 
 @dataclass(frozen=True, slots=True)
-class _Group:
+class _LayoutGroup:
     """Lines of one layout. members: their indices, ascending. rows: [lines, bytes] the lines."""
 
     layout: LineLayout
@@ -107,7 +107,7 @@ class _Group:
     rows: Bytes
 
 
-def _joined(lines: Lines, groups: Sequence[_Group]) -> tuple[Indices, Grid]:
+def _joined(lines: Lines, groups: Sequence[_LayoutGroup]) -> tuple[Indices, Grid]:
     """The lines of several layouts of one template as one grid."""
     members = np.concatenate([group.members for group in groups])
     begin = np.concatenate([lines.first[group.members][:, None] + group.layout.begins for group in groups])

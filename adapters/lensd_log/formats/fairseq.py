@@ -36,7 +36,7 @@ def _simple(entry: Entry, state: State) -> Parsed:
     match = _PROGRESS.search(text)
     if match:
         pairs = list(split_pairs(text[match.end() :], ", ", "="))
-        step = _told(pairs)
+        step = _printed_step(pairs)
         if step is None:
             step = step_in_run(int(match[2]), int(match[3]), int(match[1]), state, each_epoch=True)
         return _record(pairs, step)
@@ -48,7 +48,7 @@ def _simple(entry: Entry, state: State) -> Parsed:
     pairs = [
         (name, printed) for name, blank, printed in (part.strip().partition(" ") for part in parts) if blank
     ]
-    step = _told(pairs)
+    step = _printed_step(pairs)
     # Versions of 2018 print no num_updates: the row belongs to the step before it.
     return _record(pairs, step, valid=valid, evaluation=valid or step is None)
 
@@ -61,10 +61,10 @@ def _json(entry: Entry, state: State) -> Parsed:
     if not isinstance(row, dict) or not any(name in row for name in _STEPS):
         return None
     pairs = [(name, str(value)) for name, value in row.items() if isinstance(value, (str, int, float))]
-    return _record(pairs, _told(pairs))
+    return _record(pairs, _printed_step(pairs))
 
 
-def _told(pairs: Iterable[tuple[str, str]]) -> int | None:
+def _printed_step(pairs: Iterable[tuple[str, str]]) -> int | None:
     fields = dict(pairs)
     return next((json_step(fields[name]) for name in _STEPS if name in fields), None)
 

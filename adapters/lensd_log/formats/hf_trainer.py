@@ -55,11 +55,11 @@ def _parse(entry: Entry, state: State) -> Parsed:
             state.clear()
             if framework:
                 state["framework"] = framework
-        elif found_ := _TOTAL.search(text):
-            state["total"] = int(found_[1].replace(",", ""))
+        elif header := _TOTAL.search(text):
+            state["total"] = int(header[1].replace(",", ""))
             state["told"] = matched = True
-        elif found_ := _EPOCHS.search(text):
-            state["epochs"] = int(found_[1].replace(",", ""))
+        elif header := _EPOCHS.search(text):
+            state["epochs"] = int(header[1].replace(",", ""))
             matched = True
     for record in records:
         record.framework = state.get("framework")

@@ -25,14 +25,14 @@ _WIDE = 15  # digits of a number
 class _Plan:
     """Reads lines of the shape of one scanned line."""
 
-    def __init__(self, text: str, found: list[Token], sample: Sketch) -> None:
+    def __init__(self, text: str, line_tokens: list[Token], sample: Sketch) -> None:
         self._sample = sample
         places = {count.at for count in sample.counts} | {value.at for value in sample.values}
         places |= {count.total_at for count in sample.counts if count.total is not None}
         places |= {sample.rank_at} if sample.rank is not None else set()
         groups: dict[int, int] = {}
         parts, end = [], 0
-        for token in found:
+        for token in line_tokens:
             parts.append(re.escape(text[end : token.begin]))
             if token.kind == NUMBER:
                 body = _number(text, token)
@@ -95,13 +95,13 @@ class Sketcher:
             if read is not None:
                 return read
         whole = cleaned(text)
-        found = tokens(whole)
-        result = scan(whole, list(found)) if found else Sketch()
-        if found and whole == text and (result.values or result.counts):
-            self._remember(shape, text, found, result)
+        line_tokens = tokens(whole)
+        result = scan(whole, list(line_tokens)) if line_tokens else Sketch()
+        if line_tokens and whole == text and (result.values or result.counts):
+            self._remember(shape, text, line_tokens, result)
         return result
 
-    def _remember(self, shape: str, text: str, found: list[Token], result: Sketch) -> None:
+    def _remember(self, shape: str, text: str, line_tokens: list[Token], result: Sketch) -> None:
         """Make a plan, ever more rarely for a shape that plans do not help with: it is a hundred scans."""
         if len(self._plans) >= _MOST_SHAPES or len(self._scanned) >= _MOST_SHAPES:
             self._plans.clear()
@@ -109,7 +109,7 @@ class Sketcher:
         met = self._scanned[shape] = self._scanned.get(shape, 0) + 1
         if met < 2 or met & (met - 1):
             return
-        plan = _Plan(text, found, result)
+        plan = _Plan(text, line_tokens, result)
         if not plan.usable:
             return
         plans = self._plans.setdefault(shape, [])

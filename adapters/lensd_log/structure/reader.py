@@ -127,8 +127,8 @@ class StructuralReader:
         first = StructureLine("", box["line"], box["rank"], last_step=line.last_step)
         placed = self._take(whole, first, state)
         waiting.set_time(state, box["line"], box["ts"])
-        for each in placed:
-            each.ts_ms = box["ts"] if each.line == box["line"] else each.ts_ms
+        for record in placed:
+            record.ts_ms = box["ts"] if record.line == box["line"] else record.ts_ms
         return placed
 
     def _take(self, read: Sketch, line: StructureLine, state: State) -> list[EarlierRecord]:
@@ -281,9 +281,9 @@ def _hash(key: str) -> str:
 def _last_of_each(placed: list[EarlierRecord]) -> list[EarlierRecord]:
     """Of records of one step that a redrawn line gave, the last one of the same names."""
     last: dict[tuple[int, int | None, tuple[str, ...]], EarlierRecord] = {}
-    for each in placed:
-        names = tuple(name for name, _ in each.record.values)
-        key = (each.line, each.record.step, names)
+    for earlier in placed:
+        names = tuple(name for name, _ in earlier.record.values)
+        key = (earlier.line, earlier.record.step, names)
         last.pop(key, None)
-        last[key] = each
+        last[key] = earlier
     return list(last.values())

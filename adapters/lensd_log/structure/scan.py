@@ -43,10 +43,10 @@ def scan(text: str, tokens: list[Token]) -> Sketch:
         words = [token for token in tokens if token.kind == WORD]
         phase, phase_word = phase_of_line(words, len(text))
         return Sketch(phase=phase, phase_word=phase_word, words=len(words))
-    return _Scan(text, tokens).run()
+    return _LineScan(text, tokens).run()
 
 
-class _Scan:
+class _LineScan:
     """One walk over the tokens of a line. pending: words since the last number; carried: those in front of
     the last counter; rest: those that belong to no name and no counter. stem: the `loss` of
     `loss: train 1.2 val 3.4`."""

@@ -147,8 +147,8 @@ def _open_pair(sketch: Sketch, at: State) -> tuple[int, int] | None:
     batch = sketch.count(BATCH)
     if batch is None or batch.total is None or sketch.count(GLOBAL, STEP, EPOCH) is not None:
         return None
-    known = at.get("epoch") is not None and at.get("ratio") != "epoch"
-    return None if known else (batch.value, batch.total)
+    has_epoch = at.get("epoch") is not None and at.get("ratio") != "epoch"
+    return None if has_epoch else (batch.value, batch.total)
 
 
 def _in_run(value: int, length: int | None, epoch: int, at: State, *, anew: bool) -> int:

@@ -19,7 +19,7 @@ _MAX_KNOWN = 8  # periods to remember
 _LONGEST_PAUSE = 16  # stretches
 
 
-class BlockReader:
+class PeriodReader:
     """Reads blocks of one file. What it learns only makes it faster: every record is verified again."""
 
     def __init__(self) -> None:

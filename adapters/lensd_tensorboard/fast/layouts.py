@@ -28,7 +28,7 @@ _WALL_VARIES = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class NumberPlace:
     """Where a value is in the payload. kind: as in `event.WIDTHS`."""
 
     at: int
@@ -43,7 +43,7 @@ class Geometry:
     wall_at: int
     step_at: int
     step_width: int  # 0 where there is no step
-    places: tuple[Place, ...]
+    places: tuple[NumberPlace, ...]
 
     def varying(self) -> list[int]:
         """Indices of the bytes of the payload that may differ."""
@@ -79,7 +79,7 @@ class RecordLayout:
             return None
         if not event.values or event.foreign or event.wall_at is None:
             return None
-        places = tuple(Place(value.at, value.kind) for value in event.values if value.at is not None)
+        places = tuple(NumberPlace(value.at, value.kind) for value in event.values if value.at is not None)
         if len(places) < len(event.values):
             return None
         geometry = Geometry(len(payload), event.wall_at, event.step_at or 0, event.step_width, places)
@@ -154,7 +154,7 @@ def decode(matrix: Bytes, at: int, geometry: Geometry, bases: Words) -> EventCol
     return EventColumns(wall_s, step.view(np.int64), numbers, sound)
 
 
-def _numbers(column: Callable[[str, int], npt.NDArray[Any]], place: Place) -> Floats:
+def _numbers(column: Callable[[str, int], npt.NDArray[Any]], place: NumberPlace) -> Floats:
     if place.kind == "bf16":
         upper = column("<u2", place.at).astype(np.uint32) << np.uint32(16)
         return _widened(upper.view(np.float32))

@@ -38,7 +38,7 @@ Items = dict[bytes, bytes]
 
 
 @dataclass
-class _Group:
+class _RowGroup:
     """Rows with the same keys.
 
     pick: their values out of a row's items, in the order of `names`. size: bytes of a row's items without
@@ -61,8 +61,8 @@ class ColumnHistory(History):
 
     def __init__(self, points: SeriesBuilder, step: int | None) -> None:
         super().__init__(points, step)
-        self._groups: dict[frozenset[bytes], _Group] = {}
-        self._last: _Group | None = None
+        self._groups: dict[frozenset[bytes], _RowGroup] = {}
+        self._last: _RowGroup | None = None
 
     def add(self, record: bytes, begin: int, end: int, row: int) -> bool:
         items: Items = dict(_ITEM.findall(record, begin, end))
@@ -97,12 +97,12 @@ class ColumnHistory(History):
             self._add_columns(group)
         self._groups, self._last, self.pending = {}, None, 0
 
-    def _group(self, items: Items) -> _Group:
+    def _group(self, items: Items) -> _RowGroup:
         keys = frozenset(items)
         group = self._groups.get(keys)
         return self._new_group(keys) if group is None else group
 
-    def _new_group(self, keys: frozenset[bytes]) -> _Group:
+    def _new_group(self, keys: frozenset[bytes]) -> _RowGroup:
         if len(self._groups) >= _MAX_GROUPS:
             self.finish()
         ordered = sorted(keys)
@@ -112,7 +112,7 @@ class ColumnHistory(History):
             paths = []
         names = [name_of(path) for path in paths]
         usable = len(set(names)) == len(ordered) >= _MIN_ITEMS and (STEP,) in paths and (TIMESTAMP,) in paths
-        group = self._groups[keys] = _Group(
+        group = self._groups[keys] = _RowGroup(
             names if usable else ["" for _ in ordered],
             itemgetter(*ordered) if usable else lambda items: tuple(items.values()),
             len(b"".join(ordered)) + len(ordered) * _ITEM_OVERHEAD,
@@ -122,7 +122,7 @@ class ColumnHistory(History):
         )
         return group
 
-    def _add_columns(self, group: _Group) -> None:
+    def _add_columns(self, group: _RowGroup) -> None:
         if not group.values:
             return
         columns = list(zip(*group.values, strict=True))
