@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +69,11 @@ class LogCursor:
         fields = {name: getattr(self, name) for name in self.__slots__}
         fields["position"] = self.position.to_json()
         return json.dumps({"v": _VERSION, **fields}, separators=(",", ":")).encode()
+
+    def copy(self) -> LogCursor:
+        """One that moves by itself. `deepcopy` takes five times as long."""
+        copied: LogCursor = pickle.loads(pickle.dumps(self, pickle.HIGHEST_PROTOCOL))
+        return copied
 
     @classmethod
     def decode(cls, data: bytes | None) -> LogCursor:

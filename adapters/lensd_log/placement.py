@@ -45,7 +45,7 @@ class Placement:
     def on_copied_cursor(self) -> Placement:
         """One that gives its points to the same batch, but moves a copy of the cursor."""
         trial = copy.copy(self)
-        trial.cursor = copy.deepcopy(self.cursor)
+        trial.cursor = self.cursor.copy()
         trial.clock = self.clock.with_state(trial.cursor.clock)
         return trial
 

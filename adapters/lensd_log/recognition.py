@@ -42,7 +42,7 @@ class Recognition:
             for log_format in self._log_formats
         ]
         self._structure = StructuralReader()
-        self._candidates: dict[bytes, tuple[LogFormat, ...]] = {}
+        self._candidates: dict[bytes | str, tuple[LogFormat, ...]] = {}
 
     def read(
         self,
@@ -129,6 +129,9 @@ class Recognition:
             return self._candidates[shape]
         text = entry.text if len(entry.states) == 1 else "\n".join((entry.text, *entry.states))
         text = text.translate(_NO_DIGITS)
+        key = text if shape is None else shape
+        if key in self._candidates:
+            return self._candidates[key]
         matching: list[LogFormat] = []
         for log_format, needles in self._needles:
             for needle in needles:  # this is a hot loop: `any` would take twice as long
@@ -136,10 +139,10 @@ class Recognition:
                     matching.append(log_format)
                     break
         candidates = tuple(matching)
-        if shape is not None and len(shape) < _LONGEST_SHAPE:
+        if len(key) < _LONGEST_SHAPE:
             if len(self._candidates) >= _MOST_SHAPES:
                 self._candidates.clear()
-            self._candidates[shape] = candidates
+            self._candidates[key] = candidates
         return candidates
 
     def peek(self, entry: Entry, cursor: LogCursor) -> Iterator[tuple[LogFormat, Record]]:
@@ -175,7 +178,7 @@ class Recognition:
 
     def records_of(self, lines: Sequence[bytes], cursor: LogCursor) -> Iterator[Record]:
         """The records of lines that are read ahead of their turn: the cursor stays as it is."""
-        cursor = copy.deepcopy(cursor)
+        cursor = cursor.copy()
         cursor.partial = {}
         for line in lines:
             parsed_line = self.read(line, True, cursor)

@@ -1,62 +1,105 @@
 """How to read the lines of one shape again, once a first one has been scanned: a cache.
 
-Lines that differ in digits alone mostly have the same plan: a regular expression of the constant text with a
-group for each number that counts. A line that no plan fits is scanned. What a plan gives is what a scan
-gives, so dropping plans costs time and changes nothing.
+Lines that differ in digits alone mostly have the same plan: the text between their runs of digits, and which
+runs are the numbers that count. A line that no plan fits is scanned. What a plan gives is what a scan gives,
+so dropping plans costs time and changes nothing.
 """
 
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 
 from lensd_log.line.numbers import to_float
 from lensd_log.structure.scan import scan
 from lensd_log.structure.sketch import Count, Sketch, Value
-from lensd_log.structure.tokens import LONGEST, NUMBER, Token, cleaned, tokens
+from lensd_log.structure.tokens import LONGEST, NUMBER, SKIPPED, WORD, Token, cleaned, tokens
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _MOST_SHAPES = 1024
 _MOST_OF_A_SHAPE = 6
 _TOUCHES = re.compile(r"[:-]\d|\d[:-]|,\d\d|\d,\d")
-_RUN = re.compile(r"\d+")
+_RUN = re.compile(r"([0-9]+)")
 _WIDE = 15  # digits of a number
 
 
 class _Plan:
-    """Reads lines of the shape of one scanned line."""
+    """Reads lines of the shape of one scanned line. A line is text and runs of digits by turns: its parts.
+
+    fixed: the digits of runs that must be these. widths: of runs whose count of digits may decide what their
+    number is. wide: other runs whose digits vary. minutes: runs below 60.
+    """
 
     def __init__(self, text: str, line_tokens: list[Token], sample: Sketch) -> None:
         self._sample = sample
+        parts = _RUN.split(text)
+        self._texts = parts[0::2]
+        self._fixed = dict(zip(range(1, len(parts), 2), parts[1::2], strict=True))
+        self._widths: dict[int, int] = {}
+        self._wide: list[int] = []
+        self._minutes: list[int] = []
+        begins = [0]
+        for part in parts:
+            begins.append(begins[-1] + len(part))
+        numbers: dict[int, _Number] = {}
+        for token in line_tokens:
+            if token.kind == WORD:
+                continue
+            end = token.begin + len(token.text)
+            runs = range(bisect_left(begins, token.begin) | 1, bisect_left(begins, end), 2)
+            if runs:
+                self._free(runs, parts, text, token)
+                if token.kind == NUMBER:
+                    lead, tail = text[token.begin : begins[runs[0]]], text[begins[runs[-1] + 1] : end]
+                    numbers[token.begin] = (lead, runs[0], runs[-1] + 1, tail)
         places = {count.at for count in sample.counts} | {value.at for value in sample.values}
         places |= {count.total_at for count in sample.counts if count.total is not None}
         places |= {sample.rank_at} if sample.rank is not None else set()
-        groups: dict[int, int] = {}
-        parts, end = [], 0
-        for token in line_tokens:
-            parts.append(re.escape(text[end : token.begin]))
-            if token.kind == NUMBER:
-                body = _number(text, token)
-                if token.begin in places:
-                    groups[token.begin] = len(groups) + 1
-                    body = f"({body})"
-                parts.append(body + re.escape(text[token.begin + len(token.text) : token.end]))
-            else:
-                parts.append(re.escape(token.text))
-            end = token.end
-        parts.append(re.escape(text[end:]))
-        self.usable = places == set(groups)  # not so for a `nan`, and for `[1,200]`
-        self._match = re.compile("".join(parts)).fullmatch
+        self.usable = places <= set(numbers)  # not so for a `nan`, and for `[1,200]`
         self._counts = [
-            (groups.get(count.at, 0), groups.get(count.total_at, 0) if count.total is not None else 0)
+            (numbers.get(count.at), numbers.get(count.total_at) if count.total is not None else None)
             for count in sample.counts
         ]
-        self._values = [groups.get(value.at, 0) for value in sample.values]
-        self._rank = groups.get(sample.rank_at, 0)
+        self._values = [numbers.get(value.at) for value in sample.values]
+        self._rank = numbers.get(sample.rank_at)
 
-    def read(self, text: str) -> Sketch | None:
-        match = self._match(text)
-        if match is None:
+    def _free(self, runs: range, parts: list[str], text: str, token: Token) -> None:
+        """Let the digits of one number, time or date vary: their count too, unless it may decide what they
+        are (part of a date, of a time, of `1,234`)."""
+        strict = (
+            token.kind == SKIPPED
+            or "," in token.text
+            or len(token.text) > _WIDE
+            or _TOUCHES.search(text, max(0, token.begin - 2), token.end + 2) is not None
+        )
+        for run in runs:
+            digits = parts[run]
+            if len(digits) == 2 and parts[run - 1] == ":" and run > 1:  # `1:59` is a time, `1:60` none
+                if digits[0] > "5":
+                    continue
+                self._minutes.append(run)
+            del self._fixed[run]
+            if strict:
+                self._widths[run] = len(digits)
+            else:
+                self._wide.append(run)
+
+    def read(self, parts: list[str]) -> Sketch | None:
+        """The sketch of a line; None for one that it does not fit."""
+        if parts[0::2] != self._texts:
             return None
+        for run, digits in self._fixed.items():
+            if parts[run] != digits:
+                return None
+        for run, width in self._widths.items():
+            if len(parts[run]) != width:
+                return None
+        for run in self._wide:
+            if len(parts[run]) > _WIDE:
+                return None
+        for run in self._minutes:
+            if parts[run] > "59":
+                return None
         sample = self._sample
         result = Sketch(
             phase=sample.phase,
@@ -67,14 +110,23 @@ class _Plan:
             key=sample.shape(),
         )
         for count, (at, total) in zip(sample.counts, self._counts, strict=True):
-            out_of = _whole(match[total]) if total else None
-            result.counts.append(Count(count.kind, _whole(match[at]), out_of, count.word))
+            out_of = None if total is None else int(parts[total[1]])
+            result.counts.append(Count(count.kind, int(parts[at[1]]) if at else 0, out_of, count.word))
         for value, at in zip(sample.values, self._values, strict=True):
-            number = to_float(match[at])
+            number = to_float(_printed(parts, at)) if at else value.value
             result.values.append(Value(value.name, number, value.unit, value.signed, value.phase))
         if self._rank:
-            result.rank = int(match[self._rank])
+            result.rank = int(parts[self._rank[1]])
         return result
+
+
+#: A number of a line: what stands in front of its first run, that run, the one behind its last, what follows.
+_Number = tuple[str, int, int, str]
+
+
+def _printed(parts: list[str], number: _Number) -> str:
+    lead, begin, end, tail = number
+    return lead + "".join(parts[begin:end]) + tail
 
 
 class Sketcher:
@@ -90,10 +142,12 @@ class Sketcher:
             return Sketch()
         shape = text.translate(_NO_DIGITS)
         plans = self._plans.get(shape)
-        for plan in plans or ():
-            read = plan.read(text)
-            if read is not None:
-                return read
+        if plans:
+            parts = _RUN.split(text)
+            for plan in plans:
+                read = plan.read(parts)
+                if read is not None:
+                    return read
         whole = cleaned(text)
         line_tokens = tokens(whole)
         result = scan(whole, list(line_tokens)) if line_tokens else Sketch()
@@ -102,7 +156,7 @@ class Sketcher:
         return result
 
     def _remember(self, shape: str, text: str, line_tokens: list[Token], result: Sketch) -> None:
-        """Make a plan, ever more rarely for a shape that plans do not help with: it is a hundred scans."""
+        """Make a plan, ever more rarely for a shape that plans do not help with."""
         if len(self._plans) >= _MOST_SHAPES or len(self._scanned) >= _MOST_SHAPES:
             self._plans.clear()
             self._scanned.clear()
@@ -115,23 +169,3 @@ class Sketcher:
         plans = self._plans.setdefault(shape, [])
         plans.insert(0, plan)
         del plans[_MOST_OF_A_SHAPE:]
-
-
-def _whole(digits: str) -> int:
-    return int(digits.rstrip("."))
-
-
-def _number(text: str, token: Token) -> str:
-    """The pattern of a number: free in its digits, unless their count may decide what the number is (part of
-    a date, of a time, of `1,234`)."""
-    touches = _TOUCHES.search(text, max(0, token.begin - 2), token.end + 2) is not None
-    strict = touches or "," in token.text or len(token.text) > _WIDE
-
-    def run(match: re.Match[str]) -> str:
-        return rf"\d{{{len(match[0])}}}" if strict else rf"\d{{1,{_WIDE}}}"
-
-    parts, end = [], 0
-    for match in _RUN.finditer(token.text):
-        parts += [re.escape(token.text[end : match.start()]), run(match)]
-        end = match.end()
-    return "".join([*parts, re.escape(token.text[end:])])

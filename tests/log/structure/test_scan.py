@@ -134,6 +134,8 @@ def test_a_rank_beside_the_values_is_the_rank_of_the_line() -> None:
         ["top1: 0.5 epoch 1", "top5: 0.5 epoch 2"],
         ["iter 1:05 loss 0.5", "iter 1:5 loss 0.5", "iter 100:05 loss 0.5"],
         ["step 1 loss 0.5", "step 12345678901234567 loss 0.5"],
+        ["iter 1 loss 0.5 eta 0:01:02", "iter 2 loss 0.5 eta 0:59:62", "iter 3 loss 0.5 eta 10:60:02"],
+        ["step 1 2024-03-01 loss=-.5", "step 2 2024-03-02 loss=-.75", "step 3 1024-03-1 loss=-.1"],
     ],
 )
 def test_a_plan_reads_what_a_scan_reads(lines: list[str]) -> None:
