@@ -11,6 +11,7 @@ from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, LogLine, Restarts, SeriesBuilder
 from lensd.tail.binary import Snapshot, encode_cursor
 from lensd.tail.protobuf import WireError
+from lensd.wandb.axes import Axes
 from lensd_wandb.cursor import WandbCursor
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, frames
 from lensd_wandb.history import History
@@ -19,6 +20,7 @@ from lensd_wandb.records import (
     ENVIRONMENT,
     EXIT,
     HISTORY,
+    METRIC,
     OUTPUT,
     OUTPUT_RAW,
     RUN,
@@ -27,6 +29,7 @@ from lensd_wandb.records import (
     Facts,
     add_stats,
     content,
+    definition,
     output_lines,
 )
 
@@ -72,13 +75,16 @@ class _WandbRead:
     """One read of one file."""
 
     def __init__(self, file: BinaryIO, input: Input, cursor: bytes | None, budget: Budget) -> None:
-        self._file, self._input, self._budget = Snapshot(file), input, budget
+        self._opened, self._file, self._input, self._budget = file, Snapshot(file), input, budget
         self._size = self._file.size
         self._stored = cursor
         self._cursor, self._restart = self._file.resume(cursor, WandbCursor)
         self._partial = dict(self._cursor.partial)
         self._points, self._facts, self._counts = SeriesBuilder(), Facts(), Counts()
-        self._history = _make_history(self._points, self._cursor.step)
+        self._axes, self._moved = self._cursor.axes, False
+        self._history = _make_history(
+            self._points, self._cursor.step, self._cursor.ts_ms, self._cursor.start_ms
+        )
         self._summaries: dict[int, tuple[bytes, int, int]] = {}
         self._lines: list[LogLine] = []
         self._other_matched = 0
@@ -95,6 +101,10 @@ class _WandbRead:
             at = len(MAGIC)
         at, lost, more = self._read_records(at)
         self._history.finish()
+        series, broke = self._axes.place(self._points.build(self._input.prefix))
+        if broke or self._moved:
+            return self._again()
+        self._facts.facts |= self._axes.facts()
         if not more and self._input.companions:
             self._facts.metadata(self._input.companions[0])
         for record, begin, end in self._summaries.values():
@@ -109,10 +119,13 @@ class _WandbRead:
             trace=trace,
             step=self._history.step,
             partial=self._partial,
+            ts_ms=self._history.ts_ms,
+            start_ms=self._history.start_ms,
+            axes=self._axes,
         )
         return Batch(
             encode_cursor(cursor),
-            self._points.build(self._input.prefix),
+            series,
             facts=self._facts.facts,
             counts=self._counts,
             lines=self._lines,
@@ -121,6 +134,13 @@ class _WandbRead:
             lag_bytes=max(0, self._size - at),
             log_format="wandb transaction log",
         )
+
+    def _again(self) -> Batch:
+        """The batch of a new read from the beginning: points that are stored have other iterations now."""
+        axes = Axes(defined=self._axes.defined, broken=self._axes.broken)
+        again = _Read(self._opened, self._input, encode_cursor(WandbCursor(axes=axes)), self._budget)
+        again._restart = True
+        return again.batch()
 
     def _read_records(self, at: int) -> tuple[int, bool, bool]:
         """Take records from `at` until the file or the budget ends.
@@ -182,6 +202,11 @@ class _WandbRead:
             self._facts.config(record, begin, end)
         elif kind == RUN:
             self._facts.run(record, begin, end)
+            started = self._facts.facts.get("start_time")
+            if isinstance(started, float):
+                self._history.started(started * 1000.0)
+        elif kind == METRIC:
+            self._moved |= self._axes.define(*definition(record, begin, end))
         elif kind == ENVIRONMENT:
             self._facts.environment(record, begin, end)
         elif kind == EXIT:
@@ -190,10 +215,12 @@ class _WandbRead:
             self._lines += output_lines(record, begin, end, self._partial)
 
 
-def _make_history(points: SeriesBuilder, step: int | None) -> History:
+def _make_history(
+    points: SeriesBuilder, step: int | None, ts_ms: float | None, start_ms: float | None
+) -> History:
     """A reader of rows: by columns, or item by item where the folder `fast` was deleted."""
     try:
         from lensd_wandb.fast.rows import ColumnHistory
     except ImportError:
-        return History(points, step)
-    return ColumnHistory(points, step)
+        return History(points, step, ts_ms, start_ms)
+    return ColumnHistory(points, step, ts_ms, start_ms)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lensd.wandb.axes import Axes
+
 
 class WandbCursor(msgspec.Struct, array_like=True):
     """A `BinaryCursor`. The order of the fields is that of stored cursors.
@@ -19,3 +21,6 @@ class WandbCursor(msgspec.Struct, array_like=True):
     trace: bytes = b""
     step: int | None = None
     partial: dict[str, str] = {}
+    ts_ms: float | None = None
+    start_ms: float | None = None
+    axes: Axes = msgspec.field(default_factory=Axes)

@@ -23,8 +23,10 @@ from lensd.wandb.values import (
 )
 from lensd_wandb.items import items
 
-HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT = 2, 3, 4, 5, 7, 13, 17, 18, 26
-_READ = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT))
+HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, METRIC, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT = (
+    2, 3, 4, 5, 7, 12, 13, 17, 18, 26,
+)  # fmt: skip
+_READ = frozenset((HISTORY, SUMMARY, OUTPUT, CONFIG, STATS, METRIC, OUTPUT_RAW, RUN, EXIT, ENVIRONMENT))
 
 #: Facts by field of a RunRecord; those of an EnvironmentRecord by the name that its JSON has.
 _LABELS = {
@@ -128,6 +130,15 @@ class Facts:
                 code = signed(value)
         self.facts["exit_code"] = code
         self.facts["status"] = "finished" if code == 0 else "failed"
+
+
+def definition(data: bytes, begin: int, end: int) -> tuple[str, str]:
+    """(name or pattern, axis) of a MetricRecord; empty where it has none."""
+    names = {1: "", 2: "", 4: ""}
+    for number, kind, _, first, last in fields(data, begin, end):
+        if number in names and kind == BYTES:
+            names[number] = text(data, first, last)
+    return names[1] or names[2], names[4]
 
 
 def _nested(data: bytes, begin: int, end: int) -> dict[str, object]:

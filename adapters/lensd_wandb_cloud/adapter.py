@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
 from lensd.wandb.about import facts_of_internal, label_facts
+from lensd.wandb.axes import Axes, definitions
 from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
 from lensd_wandb_cloud.server import DEFAULT, WandbServer
 
@@ -51,11 +53,12 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
 
 class _CloudCursor(msgspec.Struct):
     """step: where reading goes on: at the last row, once all rows are read. page: steps to ask for at once.
-    done: everything was read after the run had ended."""
+    done: everything was read after the run had ended. axes: of the metrics."""
 
     step: int | None = None
     page: int = _PAGE
     done: bool = False
+    axes: Axes = msgspec.field(default_factory=Axes)
 
 
 class WandbCloudAdapter:
@@ -114,11 +117,14 @@ class WandbCloudAdapter:
         facts, points, counts = _facts(run), SeriesBuilder(), Counts()
         facts |= {"entity": entity, "project": project}
         status = facts["status"]
+        created_ms = _created_ms(run)
+        for pattern, axis in definitions(_object(run, "config")):
+            here.axes.define(pattern, axis)
         first = here.step or 0
         if last is not None and first <= last:
             end = min(first + here.page, last + 1)
             rows = self._server.rows(entity, project, name, first, end)
-            add_history(rows, points, counts)
+            add_history(rows, points, counts, created_ms)
             counts.bytes = sum(map(len, rows))
             # Steps may be far apart (counted in tokens, say): after a page without rows comes a wider one.
             here.page = _PAGE if rows else min(here.page * 16, _MAX_PAGE)
@@ -129,10 +135,14 @@ class WandbCloudAdapter:
         if not more:
             here.done = status != "running"
             self._next_read[input.id] = self._clock() + self._options.poll_seconds
+        series, broke = here.axes.place(points.build(input.prefix))
+        if broke:  # what was stored lies elsewhere: read all again
+            here = _CloudCursor(axes=Axes(defined=here.axes.defined, broken=here.axes.broken))
+            return Batch(msgspec.json.encode(here), facts=facts, more=True, restart=True)
         return Batch(
             msgspec.json.encode(here),
-            points.build(input.prefix),
-            facts=facts,
+            series,
+            facts=facts | here.axes.facts(),
             counts=counts,
             more=more,
             waits=not more and not here.done,
@@ -161,6 +171,15 @@ class WandbCloudAdapter:
             structured=True,
             restarts=Restarts.NEVER,
         )
+
+
+def _created_ms(run: dict[str, Any]) -> float:
+    """`createdAt`, which rows without a time are given."""
+    try:
+        created = datetime.fromisoformat(str(run.get("createdAt")))
+    except ValueError:
+        return 0.0
+    return created.replace(tzinfo=created.tzinfo or UTC).timestamp() * 1000.0
 
 
 def _facts(run: dict[str, Any]) -> dict[str, Fact]:

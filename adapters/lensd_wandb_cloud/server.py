@@ -24,7 +24,8 @@ _RUNS = """query Runs($entity: String!, $project: String!, $cursor: String, $per
       edges { node { name displayName state } cursor } pageInfo { endCursor hasNextPage } } } }"""
 _RUN = """query Run($entity: String!, $project: String!, $name: String!) {
   project(name: $project, entityName: $entity) { run(name: $name) {
-    name displayName state group jobType notes tags sweepName config summaryMetrics historyKeys } } }"""
+    name displayName state createdAt config group jobType notes tags sweepName
+     summaryMetrics historyKeys } } }"""
 _PAGE = """query HistoryPage($entity: String!, $project: String!, $run: String!, $minStep: Int64!,
   $maxStep: Int64!, $pageSize: Int!) { project(name: $project, entityName: $entity) { run(name: $run) {
     history(minStep: $minStep, maxStep: $maxStep, samples: $pageSize) } } }"""

@@ -27,7 +27,7 @@ from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
 from lensd.store.text import storable
 from lensd.wandb.about import facts_of_evidence
 from lensd.wandb.framework import from_evidence
-from lensd.wandb.unnumbered import count_steps
+from lensd.wandb.pushed_run import PushedRun
 from lensd.wandb.values import is_metadata, leaves, name_of, number_of, step_of
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,9 @@ async def _values(request: web.Request, body: Json, field: str) -> Taken:
     if count:
 
         def numbered(cursor: bytes | None) -> Batch:
-            batch.series, batch.cursor = count_steps(batch.series, cursor)
+            run = PushedRun.decode(cursor)
+            batch.series = run.place(batch.series)
+            batch.facts, batch.cursor = run.axes.facts(), run.encode()
             return batch
 
         added = await _put(request, target, numbered)

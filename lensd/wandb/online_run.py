@@ -18,6 +18,7 @@ import msgspec
 
 from lensd.model import Batch, Counts, Fact, LogLine, SeriesBuilder
 from lensd.wandb.about import facts_of_internal, label_facts
+from lensd.wandb.axes import Axes, definitions
 from lensd.wandb.values import (
     BOOKKEEPING,
     INTERNAL,
@@ -48,7 +49,8 @@ class FileProgress(msgspec.Struct):
     """How much of a run's files was received, and what a resumed run is told.
 
     history, events and output: how many lines of each file were posted. missing: lines of history that were
-    posted to another server. step and tail: the last row of history. config and summary: JSON objects.
+    posted to another server. step and tail: the last row of history. config and summary: JSON objects. axes:
+    of the metrics.
     """
 
     history: int = 0
@@ -60,6 +62,7 @@ class FileProgress(msgspec.Struct):
     config: str = "{}"
     summary: str = "{}"
     name: str = ""
+    axes: Axes = msgspec.field(default_factory=Axes)
 
     @classmethod
     def decode(cls, cursor: bytes | None) -> FileProgress:
@@ -89,6 +92,8 @@ def batch_of_upsert(cursor: bytes | None, variables: Mapping[str, Any]) -> Batch
     config = _object(variables.get("config"))
     if config:
         facts |= config_facts(config) | facts_of_internal(config)
+        for pattern, axis in definitions(config):
+            progress.axes.define(pattern, axis)
         progress.config = json.dumps({key: value for key, value in config.items() if key != INTERNAL})
     facts |= _take_summary(_object(variables.get("summaryMetrics")), progress)
     return Batch(progress.encode(), facts=facts, log_format=_LOG_FORMAT)
@@ -105,7 +110,7 @@ def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: 
         if file is None:
             counts.skipped += 1
         elif name == "wandb-history.jsonl":
-            _take_history(file, progress, points, counts)
+            _take_history(file, progress, points, counts, now_ms)
         elif name == "wandb-events.jsonl":
             progress.events = max(progress.events, file.end)
             _add_system_metrics(file.lines, progress.step or 0, now_ms, points, counts)
@@ -119,9 +124,11 @@ def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: 
     if progress.missing:
         facts["wandb.missing_rows"] = progress.missing
         note = f"{progress.missing} rows of history were never sent here"
+    series, _ = progress.axes.place(points.build())
+    facts |= progress.axes.facts()
     return Batch(
         progress.encode(),
-        points.build(),
+        series,
         facts=facts,
         lines=log_lines,
         counts=counts,
@@ -130,10 +137,12 @@ def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: 
     )
 
 
-def _take_history(file: StreamedLines, progress: FileProgress, points: SeriesBuilder, counts: Counts) -> None:
+def _take_history(
+    file: StreamedLines, progress: FileProgress, points: SeriesBuilder, counts: Counts, now_ms: float
+) -> None:
     progress.missing += max(0, file.offset - progress.history)
     progress.history = max(progress.history, file.end)
-    last = add_history(file.lines, points, counts)
+    last = add_history(file.lines, points, counts, now_ms)
     if last is not None and (progress.step is None or last[0] >= progress.step):
         progress.step, row = last
         progress.tail = row if len(row) < _LONGEST_TAIL else ""

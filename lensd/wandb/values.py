@@ -75,11 +75,15 @@ def metrics_of(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
                 yield name_of(path), number
 
 
-def add_history(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> tuple[int, str] | None:
-    """Add rows of history (JSON) to the points; rows without a step or time are counted as unparsed.
+def add_history(
+    rows: Iterable[str], points: SeriesBuilder, counts: Counts, default_ms: float
+) -> tuple[int, str] | None:
+    """Add rows of history (JSON) to the points; rows without a step are counted as unparsed. One without a
+    time has that of the row before, the first `default_ms`.
 
     Returns the highest step, and the row at that step."""
     last: tuple[int, str] | None = None
+    before_ms = default_ms
     for row_json in rows:
         counts.records += 1
         try:
@@ -88,10 +92,12 @@ def add_history(rows: Iterable[str], points: SeriesBuilder, counts: Counts) -> t
             row = None
         if not isinstance(row, dict):
             row = {}
-        step, ts_ms = step_of(row.get(STEP)), milliseconds(row.get(TIMESTAMP))
-        if step is None or ts_ms is None:
+        step = step_of(row.get(STEP))
+        if step is None:
             counts.unparsed += 1
             continue
+        ts_ms = milliseconds(row.get(TIMESTAMP)) or before_ms
+        before_ms = ts_ms
         points.next_row()
         before = points.points
         for name, value in metrics_of(row):

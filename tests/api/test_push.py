@@ -103,6 +103,18 @@ async def test_what_is_posted_without_a_step_is_ordered_by_time_and_goes_on_afte
     assert sorted((await served(client))["a"]) == [(0, 9.0), (1, 2.0), (2, 3.0), (7, 4.0)]
 
 
+async def test_the_global_step_of_a_trainer_is_the_iteration(connect: Connect) -> None:
+    client = await connect()
+    for count, step in enumerate((10, 20, 30)):
+        row = {"train/loss": 1 / step, "train/global_step": step}
+        for said in (0, count):  # as the reference client says it, and as the hook does
+            entry = {"step": said, "timestamp": 1795208609.25 + count, "data": row}
+            sent = WHO | {"logs": [entry], "workload_uid": "w" if said == count else "unsaid"}
+            assert (await client.post("/v1/wandb/logs", json=sent)).status == 200
+    for uid in ("w", "unsaid"):
+        assert (await served(client, uid))["train/loss"][-2:] == [(20, 1 / 20), (30, 1 / 30)]
+
+
 async def test_the_seed_client_is_detected_as_primus_over_megatron(connect: Connect) -> None:
     client = await connect()
     request = json.loads(next((CAPTURE / "a_step_30").glob("001*")).read_text())

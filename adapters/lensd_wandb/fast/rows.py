@@ -59,8 +59,14 @@ class _RowGroup:
 class ColumnHistory(History):
     """Collects rows in columns, which `finish` hands over."""
 
-    def __init__(self, points: SeriesBuilder, step: int | None) -> None:
-        super().__init__(points, step)
+    def __init__(
+        self,
+        points: SeriesBuilder,
+        step: int | None,
+        ts_ms: float | None = None,
+        start_ms: float | None = None,
+    ) -> None:
+        super().__init__(points, step, ts_ms, start_ms)
         self._groups: dict[frozenset[bytes], _RowGroup] = {}
         self._last: _RowGroup | None = None
 
@@ -87,7 +93,7 @@ class ColumnHistory(History):
         self._last = group
         group.values.append(values)
         group.rows.append(row)
-        self.step = int(values[group.step])
+        self.step, self.ts_ms = int(values[group.step]), float(values[group.time]) * 1000.0
         self.pending += len(values)
         return True
 
