@@ -138,7 +138,7 @@ class _WandbRead:
     def _again(self) -> Batch:
         """The batch of a new read from the beginning: points that are stored have other iterations now."""
         axes = Axes(defined=self._axes.defined, broken=self._axes.broken)
-        again = _Read(self._opened, self._input, encode_cursor(WandbCursor(axes=axes)), self._budget)
+        again = _WandbRead(self._opened, self._input, encode_cursor(WandbCursor(axes=axes)), self._budget)
         again._restart = True
         return again.batch()
 
