@@ -11,7 +11,9 @@ import re
 from dataclasses import replace
 
 from lensd.discovery import File, Roots
+from lensd.model import Input, Series
 from lensd.tail import base_name, unpacked_name
+from lensd_log.formats.names import NAMED_BY_FILE
 
 EVENTS = "events.jsonl"  #: Runicorn
 TRAINER_STATE = "trainer_state.json"
@@ -45,6 +47,7 @@ _NO_LOG = re.compile(
     re.IGNORECASE,
 )
 _OF_OTHER_ADAPTERS = ("tfevents", ".wandb", ".db", ".sqlite")
+_TAG = re.compile(r".*[-_]tag-", re.DOTALL)
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
 
 
@@ -95,6 +98,15 @@ def checkpoint(file: File) -> tuple[str, float]:
     if match is None:
         return file.folder, float("inf")
     return os.path.dirname(file.folder), float(match[1])
+
+
+def name_series(series: dict[str, Series], input: Input) -> None:
+    """Give the series that only its file names its name: the tag of a download of TensorBoard's dashboard
+    (`run-a-tag-loss.csv`), else the file's name."""
+    unnamed = series.pop(input.prefix + NAMED_BY_FILE, None)
+    if unnamed is not None:
+        stem = os.path.basename(input.path).rpartition(".")[0]
+        series[input.prefix + (_TAG.sub("", stem) or stem)] = unnamed
 
 
 def _base(name: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Input, Ints, LineMark, Restarts
 from lensd.tail import Line, LineChunk, read_lines, segments, tail_position
-from lensd_log import lookahead
+from lensd_log import files, lookahead
 from lensd_log.binary import looks_binary
 from lensd_log.blocks import BlockReader
 from lensd_log.clock import Clock, LastRecord, Midnights
@@ -327,6 +327,7 @@ class LineReader:
     def _finish(self) -> Batch:
         batch, cursor = self._batch, self._cursor
         self._placement.finish(self._input.prefix)
+        files.name_series(batch.series, self._input)
         del self._placement.clock  # it refers to this reader: a cycle that would keep the points in memory
         batch.log_format = cursor.log_format
         batch.counts.unparsed += waiting.metric_like(cursor.structure) - self._waited

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lensd_log.content.vocabulary import counts, is_counter, is_metric, is_strong
+from lensd_log.content.vocabulary import counts, is_counter, is_metric
 from lensd_log.formats.json_text import decode
+from lensd_log.formats.proof import is_example, speaks_alone
 from lensd_log.line.numbers import json_number, number
 
 _INNER = ("metrics", "data", "values", "scalars", "logs")  # as the reader of JSON lines has it
-_LONG = 200  # characters of a text
 _MOSTLY = 0.5
 _ENOUGH = 0.05
-#: Names of what a data set is made of.
-_DATA = frozenset(
-    "id uid uuid idx index text label labels question answer answers prompt response image input output"
-    " inputs outputs sentence title url messages conversations instruction completion chosen rejected"
-    " tokens".split()
-)
 
 Row = Mapping[str, object]
 
@@ -51,15 +45,13 @@ def _row(line: str) -> Row | None:
 
 
 def _is_record(row: Row) -> bool:
-    if any(isinstance(value, str) and len(value) > _LONG for value in row.values()):
+    if is_example(row):
         return False
     numbers = [name for name, value in row.items() if _number(value) is not None]
     metrics = [name for name in numbers if not is_counter(name)]
-    mostly_numbers = len(numbers) >= _MOSTLY * len(row)
     if len(metrics) < len(numbers):
-        return any(map(is_metric, metrics)) or (mostly_numbers and bool(metrics))
-    is_data = any(name.lower() in _DATA for name in row)
-    return mostly_numbers and not is_data and any(map(is_strong, metrics))
+        return any(map(is_metric, metrics)) or (len(numbers) >= _MOSTLY * len(row) and bool(metrics))
+    return speaks_alone(row, metrics)
 
 
 def _counts(rows: list[Row], name: str) -> bool:

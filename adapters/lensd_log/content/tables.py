@@ -8,6 +8,7 @@ from itertools import dropwhile
 
 from lensd_log.content.vocabulary import counts, counts_from_the_start, is_counter, is_metric, is_strong
 from lensd_log.formats.names import TIME_KEYS
+from lensd_log.formats.proof import is_example
 from lensd_log.line.numbers import number
 
 _NAME = re.compile(r"[^\W\d][^=\"{}\[\n]{0,119}\Z")
@@ -15,6 +16,8 @@ _WIDEST = 2000
 _SAME_WIDTH = 0.8
 _NUMERIC = 0.3  # of the cells of a table
 _NUMERIC_APART = 0.6  # where blanks set the cells apart, as they do words
+_DECIMAL_COMMA = re.compile(r"(?<![^;])([-+]?\d*),(\d+(?:[eE][-+]?\d+)?)(?![^;])")
+_MONITOR = ["r", "l", "t"]  # of Stable-Baselines
 _TENSORBOARD = ["Wall time", "Step", "Value"]  # what its dashboard downloads
 _TIMES = frozenset((*TIME_KEYS, "wall time", "wall_time", ""))
 
@@ -60,6 +63,8 @@ def _table(lines: list[str], separator: str | None) -> tuple[list[str], list[lis
 
 
 def _cells(line: str, separator: str | None) -> list[str]:
+    if separator == ";":
+        line = _DECIMAL_COMMA.sub(r"\1.\2", line)
     if separator is None or '"' not in line:
         return [cell.strip() for cell in line.split(separator)]
     try:
@@ -69,7 +74,7 @@ def _cells(line: str, separator: str | None) -> list[str]:
 
 
 def _verdict(header: list[str], rows: list[list[str]]) -> str:
-    if header == _TENSORBOARD:
+    if header == _TENSORBOARD or header[:3] == _MONITOR:
         return ""
     columns = dict(zip(header, map(list, zip(*rows, strict=True)), strict=False)) if rows else {}
     counters = [name for name in header if is_counter(name)]
@@ -78,6 +83,9 @@ def _verdict(header: list[str], rows: list[list[str]]) -> str:
         if others and sum(map(is_strong, others)) * 2 > len(others):
             return ""
         return "a table without a column of steps or epochs"
+    texts = [name for name in others if is_example({name: "".join(columns.get(name, [])[:1])})]
+    if texts:
+        return f"a table with texts in its column {texts[0]!r}"
     if not any(_counts(columns.get(name, [])) for name in counters):
         return f"a table whose column {counters[0]!r} does not count"
     if any(map(is_metric, others)) or any(name.endswith("__MIN") for name in others):  # W&B's download

@@ -14,6 +14,8 @@ _WORD = re.compile(r"[^\W\d_]+|[^\W_]+")
 #: A counter counts on from one line to the next, but for a few times when it begins anew.
 _FALLS = 0.2
 _LARGEST = 10**12
+_LARGEST_EPOCH = 10**6
+_CONSTANT = 100  # lines with one value, after which it is a setting
 
 
 @lru_cache(4096)
@@ -38,8 +40,10 @@ def is_strong(name: str) -> bool:
 
 
 def counts(values: list[float]) -> bool:
-    """Are these, from consecutive lines, the values of a counter?"""
-    if not all(-1 <= value < _LARGEST and value == int(value) for value in values):
+    """Are these, from consecutive lines, the values of a counter? An epoch may be fractional."""
+    if not all(-1 <= value < (_LARGEST if value == int(value) else _LARGEST_EPOCH) for value in values):
+        return False
+    if len(values) >= _CONSTANT and min(values) == max(values):
         return False
     falls = sum(a > b for a, b in pairwise(values))
     return falls <= max(1, _FALLS * len(values))

@@ -4,8 +4,9 @@ DETR's `log.txt`.
     {"current_steps": 10, "total_steps": 3280, "loss": 0.8547, "lr": 5e-05, "epoch": 0.03, "percentage": 0.3}
 
 The step is the first of the usual keys (`global_step`, `step`, `iteration`, ...), else the epoch. Counters
-are not metrics. Numbers nested under `metrics`, `data`, `values`, `scalars` and `logs` are read too. A record
-without any counter is read only if one of its names sounds like a metric; its step is its ordinal.
+are not metrics. Numbers nested under `metrics`, `data`, `values`, `scalars` and `logs` are read too, and
+numbers in strings. A record without any counter is read only if one of its names is one that only training
+uses; its step is its ordinal. `proof` keeps examples of data sets out.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from lensd_log.formats.names import (
     STEP_KEYS,
     TIME_KEYS,
     TOTAL_KEYS,
-    sounds_like_metric,
 )
 from lensd_log.formats.origins import origin
-from lensd_log.line.numbers import json_number, json_step
+from lensd_log.formats.proof import is_example, is_sure, proved, rested, speaks_alone
+from lensd_log.line.numbers import json_number, json_step, number
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
+from lensd_log.structure.words import IDENTIFIERS
 
 _INNER = ("metrics", "data", "values", "scalars", "logs")
 
@@ -40,6 +42,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
         inner = row.get(key)
         if isinstance(inner, dict):
             row = {**row, **inner}
+    if is_example(row):
+        return ()
     step = _first(row, STEP_KEYS)
     epoch = _first(row, EPOCH_KEYS)
     evaluation = False
@@ -57,26 +61,34 @@ def _parse(entry: Entry, state: State) -> Parsed:
         if name in COUNTERS or name == time_key:
             continue
         value = json_number(printed)
+        if isinstance(printed, str) and not _identifies(name):
+            value = number(printed)
         if value is not None:
             values.append((name, value))
     if not values:
         return None
-    if step is None and not evaluation and not any(sounds_like_metric(name) for name, _ in values):
+    if step is None and epoch is None and not speaks_alone(row, [name for name, _ in values]):
         return None
     total = _first(row, TOTAL_KEYS)
     elapsed_s = _elapsed(row.get("elapsed_time"))
-    return (
-        Record(
-            values,
-            step,
-            evaluation,
-            ts_ms=ts_ms,
-            printed_time=printed_time,
-            elapsed_s=elapsed_s,
-            target=total,
-            framework=origin(row),
-        ),
+    record = Record(
+        values,
+        step,
+        evaluation,
+        ts_ms=ts_ms,
+        printed_time=printed_time,
+        elapsed_s=elapsed_s,
+        target=total,
+        framework=origin(row),
     )
+    names = tuple(row)
+    return (record,) if step is None or is_sure(names) else proved(record, names, state)
+
+
+def _identifies(name: str) -> bool:
+    """Does the name say that a number in a string is none (`"job_id": "123"`, `"date": "20240101"`)?"""
+    last = name.lower().rpartition("_")[2]
+    return name in TIME_KEYS or name.lower() in IDENTIFIERS or last in ("id", "date", "version")
 
 
 def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
@@ -114,4 +126,4 @@ def _elapsed(value: object) -> float | None:
     return int(day) * 86_400.0 + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
 
 
-JSON_LINES = LogFormat("json-lines", _parse, needles=("{",))
+JSON_LINES = LogFormat("json-lines", _parse, needles=("{",), rest=rested)

@@ -17,6 +17,9 @@ EPOCH_KEYS = ("epoch", "Epoch", "epochs")
 TOTAL_KEYS = ("total_steps", "max_steps", "target_iteration", "total_iterations", "max_iters", "train_iters")
 TIME_KEYS = tuple("ts time timestamp asctime _timestamp wall_time datetime date @timestamp".split())
 
+#: A metric that only its file names, as `run-a-tag-loss.csv` of TensorBoard's dashboard does.
+NAMED_BY_FILE = "<file>"
+
 #: Never metrics, whatever prints them.
 COUNTERS = frozenset(
     "total_epochs max_epochs num_epochs percentage rank local_rank world_size pid seed worker node line"

@@ -9,7 +9,9 @@
 
 A header begins with the name of an epoch or a step, and at least one of its names sounds like a metric. The
 step is the step column (spaCy: `#`), else the epoch column. A line with another number of cells ends the
-table. Source: fastai/fastai Recorder; skorch-dev/skorch PrintLog; explosion/spaCy console_logger.
+table. Rounds may be those of a championship: they have to count.
+
+Source: fastai/fastai Recorder; skorch-dev/skorch PrintLog; explosion/spaCy console_logger.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import re
 
 from lensd_log.formats.names import COUNTERS, STEP_KEYS, sounds_like_metric
 from lensd_log.formats.pairs import Values
+from lensd_log.formats.proof import proved, rested
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
 _BETWEEN = re.compile(r"\t| {2,200}")
@@ -52,7 +55,10 @@ def _parse(entry: Entry, state: State) -> Parsed:
     if not _STEP.match(placed):
         return None
     metrics = Values((name, cell) for name, cell in row.items() if name != "#" and name.lower() not in _FIRST)
-    return (Record(metrics.values, int(placed), units=metrics.units),) if metrics.values else None
+    if not metrics.values:
+        return None
+    record = Record(metrics.values, int(placed), units=metrics.units)
+    return proved(record, tuple(names), state) if names[0].lower() == "round" else (record,)
 
 
 def _header(text: str) -> list[str] | None:
@@ -63,4 +69,4 @@ def _header(text: str) -> list[str] | None:
     return names if all(map(_NAME.match, names)) and any(map(sounds_like_metric, metric_names)) else None
 
 
-TABLES = LogFormat("table", _parse)
+TABLES = LogFormat("table", _parse, rest=rested)
