@@ -1,11 +1,12 @@
-"""What the hook costs training: the same script with and without it, with servers of every temper.
+"""What the hook costs training: the same script with and without it, against servers
+that answer, are slow, fail, or are not there.
 
     python bench/hook.py [STEPS]
 
-The script logs 20 metrics a step to the real wandb, offline, and computes about 5 ms between steps. Its loop
-is timed from within, its end (finish and exit) from without. Each case runs in turn, three rounds; the
-medians and their ratio to no hook are shown, and how many points were at the server in the end (after `lensd
-hook flush` where one is needed).
+The script logs 20 metrics a step to the real wandb, offline, and computes about 5 ms between steps. It times
+its own loop; its end (finish and exit) is timed from outside. The cases take turns in three rounds. Shown are
+the medians, their ratio to the case without a hook, and how many points the server had in the end (after
+`lensd hook flush` where that is needed).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ run.finish()
 
 
 class Server:
-    """Takes points; its temper is a status and a delay in seconds."""
+    """Takes points. status: of its answers. delay: seconds before each."""
 
     def __init__(self, status: int = 200, delay: float = 0.0, port: int = 0) -> None:
         self.points: set[tuple[str, str, int]] = set()
@@ -57,8 +58,8 @@ class Server:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 time.sleep(owner.delay)
                 if owner.status == 200:
-                    for each in body.get("metrics", ()):
-                        owner.points.add((body["run_id"], each["name"], each["step"]))
+                    for metric in body.get("metrics", ()):
+                        owner.points.add((body["run_id"], metric["name"], metric["step"]))
                 try:
                     self.send_response(owner.status)
                     self.send_header("Content-Length", "2")
@@ -154,14 +155,13 @@ def main() -> None:
     for _ in range(3):
         for case in cases:
             taken[case].append(train(case, steps))
-    base = statistics.median(each[0] for each in taken["none"])
+    base = statistics.median(loop for loop, *_ in taken["none"])
     print(f"{'server':8} {'loop s':>8} {'ratio':>7} {'end s':>6}  points of {20 * steps}")
     for case in cases:
-        loop = statistics.median(each[0] for each in taken[case])
-        end = statistics.median(each[1] for each in taken[case])
-        points = [each[2] for each in taken[case]]
-        flushed = "after flush" if any(each[3] for each in taken[case]) else ""
-        print(f"{case:8} {loop:8.2f} {loop / base:7.3f} {end:6.2f}  {min(points)} {flushed}")
+        loops, ends, points, flushed = zip(*taken[case], strict=True)
+        loop, end = statistics.median(loops), statistics.median(ends)
+        note = "after flush" if any(flushed) else ""
+        print(f"{case:8} {loop:8.2f} {loop / base:7.3f} {end:6.2f}  {min(points)} {note}")
     plain, hooked = start_of_python()
     print(f"start of Python: {plain * 1000:.2f} ms, with the hook installed {hooked * 1000:.2f} ms")
 

@@ -1,5 +1,5 @@
-"""The case `logs`: text logs of a million lines, from a cold start to the last commit, against mtail and the
-loop that one writes oneself.
+"""The case `logs`: text logs of a million lines, from a cold start to the last commit, against mtail and
+a loop written by hand.
 
 mtail is the Debian package, unpacked beside the other peers and not installed. It keeps the last value of
 each metric in memory; lensd keeps every point, on disk.

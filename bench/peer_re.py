@@ -1,4 +1,4 @@
-"""The loop that one writes oneself: a regular expression a line, lists of floats. Prints seconds, points."""
+"""A loop written by hand: one regular expression for each line, lists of floats. Prints seconds, points."""
 
 import re
 import sys

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,9 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+MODULES = {module_name(path) for path in SOURCES}
+
+
 def layer(module: str) -> str | None:
     """The longest name of a layer that begins the module's; None for what is not ours."""
     parts = module.split(".")
@@ -86,6 +90,30 @@ def imports(path: Path) -> Iterator[str]:
                 else node.module
                 for name in node.names
             )
+
+
+def imported_modules(path: Path) -> set[str]:
+    """The modules of ours that one imports anywhere in it."""
+    own = module_name(path)
+    names: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            names.update(name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = own.split(".")[: -node.level + (path.stem == "__init__") or None] if node.level else []
+            module = ".".join([*parts, *([node.module] if node.module else [])])
+            names.update(
+                f"{module}.{name.name}" if f"{module}.{name.name}" in MODULES else module
+                for name in node.names
+            )
+    return names & MODULES - {own}
+
+
+def test_no_module_is_imported_by_what_it_imports() -> None:
+    graph = {module_name(path): imported_modules(path) for path in SOURCES}
+    assert "lensd.hook.channel" in graph["lensd.hook.reporter"], "relative imports count"
+    assert sum(map(len, graph.values())) > 500
+    TopologicalSorter(graph).prepare()  # raises CycleError with the modules of a circle
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=module_name)

@@ -11,13 +11,22 @@ from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import SET_ASIDE, Batch, Input, Restarts
 from lensd_log import content, files, patterns, runicorn, trainer_state
-from lensd_log.blocks import block_reader
+from lensd_log.blocks import BlockReader
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.reader import LineReader
 from lensd_log.recognition import Recognition
 
 _EXPLAIN_BYTES = 1 << 20  # of each read of a diagnosis
+
+
+def block_reader(recognition: Recognition) -> BlockReader | None:
+    """The fast path; None where it is not installed."""
+    try:
+        from lensd_log.fast.walk import TemplateReader
+    except ModuleNotFoundError:
+        return None
+    return TemplateReader(recognition)
 
 
 class LogAdapter:

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from lensd.model import Ints
 from lensd_log.placement import Placement
-from lensd_log.recognition import Recognition
 
 
 @dataclass(slots=True)
@@ -36,12 +35,3 @@ class BlockReader(Protocol):
         None, with nothing done, for a block that has to be read line by line. strict: every line is meant to
         be a record. spent: whether the budget is.
         """
-
-
-def block_reader(recognition: Recognition) -> BlockReader | None:
-    """The fast path; None where it is not installed."""
-    try:
-        from lensd_log.fast.walk import TemplateReader
-    except ModuleNotFoundError:
-        return None
-    return TemplateReader(recognition)

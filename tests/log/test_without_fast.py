@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lensd_log.blocks import block_reader
+from lensd_log.adapter import block_reader
 from lensd_log.recognition import Recognition
 from tests.conftest import ROOT
 from tests.log.reading import everything, read, write
