@@ -40,7 +40,7 @@ def test_a_defined_axis_gives_the_iteration(tmp_path: Path) -> None:
         run.define_metric("val/acc", step_metric="val_step")
         for i in range(4):
             row = {"train/step": 2**i, "train/loss": 1 / (i + 1), "x": i}
-                run.log(row | {"val_step": 4 * i, "val/acc": i / 4})
+            run.log(row | {"val_step": 4 * i, "val/acc": i / 4})
     """)  # fmt: skip
     reading = Reading().on(path)
     assert reading.points["train/loss"] == [(1, 1.0), (2, 1 / 2), (4, 1 / 3), (8, 1 / 4)]
