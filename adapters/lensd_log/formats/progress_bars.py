@@ -4,9 +4,11 @@
     Epoch 3/9  ---------------- 938/938 0:00:10 * 0:00:00 90.12it/s v_num: 0.000 train_loss: 0.104      Rich
     Train epoch [1/1]: 100%|##########| 128/128 [02:11<00:00,  1.02s/it, pg=0.01, kl=0.002]
     Steps:  10%|#         | 100/1000 [00:50<07:30,  2.00it/s, loss=0.117, lr=1e-5]
+    Steps: 100it [00:50,  2.00it/s, loss=0.117, lr=1e-5]                                  of unknown length
 
 The step is the postfix's `global_step` where it has one (NeMo 1), else `epoch * N + i`. A bar that starts
-over without a new epoch continues where it ended. Several redraws may show one counter: the last one counts.
+over without a new epoch, or without a length, continues where it ended. Several redraws may show one counter:
+the last one counts.
 Bars of evaluations and sanity checks are ignored. What Lightning's N counts depends on its version: before
 2.0 it includes validation batches.
 Source: tqdm; Lightning-AI/pytorch-lightning callbacks/progress/{tqdm,rich}_progress.py; OpenRLHF/OpenRLHF
@@ -27,6 +29,10 @@ _BAR = re.compile(
     r"(?P<title>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
     r" \[(?:\d{1,6} days?, )?[\d:]{4,12}<(?:\d{1,6} days?, )?[\d:?]{1,12},\s{0,4}[^,\]\s]{1,20}"
     r"(?:, (?P<pairs>[^\r]{1,4000}))?\]"
+)
+_ENDLESS = re.compile(
+    r"(?P<title>[^%|\r]{0,200}?)(?<![\w.])(?P<at>\d{1,12})(?P<length>)it \[(?:\d{1,6} days?, )?[\d:]{4,12},"
+    r"\s{0,4}[^,\]\s]{1,20}(?:, (?P<pairs>[^\r]{1,4000}))?\]"
 )
 _RICH = re.compile(
     r"(?P<title>[^━╸╺\r]{0,100})[━╸╺][━╸╺ ]{1,400}(?P<at>\d{1,12})/(?P<length>\d{1,12})\s{1,4}"
@@ -51,7 +57,11 @@ def _parse(entry: Entry, state: State) -> Parsed:
     records: list[Record] = []
     ours = False
     for text in states:
-        match = (_BAR.match(text) if "%" in text else None) or (_RICH.match(text) if "━" in text else None)
+        match = (
+            (_BAR.match(text) if "%" in text else None)
+            or (_RICH.match(text) if "━" in text else None)
+            or (_ENDLESS.match(text) if "it [" in text else None)
+        )
         if match is None:
             continue
         metrics = Values(_pairs(match))
@@ -90,7 +100,7 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     State `bars`: epoch, place and length of the bar before. `before`: steps of bars that started over in the
     same epoch.
     """
-    at, length = int(match["at"]), int(match["length"])
+    at, length = int(match["at"]), int(match["length"] or 0)
     for name, printed in _PAIR.findall(match["pairs"] or ""):
         if (
             name == "global_step"
@@ -105,6 +115,8 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     if last is None or number_of < last[0]:
         counts_from_one = number_of == 1 and (not epoch or epoch[2])
         state["first"], state["before"] = (1 if counts_from_one else 0), 0
+    elif not length and at < last[1]:
+        state["before"] += last[1]
     elif number_of == last[0] and at < last[1] and last[1] >= last[2] - 1:
         state["before"] += last[2]
         if not at:  # Lightning resets the bar before it names the next epoch

@@ -14,6 +14,7 @@ _MOST_COLUMNS = 64
 _STALE = 200  # lines without a row, after which a header counts no more
 _CELLS = re.compile(r"\s{2,}|\s*[|│┃║]\s*|\t")
 _WIDE = re.compile(r"\s+|[|│┃║]")
+_BORDERS = re.compile(r"\s*[|│┃║]\s*")
 _HEADER = re.compile(r"[\s#|│┃║]*[A-Za-z_][^=:;{}()\"]{3,600}\Z")
 _RULE = re.compile(r"[\s|+=─━═┄┼┬┴╪╞╡├┤╭╮╰╯┌┐└┘╒╕╘╛╔╗╚╝╠╣╬╦╩:*-]+\Z")
 _BORDER = "|│┃║"
@@ -42,14 +43,15 @@ def table_row(text: str, line: int, state: State) -> Sketch | None:
 
 
 def _row(text: str, names: list[str]) -> Sketch | None:
-    cells = [cell for cell in _WIDE.split(text) if cell]
+    bordered = text[:1] in _BORDER
+    cells = [cell for cell in (_BORDERS if bordered else _WIDE).split(text.strip(" " + _BORDER)) if cell]
     if len(cells) != len(names):
         return None
     result = Sketch(covered=1.0)
     for name, cell in zip(names, cells, strict=True):
         value = number(cell)
         if value is None:
-            if any(character.isalnum() for character in cell):
+            if any(character.isalnum() for character in cell) and not bordered:
                 return None
             continue
         kind = COUNTERS.get(name.lower())

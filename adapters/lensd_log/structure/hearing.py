@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lensd_log.structure.words import COUNTERS, EPOCH, PHASES, STRONG
+from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PHASES, STRONG
 
 _SHORT = 4  # letters; words no longer must stand alone
 _LONGEST_HEADER = 200
 _LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]|#\d")
 _DIGIT = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
-_EAST = re.compile(r"[\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_EAST = re.compile(f"[{EAST}]")
 
 
 class _Vocabulary:
@@ -20,7 +20,7 @@ class _Vocabulary:
 
     def __init__(self, words: Iterable[str]) -> None:
         words = set(words)
-        long = [word for word in words if len(word) > _SHORT]
+        long = [word for word in words if len(word) > _SHORT or not word.isalpha()]
         self._long = tuple(word for word in long if not any(o in word and o != word for o in long))
         self._short = words.difference(long)
 

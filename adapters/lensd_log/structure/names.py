@@ -24,7 +24,7 @@ _MOST_WORDS = 6
 _LONGEST = 80
 _QUOTES = "'\"`"
 _BLANKS = " \t" + _QUOTES
-_JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,}|={2,3}|~|≈|<-)\Z")
+_JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,} ?[:=]?|={2,3}|~|≈|<-)\Z")
 #: Between two words of one name.
 _SOFT = re.compile(r"(?: |_|-|/| / |\. | ?\(|'| & |\+| \+ |[#%] ?)\Z")
 _CLOSING = re.compile(r"[^\s:=]{0,3}[)\]%]")
@@ -97,10 +97,12 @@ def _name(name: str, signed: bool) -> Name | None:
 def _belongs(text: str, before: Token, word: Token, signed: bool, inside: bool) -> bool:
     """Does the word in front belong to the same name?"""
     between = text[before.end : word.begin]
-    if not _SOFT.match(between) or (between == ". " and len(before.text) > 4):
+    if (between and not _SOFT.match(between)) or (between == ". " and len(before.text) > 4):
         return False
     if before.key in LEVELS or (before.key in PROSE and signed):
         return False
+    if not between:  # `D損失`
+        return before.key not in COUNTERS
     return not (between == " " and before.key in COUNTERS and inside and not signed)
 
 

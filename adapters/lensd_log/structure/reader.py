@@ -142,6 +142,8 @@ class StructuralReader:
         phase, word = read.phase, read.phase_word
         if read.counts:
             at.pop("phase", None)
+            if phase is not None and not read.values and read.words <= _HEADER_WORDS:
+                at.update(phase=phase, word=word, phase_line=line.number)  # `Validation Results, Epoch 3:`
         elif phase is None and "phase" in at and line.number - at["phase_line"] <= _PHASE_LINES:
             phase, word = at["phase"], at["word"]
         if decides_ratio(read, phase, at):

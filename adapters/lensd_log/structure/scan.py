@@ -159,8 +159,9 @@ class _LineScan:
                 token, after = (percent, after + 1) if percent.unit == "%" else (token, after)
                 self.add_value(name, token)
                 return after
-            if name.signed and not phase_of(name.text) and name.text.lower() != "progress":
-                self.pending = []
+            boxed = bool(self.pending) and self.text[self.pending[-1].end : token.begin] == " ["
+            if name.signed and not boxed and not phase_of(name.text) and name.text.lower() != "progress":
+                self.pending = []  # `images: 98/100`, but `Image [50/400]` counts
                 return self.skip_percent(after)
         if total is not None:
             self.let_go()

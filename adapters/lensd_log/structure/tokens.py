@@ -10,11 +10,10 @@ import re
 from typing import NamedTuple
 
 from lensd_log.line.numbers import to_float
-from lensd_log.structure.words import COUNTERS
+from lensd_log.structure.words import COUNTERS, EAST
 
-_EAST = "\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af"  # written without blanks: digits touch words
-_WORD = rf"[^\W{_EAST}]"
-_LETTER = rf"[^\W\d{_EAST}]"
+_WORD = rf"[^\W{EAST}]"
+_LETTER = rf"[^\W\d{EAST}]"
 _GLUED = "|".join(
     sorted((word for word in COUNTERS if word.isascii() and word.isalpha() and len(word) > 2), key=len)[::-1]
 )
@@ -32,7 +31,7 @@ _TOKEN = re.compile(
     | (?P<glued>(?<!\w)(?=[A-Za-z]{{3,20}}[-_]?\d)(?i:{_GLUED}))[-_]?(?P<glued_number>\d{{1,15}})(?![\w.]*\w)
     | (?P<word>{_LETTER}{_WORD}*(?:(?:[@./+-]|'(?=s\b)){_WORD}+)*)
       (?P<place>(?:(?<=\.(?:py|cc|cu|rs|go))|(?<=\.cpp)):\ ?\d{{1,6}})?
-    | (?P<east>[{_EAST}]+)
+    | (?P<east>[{EAST}]+)
     | (?P<number>(?:(?<![\w)\]])[-+])?
         (?:\d{{1,3}}(?:,\d{{3}})+(?![\d])(?:\.\d+)?|(?:\d+(?:\.\d*)?|(?<!\d)\.\d+)(?:[eE][-+]?\d+)?))
       (?P<unit>%|[A-Za-zµμ]{{1,10}}(?:/[A-Za-z]{{1,12}}){{0,2}}|/[A-Za-z]{{1,4}})?

@@ -25,7 +25,8 @@ _COUNTERS = {
     EPOCH: "epoch epochs ep epo epoche époque époch epoque época epoca 轮 轮次 轮数 周期 エポック 에포크 에폭"
     " эпоха эпохи epoka epok",
     ROUND: "episode episodes eps round rounds rollout rollouts generation gen trial cycle game games"
-    " 回合 エピソード 에피소드 эпизод episodio episódio épisode runde",
+    " 回合 エピソード 에피소드 эпизод episodio episódio épisode runde"
+    " 代 世代 세대 поколение génération generación geração generazione",
     SAMPLES: "timestep timesteps total_timesteps env_steps frames num_timesteps",
 }
 COUNTERS = {word: kind for kind, words in _COUNTERS.items() for word in words.split()}
@@ -62,7 +63,7 @@ PHASES: dict[str, str] = {
 STRONG = frozenset(
     "loss losses acc accuracy lr ppl perplexity reward rewards bleu rouge wer cer psnr ssim lpips miou iou"
     " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall"
-    " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce"
+    " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
     " потеря потери лосс точность verlust genauigkeit lernrate fehler perte pertes exactitude précision"
     " pérdida precisión exactitud perda acurácia precisão perdita accuratezza precisione".split()
@@ -106,8 +107,14 @@ UNITS = frozenset(
     " TFLOPs TFLOPS TFLOP/s steps/s step/s".split()
 )
 
+#: Characters of languages that are written without blanks.
+EAST = "\u3005-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _PARTS = re.compile(r"[_./\-\s]+|(?<=[a-z])(?=[A-Z][a-z])")
 _TAIL = re.compile(r"(?:@\S*|[\d%]+|[(\[].*)$")
+_IN_BRACKET = re.compile(r"(.+?) ?\(([^()]+)\)$")
+_LONGEST_COMPOUND = 10
+_EAST_STRONG = tuple(word for word in STRONG if not word.isascii() and re.match(f"[{EAST}]", word))
+_EAST_PHASES = {word: phase for word, phase in PHASES.items() if re.match(f"[{EAST}]", word)}
 
 
 @lru_cache(4096)
@@ -115,6 +122,8 @@ def phase_of(name: str) -> str | None:
     """The phase that a name holds (`val_loss`, `Train Acc`, `loss/test`)."""
     for part in _PARTS.split(name.replace("'s", "").replace("(", " ")):
         phase = PHASES.get(part.lower().rstrip("0123456789_"))
+        if phase is None and not part.isascii():
+            phase = next((each for word, each in _EAST_PHASES.items() if part.startswith(word)), None)
         if phase is not None:
             return phase
     return None
@@ -123,10 +132,15 @@ def phase_of(name: str) -> str | None:
 @lru_cache(4096)
 def is_strong(name: str) -> bool:
     """Is this a name that training gives to a measurement? The last word decides: `val loss` is one, `loss
-    of precision` is none; an identifier (`loss_mel`) may hold it in any part."""
+    of precision` is none; an identifier (`loss_mel`) may hold it in any part, a word that is written without
+    blanks at its end (`训练损失`), and a bracket behind it as well (`Erreur (Loss)`)."""
     words = name.split()
     if not words:
         return False
+    if bracket := _IN_BRACKET.match(name):
+        return is_strong(bracket[1]) or is_strong(bracket[2])
+    if len(words[-1]) <= _LONGEST_COMPOUND and words[-1].endswith(_EAST_STRONG):
+        return True
     if " ".join(words[-2:]).lower() in _PAIRS_OF_WORDS:
         return True
     candidates = [words[-1]] if len(words[-1]) > 1 or len(words) == 1 else words[-2:]
