@@ -63,7 +63,7 @@ REAL_LOGS = sorted(path.name.removesuffix(".expected.json") for path in REAL.glo
 
 #: What a log says beyond the training lines that were counted: evaluations, summaries of epochs, rates.
 BEYOND = {
-    "darknet__1": "mAP@|F1-score|precision|recall|average IoU|TP|FP|FN",
+    "darknet__1": "mAP@|mean_average_precision|F1-score|precision|recall|average IoU|TP|FP|FN",
     "deepspeed__1": "ppl",
     "detectron2__1": "bbox/AP",
     "fairseq-simple__1": "bleu_score",
