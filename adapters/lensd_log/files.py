@@ -47,7 +47,7 @@ _NO_LOG = re.compile(
     re.IGNORECASE,
 )
 _OF_OTHER_ADAPTERS = ("tfevents", ".wandb", ".db", ".sqlite")
-_TAG = re.compile(r".*[-_]tag-", re.DOTALL)
+_TAG = re.compile(r".*[-_]tag-(.+)\.csv", re.DOTALL | re.IGNORECASE)
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)\Z")
 
 
@@ -102,11 +102,11 @@ def checkpoint(file: File) -> tuple[str, float]:
 
 def name_series(series: dict[str, Series], input: Input) -> None:
     """Give the series that only its file names its name: the tag of a download of TensorBoard's dashboard
-    (`run-a-tag-loss.csv`), else the file's name."""
+    (`run-a-tag-loss.csv`), else that of its column."""
     unnamed = series.pop(input.prefix + NAMED_BY_FILE, None)
     if unnamed is not None:
-        stem = os.path.basename(input.path).rpartition(".")[0]
-        series[input.prefix + (_TAG.sub("", stem) or stem)] = unnamed
+        tag = _TAG.match(os.path.basename(input.path))
+        series[input.prefix + (tag[1] if tag else "Value")] = unnamed
 
 
 def _base(name: str) -> str:

@@ -183,7 +183,7 @@ def test_a_table_may_have_an_index_or_words_in_its_first_column(tmp_path: Path) 
     }
     assert read(write(tmp_path / "b.csv", b"name,step,loss\nx,1,0.5\n")).points == {"loss": [(1, 0.5)]}
     table = b"Wall time,Step,Value\n1764666728.5,1,0.5\n"
-    assert read(write(tmp_path / "c.csv", table)).points == {"c": [(1, 0.5)]}
+    assert read(write(tmp_path / "c.csv", table)).points == {"Value": [(1, 0.5)]}
 
 
 def test_a_comment_is_no_summary_of_an_evaluation(tmp_path: Path) -> None:

@@ -6,16 +6,17 @@
 
 Cells may be empty (nothing was logged), padded or quoted. Semicolons and tabs set them apart as well; between
 semicolons a number may have a decimal comma. The header may be repeated (appended runs). The step is the step
-column, else the epoch column; `epoch` beside a step is a counter. `proof` keeps data sets out. A `time` column in Unix
-seconds is the point's time; a relative one (ultralytics) is a metric and helps to infer times.
+column, else the epoch column; `epoch` beside a step is a counter. A `time` column in Unix seconds is the
+point's time; a relative one (ultralytics) is a metric and helps to infer times. `proof` keeps data sets out.
 
     #{"t_start": 1700000000.5, "env_id": "CartPole-v1"}
     r,l,t
     21.0,21,0.52
 
 In Stable-Baselines' `monitor.csv` a row is an episode: its reward, its length, and the seconds since t_start.
-Source: Stable-Baselines3 common/monitor.py, Lightning pytorch/loggers/csv_logs.py, keras/src/callbacks/csv_logger.py, ultralytics
-engine/trainer.py.
+
+Source: Stable-Baselines3 common/monitor.py, Lightning pytorch/loggers/csv_logs.py,
+keras/src/callbacks/csv_logger.py, ultralytics engine/trainer.py.
 """
 
 from __future__ import annotations
