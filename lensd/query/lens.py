@@ -11,6 +11,7 @@ from lensd.model import Floats, Ints
 from lensd.query.downsample import downsample
 from lensd.query.points import downsampled, slices, total
 from lensd.query.results import MetricInfo, PointsInfo, Selection, Slice, SourceCount
+from lensd.query.timing import take_times
 from lensd.query.workloads import inputs, workloads
 from lensd.store.columns import joined
 from lensd.store.plan import Member, Part, plan, plan_all, plan_iterations
@@ -90,6 +91,7 @@ def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, 
     info = PointsInfo(reader.version())
     views: dict[tuple[str, str], list[Member]] = {}
     if workload is not None:
+        take_times(reader, workload.id)
         for member in reader.members(workload.id, data_source=selection.data_source, kind="metric"):
             source = member.input.data_source
             selected = selection.metrics is None or member.name in selection.metrics
@@ -131,6 +133,7 @@ def iteration_times(
     info = PointsInfo(reader.version())
     by_source: dict[str, list[Part]] = {}
     if workload is not None:
+        take_times(reader, workload.id)
         members = [
             member
             for member in reader.members(workload.id, data_source=selection.data_source)

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from lensd.model import Floats
 from lensd.query.lens import is_metric
 from lensd.query.smoothing import Smoother
+from lensd.query.timing import take_times, times_of
 from lensd.store.columns import Columns
 from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan
 from lensd.store.reader import Reader
@@ -83,14 +84,15 @@ class _Curve:
     source: str
     members: list[Member]
     origin_ms: float
+    times: list[tuple[float, float]] = field(default_factory=list)  # of its spans
     parts: list[Part] = field(default_factory=list)
 
     def extent(self, x: str) -> tuple[float, float]:
         """The range of x that its points span at most."""
-        spans = [span for member in self.members for span in member.spans]
         if x == "step":
+            spans = [span for member in self.members for span in member.spans]
             return float(min(s.min_step for s in spans)), float(max(s.max_step for s in spans))
-        low, high = min(s.min_ts for s in spans), max(s.max_ts for s in spans)
+        low, high = min(low for low, _ in self.times), max(high for _, high in self.times)
         if x == "time":
             return low, high
         return (low - self.origin_ms) / 1000.0, (high - self.origin_ms) / 1000.0
@@ -114,14 +116,18 @@ def _curves(reader: Reader, question: PanelQuestion) -> dict[str, list[_Curve]]:
         workload = reader.workload(uid)
         if workload is None:
             continue
+        if question.x != "step":
+            take_times(reader, workload.id)
         members = reader.members(workload.id, kind="metric")
-        origin_ms = min((span.min_ts for member in members for span in member.spans), default=0.0)
+        times = {m.series: [times_of(reader, m, span) for span in m.spans] for m in members}
+        origin_ms = min((low for spans in times.values() for low, _ in spans), default=0.0)
         views: dict[tuple[str, str], _Curve] = {}
         for member in members:
             source = member.input.data_source
             if member.name in names and member.spans and is_metric(source, member.name):
                 curve = views.setdefault((member.name, source), _Curve(uid, source, [], origin_ms))
                 curve.members.append(member)
+                curve.times += times[member.series]
         for (name, _), curve in sorted(views.items()):
             curve.parts = plan(curve.members)
             result.setdefault(name, []).append(curve)

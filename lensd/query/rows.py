@@ -14,6 +14,7 @@ from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
 from lensd.query.downsample import downsample_rows
 from lensd.query.lens import is_metric
 from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
+from lensd.query.timing import take_times
 from lensd.store.catalogue import Workload
 from lensd.store.columns import Columns, is_ascending, joined
 from lensd.store.plan import Member, Part, plan, plan_all
@@ -124,6 +125,8 @@ class RowCache:
                 self._hits += 1
                 return cached
         _refuse_unreadable(reader, workload)
+        if axis == "time":
+            take_times(reader, workload.id)
         columns = _columns(reader, workload, axis, source)
         extended = _extended(reader, cached, columns, axis) if cached is not None else None
         table = extended or _read(reader, columns, axis)
@@ -215,7 +218,8 @@ def _by_step(reader: Reader, column: _Column) -> tuple[Ints, Floats, int | None]
 
 def _by_time(reader: Reader, column: _Column) -> tuple[Floats, Floats, int | None]:
     """(times, values, the greatest step) of a column: one point per time, the one written last."""
-    points = joined([_spread(reader.written(part), part.series in column.inferred) for part in column.parts])
+    inferred = column.inferred - reader.clocks.keys()
+    points = joined([_spread(reader.written(part), part.series in inferred) for part in column.parts])
     order = np.argsort(points.ts_ms, kind="stable")
     points = points.take(order)
     if len(points) > 1:

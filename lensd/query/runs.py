@@ -25,8 +25,7 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
         return None
     summary = summary_of(reader, workload)
     info, facts = _info(summary), summary.facts
-    ended = _number(facts.get("ended_at")) or _seconds(summary.max_ts)
-    started = _number(facts.get("started_at")) or info.created_time
+    started, ended = _started_and_ended(summary)
     metrics = _path(summary, "events.jsonl")
     return RunDetail(
         id=info.id,
@@ -35,7 +34,7 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
         run_dir=info.run_dir,
         path=info.path,
         alias=info.alias,
-        start_time=started,
+        start_time=_number(facts.get("started_at")) or info.created_time,
         duration=max(0.0, ended - started) if ended is not None and started is not None else None,
         logs=_path(summary, "logs.txt"),
         metrics=metrics,
@@ -50,6 +49,16 @@ def run(reader: Reader, run_id: str) -> RunDetail | None:
     )
 
 
+def _started_and_ended(summary: Summary) -> tuple[float | None, float | None]:
+    """When a run began and ended, in seconds, both by one clock: what it reported, else its points."""
+    started = _number(summary.facts.get("started_at")) or _number(summary.facts.get("created_at"))
+    ended = _number(summary.facts.get("ended_at"))
+    times_written = any(not input.time_inferred for input in summary.inputs if input.min_ts is not None)
+    if started is not None and (ended is not None or times_written):
+        return started, ended or _seconds(summary.end_ts)
+    return _seconds(summary.min_ts), _seconds(summary.end_ts)
+
+
 def progress(reader: Reader, run_id: str) -> RunProgress:
     """The progress of a run; not available while its target iteration is unknown."""
     workload = reader.workload(run_id)
@@ -59,9 +68,7 @@ def progress(reader: Reader, run_id: str) -> RunProgress:
     if summary.iteration is None or not summary.target:
         return RunProgress(available=False, status="unknown")
     status = status_of(summary)
-    speed = None
-    if summary.min_ts is not None and summary.max_ts is not None and summary.max_ts > summary.min_ts:
-        speed = summary.iteration / ((summary.max_ts - summary.min_ts) / 1000.0)
+    speed = summary.steps_per_second
     remaining = max(0, summary.target - summary.iteration)
     return RunProgress(
         available=True,

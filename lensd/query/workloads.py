@@ -10,6 +10,7 @@ import numpy as np
 
 from lensd.model import SET_ASIDE, Fact
 from lensd.query.results import InputInfo, WorkloadInfo
+from lensd.query.timing import steps_per_second
 from lensd.store.catalogue import StoredInput, Workload
 from lensd.store.plan import BEYOND, Member, Part, plan, plan_iterations, shown
 from lensd.store.reader import Reader
@@ -23,8 +24,9 @@ class Summary:
     """One workload in numbers.
 
     sources: the data sources that reported iterations, by name. iteration: the last one of the current
-    attempt. target: the target iteration, in the unit of `iteration`. min_ts, max_ts: the range of its
-    points' times, UTC milliseconds. now_ms: when it was summarised.
+    attempt. target: the target iteration, in the unit of `iteration`. min_ts, end_ts: the range of its
+    points' times, UTC milliseconds, if possible of those that were written down. max_ts: the last of all
+    times, inferred ones included. now_ms: when it was summarised.
     """
 
     workload: Workload
@@ -34,7 +36,9 @@ class Summary:
     iteration: int | None
     target: int | None
     min_ts: float | None
+    end_ts: float | None
     max_ts: float | None
+    steps_per_second: float | None
     now_ms: float
 
 
@@ -56,10 +60,20 @@ def summary_of(reader: Reader, workload: Workload) -> Summary:
         sorted(count.data_source for count in reader.counts(workload.id) if count.kind == "iteration"),
         iteration,
         target,
-        min((input.min_ts for input in inputs if input.min_ts is not None), default=None),
+        *_span(inputs),
         max((input.max_ts for input in inputs if input.max_ts is not None), default=None),
+        steps_per_second(members),
         reader.now_ms,
     )
+
+
+def _span(inputs: Sequence[StoredInput]) -> tuple[float | None, float | None]:
+    """The first and last time of inputs whose times were written down, if there are such. An inferred end
+    beside a written start would be no duration."""
+    spans = [(i.min_ts, i.max_ts, i.time_inferred) for i in inputs if i.min_ts is not None]
+    timed = [span for span in spans if not span[2]] or spans
+    ends = [end for _, end, _ in timed if end is not None]
+    return min((begin for begin, _, _ in timed), default=None), max(ends, default=None)
 
 
 def summaries(reader: Reader) -> list[Summary]:
@@ -111,7 +125,7 @@ def workload_info(summary: Summary) -> WorkloadInfo:
         iteration=summary.iteration,
         target_iteration=summary.target,
         created_at=_rounded(summary.min_ts if summary.min_ts is not None else workload.created_ms),
-        updated_at=_rounded(summary.max_ts if summary.max_ts is not None else workload.updated_ms),
+        updated_at=_rounded(summary.end_ts if summary.end_ts is not None else workload.updated_ms),
         times_inferred=sorted({input.data_source for input in summary.inputs if input.time_inferred}),
     )
 

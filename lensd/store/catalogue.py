@@ -166,6 +166,14 @@ class Catalogue:
                 begins.get(row[0], {}), bool(row[8]),
             )  # fmt: skip
 
+    def has_mixed_times(self, workload_id: int) -> bool:
+        """Whether some inputs of a workload have inferred times, and others only times that were written."""
+        sql = (
+            "SELECT min(time_inferred), max(time_inferred) FROM input"
+            " WHERE workload_id = ? AND min_ts IS NOT NULL"
+        )
+        return tuple(self._db.execute(sql, (workload_id,)).fetchone()) == (0, 1)
+
     def label_strings(self, codes: Iterable[int]) -> dict[int, str]:
         """The strings that codes of label series stand for, by code."""
         distinct = sorted(set(codes))

@@ -17,6 +17,7 @@ from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
 from lensd.store.logs import StoredLogs
 from lensd.store.plan import BEYOND, LOWEST, Part
+from lensd.store.step_clock import StepClock
 from lensd.store.windows import CHUNK_INFO, ChunkInfo, StepWindow, disjoint
 
 
@@ -31,6 +32,7 @@ class Reader(Catalogue, StoredLogs):
         self._path = path
         self.now_ms = now_ms  # the wall clock when the read began, UTC milliseconds
         self.deadline = math.inf  # of the monotonic clock, seconds
+        self.clocks: dict[int, StepClock] = {}  # by series: whose times its points are shown at
 
     def allow(self, seconds: float) -> None:
         """Let it read for so long from now on. A caller that sends what it reads renews this before each
@@ -43,14 +45,15 @@ class Reader(Catalogue, StoredLogs):
         head = self.head(part)
         if len(head):
             windows.append(StepWindow.of_head(head))
-        return disjoint(windows)
+        clock = self.clocks.get(part.series)
+        return disjoint(windows) if clock is None else [w.timed(clock) for w in disjoint(windows)]
 
     def read_window(self, window: StepWindow, part: Part, *, kind: str = "metric") -> Columns:
         """The points of a window that the part shows: one a step, ascending."""
         pieces = [self._decode(chunk) for chunk in window.chunks]
         if window.head is not None:
             pieces.append(window.head)
-        points = joined(pieces).between(part.lo, part.hi)
+        points = self._timed(joined(pieces), part).between(part.lo, part.hi)
         return earliest(points) if kind == "iteration" else newest(points)
 
     def read(self, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, kind: str = "metric") -> Columns:
@@ -73,7 +76,11 @@ class Reader(Catalogue, StoredLogs):
 
     def written(self, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> Columns:
         """All points of a part with lo <= step < hi in the order written, repeated steps included."""
-        return self._written(part.clipped(lo, hi))
+        return self._timed(self._written(part.clipped(lo, hi)), part)
+
+    def _timed(self, points: Columns, part: Part) -> Columns:
+        clock = self.clocks.get(part.series)
+        return points if clock is None else clock.place(points)
 
     def newer(self, part: Part, version: int) -> Columns:
         """The points of a part that were stored after `version`, in the order written."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
 
 from lensd.store.columns import Columns, joined
 from lensd.store.plan import Part
+from lensd.store.step_clock import StepClock
 
 
 class ChunkInfo(msgspec.Struct, array_like=True, frozen=True):
@@ -41,7 +42,10 @@ CHUNK_INFO = ", ".join(ChunkInfo.__struct_fields__)
 
 @dataclass(slots=True)
 class StepWindow:
-    """Consecutive chunks (and the head) of a part whose steps overlap, so that they must be read together."""
+    """Consecutive chunks (and the head) of a part whose steps overlap, so that they must be read together.
+
+    clock: whose times its points are shown at, if not at their own.
+    """
 
     chunks: list[ChunkInfo]
     head: Columns | None
@@ -49,6 +53,7 @@ class StepWindow:
     max_step: int
     min_ts: float
     max_ts: float
+    clock: StepClock | None = None
 
     @classmethod
     def of_chunk(cls, chunk: ChunkInfo) -> StepWindow:
@@ -77,7 +82,14 @@ class StepWindow:
 
     def may_be_newer(self, version: int) -> bool:
         """Whether it may hold points that were stored after `version`."""
+        if self.clock is not None and self.clock.is_newer(version, self.min_step, self.max_step):
+            return True
         return self.head is not None or any(chunk.version > version for chunk in self.chunks)
+
+    def timed(self, clock: StepClock) -> StepWindow:
+        """The same points at the times of a clock."""
+        min_ts, max_ts = clock.span(self.min_step, self.max_step, self.min_ts, self.max_ts)
+        return replace(self, min_ts=min_ts, max_ts=max_ts, clock=clock)
 
     def extremes(self) -> Columns | None:
         """Its points of least and greatest value, ascending, where they are known without decoding.
@@ -89,12 +101,13 @@ class StepWindow:
             return None
         low, high = (chunk.low_step, chunk.low_ts, chunk.low), (chunk.high_step, chunk.high_ts, chunk.high)
         step, ts_ms, value = zip(*sorted({low, high}), strict=True)
-        return Columns(
+        peaks = Columns(
             np.array(step, np.int64),
             np.array(ts_ms, np.float64),
             np.array(value, np.float64),
             np.full(len(step), chunk.version, np.int64),
         )
+        return peaks if self.clock is None else self.clock.place(peaks)
 
 
 def disjoint(windows: list[StepWindow]) -> list[StepWindow]:
