@@ -156,7 +156,9 @@ class Recognition:
                     yield log_format, record
 
     def holds_open(self, cursor: LogCursor) -> bool:
-        """Does some log format wait for lines to come?"""
+        """Does some log format, or the structural reader, wait for lines to come?"""
+        if self._structure.results(cursor.lines, copy.deepcopy(cursor.structure)):
+            return True
         return any(
             log_format.rest is not None
             and log_format.name in cursor.states
@@ -165,7 +167,11 @@ class Recognition:
         )
 
     def rest(self, cursor: LogCursor) -> Iterator[tuple[LogFormat, Record]]:
-        """The records that log formats hold open, as they are. Closes them."""
+        """The records that log formats and the structural reader hold open, as they are. Closes them."""
+        for record in self._structure.results(cursor.lines, cursor.structure):
+            if cursor.log_format is None:
+                cursor.matched_by(STRUCTURE)
+            yield STRUCTURE, record
         for log_format in self._log_formats:
             state = cursor.states.get(log_format.name)
             if log_format.rest is None or state is None:

@@ -24,7 +24,7 @@ _EPOCH = re.compile(
     r"(?:Epoch|Train): ?\[(\d{1,9})(?:/\d{1,9})?\]\[\s{0,12}(\d{1,12})/(\d{1,12})\]:?\s{1,8}(?=[A-Za-z])"
 )
 _TEST = re.compile(r"Test: ?\[\s{0,12}\d{1,12}/\d{1,12}\]\s")
-_SUMMARY = re.compile(r"\* (?=[A-Za-z][\w@]{0,30} \d)")
+_SUMMARY = re.compile(r"\* (?=[A-Za-z][\w@]{0,30} \d{1,6}\.\d)")  # no comment: ` * Returns 0`
 _METER = re.compile(
     rf"(?<![\w@/.-])([A-Za-z][\w@/.-]{{0,40}}):?\s{{1,8}}({NUMBER}{UNIT})(?:\s{{1,4}}\(\s{{0,8}}{NUMBER}{UNIT}\s?\))?(?=[\s,]|\Z)"
 )

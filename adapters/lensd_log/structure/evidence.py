@@ -6,6 +6,7 @@ moves and values that change. Near lines that have proved themselves less is eno
 
 from __future__ import annotations
 
+import re
 import zlib
 
 from lensd_log.line.record import State
@@ -26,6 +27,8 @@ _SHARE = 50  # of this many lines one must be proved for the door to be open
 _COVERED = 0.4
 _COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
+_RESULT = 0.6
+_SETTING = re.compile(r"(?i)\blr\b|rate|_lr|lr_")
 _MANY_VALUES = 4
 _CONSTANT = 7  # rises of a counter after which values need not have changed
 _WATCHED = 128  # lines of a shape after which its counter is not looked at any more
@@ -122,10 +125,24 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
     return sketch.covered >= least or len(sketch.values) >= _MANY_VALUES
 
 
-def is_pairs_alone(sketch: Sketch) -> bool:
-    """Do lines of pairs alone (`loss=0.3` behind a time) make records without a step?"""
-    pairs = all(value.signed for value in sketch.values) and sketch.covered >= _PAIRS_ALONE
-    return pairs and is_strong_record(sketch) and not sketch.code
+def is_pairs_alone(sketch: Sketch, stamped: bool, titled: bool) -> bool:
+    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time or below a title such as
+    `Eval results`? With both, any name does."""
+    if sketch.code or not _are_pairs(sketch):
+        return False
+    return (stamped or titled) and (is_strong_record(sketch) or (stamped and titled))
+
+
+def _are_pairs(sketch: Sketch) -> bool:
+    return all(value.signed for value in sketch.values) and sketch.covered >= _PAIRS_ALONE
+
+
+def is_result(sketch: Sketch) -> bool:
+    """Is it what an evaluation has found (`mrr: 0.31, hits@1: 0.22`): pairs with names that only training
+    uses, and no setting of it?"""
+    found = [value for value in sketch.values if is_strong(value.name) and not _SETTING.search(value.name)]
+    pairs = all(value.signed for value in sketch.values) and sketch.covered >= _RESULT
+    return pairs and len(found) > 1 and not sketch.counts and not sketch.code
 
 
 def _is_measured(name: str) -> bool:
@@ -137,10 +154,12 @@ def _worded(sketch: Sketch) -> bool:
     return any(count.word not in ("", "[") for count in sketch.counts)
 
 
-def passes_door(shape: State, sketch: Sketch, near: bool, known: bool) -> bool:
+def passes_door(shape: State, sketch: Sketch, near: bool, known: bool, titled: bool) -> bool:
     """The second stage, beside lines that are proved: a moving counter and pairs are enough. known: beside
-    those of a known log format, which has its own lines without a counter, the line must print it."""
-    if known and not (_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)):
+    those of a known log format, which has its own lines without a counter, the line must print it, or be
+    nothing but pairs. titled: below a title such as `Eval results`."""
+    worded = _worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
+    if known and not (worded or (titled and _are_pairs(sketch))):
         return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
         return False

@@ -88,6 +88,9 @@ class StructuralReader:
             return False
         if len(entry.states) > 1 or listens(state) or evidence.is_near(state, number):
             return True
+        at = state.get("at", {})
+        if "phase" in at and number - at["phase_line"] <= _PHASE_LINES:
+            return True
         return hearing.may_speak(text)
 
     def is_inert(self, text: str) -> bool:
@@ -99,6 +102,19 @@ class StructuralReader:
         read = self._sketcher.sketch(text)
         silent = not read.values and not read.counts and read.phase is None
         return silent and not boxes.may_belong(text)
+
+    def results(self, lines: int, state: State) -> list[Record]:
+        """What an evaluation has printed at the end of a file of so many lines that holds nothing else."""
+        if state.get("proved") or "known_line" in state or state.get("at", {}).get("step") is not None:
+            return []
+        found = waiting.results(state, lines - evidence.NEAR)
+        placed = []
+        for line in found:
+            placed += self._name([line], state, None)
+            placed[-1].record.ts_ms = line.ts_ms
+        if found:
+            del state["waiting"]
+        return [each.record for each in placed]
 
     def _read(self, text: str, line: StructureLine, state: State) -> list[EarlierRecord]:
         row = boxes.box_row(text, self._sketcher)
@@ -135,6 +151,7 @@ class StructuralReader:
         if not read.values and not read.counts:
             if read.phase is not None and read.words <= _HEADER_WORDS:
                 at = state.setdefault("at", {})
+                _catch_up(at, line, state)
                 at.update(phase=read.phase, word=read.phase_word, phase_line=line.number)
             return []
         at = state.setdefault("at", {})
@@ -181,18 +198,22 @@ class StructuralReader:
             return []
         since = None
         if not shape.get("proved"):
+            titled = read.phase is None and composed.phase not in (None, TRAIN)
             if step is None:
-                proved = line.stamped and shape["changed"] and evidence.is_pairs_alone(read)
+                proved = shape["changed"] and evidence.is_pairs_alone(read, line.stamped, titled)
             else:
                 proved = evidence.proves_itself(shape, read)
-            if proved or (step is not None and evidence.passes_door(shape, read, near, known)):
+            if proved or (step is not None and evidence.passes_door(shape, read, near, known, titled)):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
             elif step is not None and evidence.is_plain_record(read, near):
                 _prove(state, line.number)
                 return self._name([composed], state, line.last_step)
             else:
-                composed.ready = step is not None and evidence.is_plain_record(read, near=True)
+                if step is None:
+                    composed.ready = waiting.RESULT if evidence.is_result(read) else 0
+                elif evidence.is_plain_record(read, near=True):
+                    composed.ready = waiting.READY
                 waiting.put(state, composed)
                 return []
         if shape["proved"] == 1:

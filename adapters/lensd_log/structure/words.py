@@ -63,7 +63,7 @@ PHASES: dict[str, str] = {
 STRONG = frozenset(
     "loss losses acc accuracy lr ppl perplexity reward rewards bleu rouge wer cer psnr ssim lpips miou iou"
     " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall"
-    " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness rew"
+    " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness hits rew"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
     " потеря потери лосс точность verlust genauigkeit lernrate fehler perte pertes exactitude précision"
     " pérdida precisión exactitud perda acurácia precisão perdita accuratezza precisione".split()
