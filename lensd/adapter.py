@@ -135,6 +135,14 @@ class Explains(Protocol):
 
 
 @runtime_checkable
+class Arranges(Protocol):
+    """An adapter that can tell run folders in one workload apart (see `lensd.run_folders`)."""
+
+    def arrange(self, roots: Roots) -> None:
+        """Tell the roots. Called before any adapter looks for its inputs there. May look into files."""
+
+
+@runtime_checkable
 class Adapter(Protocol):
     """Reads one kind of input. `name` is unique; `data_source` is what its points are served under.
 

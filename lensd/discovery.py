@@ -24,7 +24,6 @@ CONTAINERS = frozenset(
 NAMELESS = frozenset(
     "tensorboard tb tb_logs tf_logs logs log runs summaries events lightning_logs tensorboard_logs".split()
 )
-_VERSION = re.compile(r"version_\d+\Z")
 
 #: wandb SDK 0.12 to 0.31: `run-20261120_201310-6dhablz8`, `offline-run-...`.
 WANDB_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>[\w-]+)\Z")
@@ -55,25 +54,29 @@ class File:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """The workload a file belongs to, the folder that claims it, and why. inner: the folders between that
-    folder and the file."""
+    folder and the file. is_assigned: what run folders hold decided it."""
 
     workload: str
     folder: str
     why: str
     inner: tuple[str, ...]
+    is_assigned: bool = False
 
 
 @dataclass(slots=True)
 class Roots:
-    """The paths lensd was pointed at, and one walk over them. chosen: the user named an adapter for them."""
+    """The paths lensd was pointed at, and one walk over them. chosen: the user named an adapter for them.
+    prefixes: of the names of metrics, by the path of the file; None until the event files are arranged."""
 
     paths: Sequence[str]
     workload: str | None = None
     chosen: bool = False
     problems: dict[str, str] = field(default_factory=dict)  # path -> a sentence for the user
+    prefixes: dict[str, str] | None = None
     _files: list[File] | None = None
     _siblings: dict[str, set[str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)  # absolute paths
+    _assigned: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def files(self, accepts: Callable[[str], bool] | None = None) -> Iterator[File]:
         """The regular files below the roots whose name `accepts`, in a stable order, and files that the user
@@ -90,8 +93,25 @@ class Roots:
             self._files = list(self._walk())
         return self._siblings.get(folder, set())
 
+    def assign(self, folder: str, workload: str, why: str) -> None:
+        """Put everything below a folder into a workload, unless it is a Runicorn run."""
+        self._assigned[folder] = workload, why
+
     def claim(self, file: File) -> Claim:
         """The workload that `file` belongs to."""
+        claim = self._claim(file)
+        for depth in range(len(file.parts), -1, -1) if self._assigned and claim.folder else ():
+            folder = os.path.join(file.root, *file.parts[:depth])
+            if folder == claim.folder:
+                break
+            if folder in self._assigned:
+                workload, why = self._assigned[folder]
+                is_own = workload != claim.workload
+                inner = file.parts[depth:] if is_own else claim.inner
+                return Claim(workload, folder if is_own else claim.folder, why, inner, is_assigned=True)
+        return claim
+
+    def _claim(self, file: File) -> Claim:
         if self.workload:
             return Claim(self.workload, "", "the workload was given by the user", file.parts)
         for depth in range(len(file.parts), -1, -1):
@@ -142,6 +162,7 @@ class Roots:
             restarts=restarts,
             companions=tuple(companions),
             chosen=file.chosen or self.chosen,
+            is_assigned=claim.is_assigned,
         )
 
     def _is_runicorn_run(self, folder: str) -> bool:
@@ -217,13 +238,6 @@ class Roots:
             yield file, (status.st_dev, status.st_ino), entry.is_symlink()
         for name in folders:
             yield from self._walk_folder(os.path.join(folder, name), root, (*parts, name), seen)
-
-
-def metric_prefix(inner: Iterable[str]) -> str:
-    """The prefix of metric names for event files in these subfolders of a workload: `("logs", "train")` makes
-    `train/`. Containers add nothing."""
-    names = [part for part in inner if part.lower() not in NAMELESS and not _VERSION.match(part)]
-    return "".join(part + "/" for part in names)
 
 
 def _enters(name: str) -> bool:

@@ -55,6 +55,7 @@ class Input:
     restarts: Restarts = Restarts.INPUT
     companions: tuple[str, ...] = ()
     chosen: bool = False  # the user named it: it is read whatever it looks like
+    is_assigned: bool = False  # what its run folder holds decided its workload, which corrects earlier claims
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ LAYERS = (
     # platform: the store, the API and `lensd run` each need something that only some systems have.
     ("lensd", "lensd.model", "lensd.config", "lensd.platform", "lensd.hook"),
     ("lensd.discovery", "lensd.store", "lensd.tail", "lensd.wandb"),
-    ("lensd.adapter", "lensd.query", "lensd.run"),
+    ("lensd.adapter", "lensd.query", "lensd.run", "lensd.run_folders"),
     ("lensd.testing", "lensd_log", "lensd_tensorboard", "lensd_wandb", "lensd_wandb_cloud", "lensd.ingest"),
     ("lensd.api",),
     ("lensd.serve",),

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
-from lensd.discovery import Roots, metric_prefix
+from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, Restarts
 from lensd.tail.binary import Snapshot, encode_cursor
 from lensd_tensorboard.cursor import EventCursor
 from lensd_tensorboard.frames import FRAME, HEADER, LONG, FrameState, frame_at, next_sound
+from lensd_tensorboard.layout import Layout, event_files
 from lensd_tensorboard.scalars import Reader, Room, Scalars, read_records
 
 #: Bytes that are in memory at a time: more than the longest record that is read.
@@ -46,18 +47,22 @@ class TensorBoardAdapter:
     def __init__(self, *, make_reader: Callable[[], Reader] = make_reader) -> None:
         self._make_reader = make_reader
         self._readers: dict[str, Reader] = {}
+        self._layout = Layout()
+
+    def arrange(self, roots: Roots) -> None:
+        """Tell run folders apart, see `lensd.run_folders`."""
+        self._layout.arrange(roots)
 
     def discover(self, roots: Roots) -> Iterable[Input]:
-        """Event files by name. The subfolders of the workload that hold a file are the prefix of its tags."""
-        for file in roots.files(lambda name: "tfevents" in name):
-            if "tfevents" not in file.name or file.name.endswith(".profile-empty"):
-                continue
+        """Event files by name. Folders that tell series of one run apart are the prefix of its tags."""
+        prefixes = self._layout.arrange(roots)
+        for file in event_files(roots):
             yield roots.input(
                 file,
                 adapter=self.name,
                 data_source=self.data_source,
                 structured=True,
-                prefix=metric_prefix(roots.claim(file).inner),
+                prefix=prefixes[file.path],
                 restarts=Restarts.SERIES,
             )
 

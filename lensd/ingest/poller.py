@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Literal
 
-from lensd.adapter import Adapter, Budget, InputDead, InputGone, ReadError, RetryAfter
+from lensd.adapter import Adapter, Arranges, Budget, InputDead, InputGone, ReadError, RetryAfter
 from lensd.config import Polling
 from lensd.discovery import Roots
 from lensd.ingest.tracked import ReadState, Schedule, Signature, Tracked, signature, size
@@ -121,11 +121,15 @@ class Poller:
                 log.warning("%s", sentence)
         self.problems = problems
         with self._lock:
-            new = [pair for key, pair in sorted(inputs.items()) if key not in self._tracked]
+            new = [
+                pair
+                for key, pair in sorted(inputs.items())
+                if key not in self._tracked or _is_elsewhere(self._tracked[key], pair[0])
+            ]
         if new:
             registered = self._store.register([input for input, _ in new])
-            for input, (_, adapter) in zip(registered, new, strict=True):
-                self._track(input, adapter)
+            for input, (found, adapter) in zip(registered, new, strict=True):
+                self._track(input, adapter, found)
         self._has_scanned = True
         cost = self._clock() - began
         self._next_scan = self._clock() + max(self._polling.rescan_seconds, cost / _SCAN_SHARE)
@@ -140,6 +144,15 @@ class Poller:
         for source in self._sources:
             key = (tuple(source.paths), source.workload, source.chosen)
             roots = walks.setdefault(key, Roots(*key))
+            if isinstance(source.adapter, Arranges):
+                try:
+                    source.adapter.arrange(roots)
+                except Exception as error:
+                    log.exception("adapter %s failed to arrange run folders", source.adapter.name)
+                    problems[source.adapter.name] = f"adapter {source.adapter.name}: {error}"
+        for source in self._sources:
+            key = (tuple(source.paths), source.workload, source.chosen)
+            roots = walks[key]
             try:
                 for input in source.adapter.discover(roots):
                     inputs.setdefault(input.id, (input, source.adapter))
@@ -149,9 +162,9 @@ class Poller:
             problems.update(roots.problems)
         return inputs, problems
 
-    def _track(self, input: Input, adapter: Adapter) -> None:
+    def _track(self, input: Input, adapter: Adapter, found: Input) -> None:
         schedule = Schedule(interval=self._polling.fastest_seconds)
-        tracked = Tracked(input, adapter, schedule, ReadState(lag_bytes=size(input.path)))
+        tracked = Tracked(input, adapter, found, schedule, ReadState(lag_bytes=size(input.path)))
         with self._lock:
             self._tracked[input.id] = tracked
         # Whoever asks for the first scan prints a summary of it.
@@ -362,3 +375,10 @@ def _state_after(error: ReadError) -> Literal["gone", "dead", "waiting"]:
     if isinstance(error, InputGone):
         return "gone"
     return "dead" if isinstance(error, InputDead) else "waiting"
+
+
+def _is_elsewhere(tracked: Tracked, found: Input) -> bool:
+    """Whether an input that no thread reads belongs to another workload now, or has other names."""
+    before = tracked.found
+    moved = (before.workload, before.prefix) != (found.workload, found.prefix)
+    return moved and not tracked.schedule.busy

@@ -69,10 +69,12 @@ class Health:
 
 @dataclass(slots=True)
 class Tracked:
-    """One input, the adapter that reads it, and what the poller remembers about it."""
+    """One input, the adapter that reads it, and what the poller remembers about it. found: the input as the
+    adapter found it, before it was registered."""
 
     input: Input
     adapter: Adapter
+    found: Input
     schedule: Schedule = field(default_factory=Schedule)
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)

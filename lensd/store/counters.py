@@ -69,6 +69,13 @@ class Tally:
         if overlapping:
             self._count_before(overlapping)
 
+    def anew(self) -> None:
+        """Count all views from nothing."""
+        where = "workload_id = ? AND data_source = ?"
+        self._db.execute(f"DELETE FROM view WHERE {where}", (self._workload_id, self._data_source))
+        self._recounts_all = True
+        self.after()
+
     def after(self) -> None:
         """Write the counts of the views that the batch changed."""
         if self._before or self._recounts_all:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 import threading
@@ -18,8 +19,11 @@ from lensd.model import Batch, Input
 from lensd.store import schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
 from lensd.store.reader import Reader
+from lensd.store.renewal import must_be_renewed, renew
 from lensd.store.text import storable
 from lensd.store.writer import Writer
+
+log = logging.getLogger(__name__)
 
 _POOL = 16  # readers at once; a slow client holds one until it has its answer
 _MOST_IDLE = 4  # connections that stay open for the next readers
@@ -96,7 +100,34 @@ class Store:
         Where two folders claim one uid, the second gets `uid-` and four hex digits of a hash of its path.
         """
         with self._transaction() as db:
-            return [_register(db, input) for input in inputs]
+            return [self._register(db, input) for input in inputs]
+
+    def _register(self, db: sqlite3.Connection, input: Input) -> Input:
+        workload_id, uid = _claim(db, input)
+        name, why = storable(input.name), storable(input.why)
+        sql = (
+            "SELECT workload.uid, prefix FROM input JOIN workload ON workload.id = workload_id WHERE key = ?"
+        )
+        row = db.execute(sql, (input.id,)).fetchone()
+        if row is None:
+            db.execute(
+                "INSERT INTO input (key, workload_id, data_source, adapter, path, name, why, structured,"
+                " prefix, restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    input.id, workload_id, input.data_source, input.adapter, storable(input.path), name, why,
+                    input.structured, storable(input.prefix), input.restarts.value,
+                ),
+            )  # fmt: skip
+        elif must_be_renewed(input, uid, *row):
+            log.info("%s is read anew: it belongs to %s, with metrics %s...", input.name, uid, input.prefix)
+            renew(db, self.path, input, workload_id)
+            if self._writer:
+                self._writer.forget(input.id)
+        else:
+            # An input stays with the workload that its points are stored under, whatever is claimed later.
+            uid = row[0]
+        db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (why, name, input.id))
+        return input if uid == input.workload else replace(input, workload=uid)
 
     def cursor(self, input_id: str) -> bytes | None:
         """The cursor that the next read of an input starts from; None for its beginning."""
@@ -237,26 +268,6 @@ def _take_lock(path: str) -> IO[bytes]:
         lock.close()
         raise StoreError(f"{path} is in use by another lensd; stop it, or name another database with --db")
     return lock
-
-
-def _register(db: sqlite3.Connection, input: Input) -> Input:
-    workload_id, uid = _claim(db, input)
-    name, why = storable(input.name), storable(input.why)
-    row = db.execute("SELECT workload_id FROM input WHERE key = ?", (input.id,)).fetchone()
-    if row is None:
-        db.execute(
-            "INSERT INTO input (key, workload_id, data_source, adapter, path, name, why, structured, prefix,"
-            " restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                input.id, workload_id, input.data_source, input.adapter, storable(input.path), name, why,
-                input.structured, storable(input.prefix), input.restarts.value,
-            ),
-        )  # fmt: skip
-    else:
-        # An input stays with the workload that its points are stored under, whatever is claimed for it later.
-        uid = db.execute("SELECT uid FROM workload WHERE id = ?", row).fetchone()[0]
-        db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (why, name, input.id))
-    return input if uid == input.workload else replace(input, workload=uid)
 
 
 def _claim(db: sqlite3.Connection, input: Input) -> tuple[int, str]:
