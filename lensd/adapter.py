@@ -75,13 +75,37 @@ class SamplePoint:
 
 
 @dataclass(slots=True)
+class LineShape:
+    """Lines that differ in their numbers alone, and what became of them.
+
+    lines: how many there are; stored: how many of them gave points. metric_like: they look like metrics.
+    log_format: what read them, "" for nothing. example, line: the first of them, and its number from 1.
+    slots: what each number of the example became, in words. why: the reason where nothing was stored.
+    pattern: a `[[pattern]]` block of the configuration that reads such lines. once: it may be no record.
+    """
+
+    lines: int = 0
+    stored: int = 0
+    points: int = 0
+    metric_like: bool = False
+    log_format: str = ""
+    example: str = ""
+    line: int = 0
+    slots: list[str] = field(default_factory=list)
+    why: str = ""
+    pattern: str = ""
+    once: bool = False
+
+
+@dataclass(slots=True)
 class Diagnosis:
     """What an adapter reads from an input, for a user who wonders why points are there or missing.
 
     log_formats: lines that each of them matched. metric_like: lines that look like metrics but matched none.
-    step_from, time_from: where steps and times come from, in words, and how many records that is. samples: a
-    few lines of each kind. units: of the metrics that were printed with one. skipped: damaged records and
-    lines that are too long. proposal: a regular expression for the metric-like lines.
+    step_from, time_from: where steps and times come from, in words, and how many records that is. units: of
+    the metrics that were printed with one. skipped: damaged records and lines that are too long. shapes: the
+    kinds of lines, those that gave most points first. naming: lines that name a metric, with a value or
+    without. samples: a few lines that say nothing. note: what else the user should know.
     """
 
     read_bytes: int = 0
@@ -91,7 +115,9 @@ class Diagnosis:
     matched: int = 0
     metric_like: int = 0
     log_formats: dict[str, int] = field(default_factory=dict)
-    samples: dict[str, list[str]] = field(default_factory=dict)
+    shapes: list[LineShape] = field(default_factory=list)
+    naming: int = 0
+    samples: list[str] = field(default_factory=list)
     points: list[SamplePoint] = field(default_factory=list)
     point_count: int = 0
     metrics: list[str] = field(default_factory=list)
@@ -99,7 +125,7 @@ class Diagnosis:
     step_from: dict[str, int] = field(default_factory=dict)
     time_from: dict[str, int] = field(default_factory=dict)
     skipped: int = 0
-    proposal: str | None = None
+    note: str = ""
 
     def add(self, batch: Batch, rows: int = 1) -> None:
         """Add a batch, and keep a few of its points. rows: how many rows each line has."""

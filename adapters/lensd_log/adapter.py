@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -118,6 +119,21 @@ class LogAdapter:
     def explain(self, input: Input, budget: Budget) -> Diagnosis:
         """What the lines of a text log say, and why, within the budget. Raises what `read` raises."""
         diagnosis, cursor = DiagnosisBuilder(), LogCursor()
+        self._recognition.watch(diagnosis.see)
+        try:
+            cursor = self._read_all(input, cursor, budget, diagnosis)
+        finally:
+            self._recognition.watch(None)
+        result = diagnosis.finish(cursor)
+        found = _set_aside(replace(input, chosen=False), LogCursor(), budget, self._recognition)
+        if found is not None and os.path.basename(input.path) not in (files.EVENTS, files.TRAINER_STATE):
+            result.note = f"within a folder it is {found.note}"
+        return result
+
+    def _read_all(
+        self, input: Input, cursor: LogCursor, budget: Budget, diagnosis: DiagnosisBuilder
+    ) -> LogCursor:
+        """Read the whole input, or what the budget allows. Returns the cursor after it."""
         while True:
             part = Budget(
                 _EXPLAIN_BYTES, budget.points, budget.seconds, budget.now_ms, budget.final, budget.clock
@@ -128,7 +144,7 @@ class LogAdapter:
             cursor = LogCursor.decode(batch.cursor)
             spent = budget.spent(diagnosis.diagnosis.read_bytes, diagnosis.diagnosis.point_count)
             if not batch.more or spent:
-                return diagnosis.finish()
+                return cursor
 
     def _reader(
         self,

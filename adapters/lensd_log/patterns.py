@@ -1,15 +1,16 @@
 """The user's own patterns, asked before all log formats.
 
 A pattern is a regular expression with named groups, or a map of the fields of logfmt or JSON lines. `step`,
-`total`, `epoch` and `time` place a point; every other group or field is a metric. Templates are learnt from
-regular expressions as they are from the built-in log formats, so these are as fast.
+`total`, `epoch`, `epochs`, `batch`, `rank` and `time` place a point; every other group or field is a metric.
+A regex with a step is as fast as a built-in log format: templates are learnt from both. Records without a
+step get theirs as those of the structural reader do (`structure.steps`).
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 import msgspec
@@ -18,6 +19,9 @@ from lensd_log.formats.json_text import decode
 from lensd_log.line.numbers import json_number, json_step, measure, number
 from lensd_log.line.record import EVERY_LINE, Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
+from lensd_log.structure.naming import scaled
+from lensd_log.structure.sketch import FRACTION
+from lensd_log.structure.words import EPOCH, GLOBAL
 
 _LONGEST = 2000  # characters of a line that a pattern is tried on
 _SLOW_S = 0.005
@@ -28,8 +32,9 @@ class Pattern(msgspec.Struct, forbid_unknown_fields=True):
     """One `[[pattern]]` block.
 
     regex: searched for in a line that is stripped of its prefixes and containers. format: read fields
-    instead. step, total, epoch, time: the groups or fields that hold these. metrics: group or field to
-    metric name; without it, every other group or field that holds a number is a metric of its name.
+    instead. step, total, epoch, epochs, batch, rank, time: the groups or fields that hold these. A step
+    counts through the run, a batch within its epoch; total is what either of them is out of. metrics: group
+    or field to metric name; without it, every other one that holds a number is a metric of its name.
     """
 
     name: str = ""
@@ -38,8 +43,15 @@ class Pattern(msgspec.Struct, forbid_unknown_fields=True):
     step: str = "step"
     total: str = "total"
     epoch: str = "epoch"
+    epochs: str = "epochs"
+    batch: str = "batch"
+    rank: str = "rank"
     time: str = "time"
     metrics: dict[str, str] = msgspec.field(default_factory=dict)
+
+    def places(self) -> set[str]:
+        """The groups or fields that place a record."""
+        return {self.step, self.total, self.epoch, self.epochs, self.batch, self.rank, self.time}
 
 
 #: The fields of a line, or None where it does not match.
@@ -60,28 +72,35 @@ def _log_format(pattern: Pattern, number: int) -> LogFormat:
     if (pattern.regex is None) == (pattern.format is None):
         raise ValueError(f"pattern {name}: give either a regex or a format (logfmt, json)")
     fields: _Fields = _json if pattern.format == "json" else _logfmt
+    columns, is_header = None, False
     if pattern.regex is not None:
-        fields = _groups(name, pattern)
+        fields, named = _groups(name, pattern)
+        is_header = not named - pattern.places()
+        plain = pattern.step in named and pattern.rank not in named and not is_header
+        columns = EVERY_LINE if plain else None
 
     def parse(entry: Entry, state: State) -> Parsed:
         if not entry.complete or len(entry.text) > _LONGEST:
             return None
-        printed = fields(entry.text)
-        record = _record(pattern, printed) if printed else None
-        return None if record is None else (record,)
+        records: dict[object, Record] = {}
+        for text in entry.states if len(entry.states) > 1 else (entry.text,):
+            printed = fields(text)
+            record = _record(pattern, printed) if printed else None
+            if record is not None and (record.values or (is_header and record.counters)):
+                records[(record.step, record.rank, repr(record.counters))] = record
+        return tuple(records.values()) or None
 
-    columns = EVERY_LINE if pattern.regex is not None else None
     return LogFormat(name, parse, columns=columns)
 
 
-def _groups(name: str, pattern: Pattern) -> _Fields:
+def _groups(name: str, pattern: Pattern) -> tuple[_Fields, set[str]]:
+    """What finds the groups of a regex, and their names."""
     try:
         regex = re.compile(pattern.regex or "")
     except (re.error, OverflowError) as error:
         raise ValueError(f"pattern {name}: {error} in {pattern.regex!r}") from None
     named = set(regex.groupindex)
-    special = {pattern.step, pattern.total, pattern.epoch, pattern.time}
-    if not named - special:
+    if not named - {pattern.total, pattern.epochs, pattern.time}:
         raise ValueError(f"pattern {name}: name at least one metric, as in 'loss (?P<loss>\\S+)'")
     unknown = set(pattern.metrics) - named
     if unknown:
@@ -96,7 +115,7 @@ def _groups(name: str, pattern: Pattern) -> _Fields:
         match = regex.search(text)
         return None if match is None else {k: v for k, v in match.groupdict().items() if v is not None}
 
-    return fields
+    return fields, named
 
 
 def _is_slow(regex: re.Pattern[str]) -> bool:
@@ -123,8 +142,8 @@ def _search_s(regex: re.Pattern[str], text: str) -> float:
     return time.perf_counter() - begun
 
 
-def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record | None:
-    special = {pattern.step, pattern.total, pattern.epoch, pattern.time}
+def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record:
+    special = pattern.places()
     values: list[tuple[str, float]] = []
     units: dict[str, str] = {}
     for field, printed in fields.items():
@@ -135,22 +154,31 @@ def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record | None:
             quantity = measure(printed.strip(" ,;|"))
             if quantity is None:
                 continue
-            values.append((name, quantity.value))
-            if quantity.unit:
-                units[name] = quantity.unit
+            number, unit = scaled({}, name, quantity.value, quantity.unit)
+            values.append((name, number))
+            if unit:
+                units[name] = unit
         elif (value := json_number(printed)) is not None:
             values.append((name, value))
-    if not values:
-        return None
-    step, epoch = _step(fields.get(pattern.step)), _step(fields.get(pattern.epoch))
+    step, total = _step(fields.get(pattern.step)), _step(fields.get(pattern.total))
+    counters = None
+    if step is None or not values:
+        numbers = (
+            (GLOBAL, step, total),
+            (EPOCH, _step(fields.get(pattern.epoch)), _step(fields.get(pattern.epochs))),
+        )
+        batch = (FRACTION, _step(fields.get(pattern.batch)), total)
+        counters = [(kind, value, of) for kind, value, of in (*numbers, batch) if value is not None]
     ts_ms, printed_time = _time(fields.get(pattern.time))
     return Record(
         values,
-        epoch if step is None else step,
+        step,
         ts_ms=ts_ms,
         printed_time=printed_time,
-        target=_step(fields.get(pattern.total)),
+        target=total,
         units=units,
+        counters=counters,
+        rank=_step(fields.get(pattern.rank)),
     )
 
 
@@ -186,41 +214,3 @@ def _flat(row: Mapping[str, object], prefix: str) -> Iterator[tuple[str, object]
                 yield from _flat(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
-
-
-def propose(lines: Sequence[str]) -> str | None:
-    """A regular expression for lines like the first of these. None where it has no named number."""
-    sample = lines[0][:_LONGEST]
-    segments, at, names = [], 0, set[str]()
-    for match in _NAMED_NUMBER.finditer(sample):
-        name = re.sub(r"\W+", "_", match["name"].strip()).strip("_").lower() or "value"
-        last = name.rpartition("_")[2]
-        if last in _STEPS:
-            name = "step"
-        elif last in ("ep", "epoch"):
-            name = "epoch"
-        elif name[0].isdigit() or name in ("time", "total"):
-            name = f"the_{name}"
-        if name in names:
-            continue
-        names.add(name)
-        begin, end = match.span("number")
-        digits = r"\d+" if name in ("step", "epoch") else r"[^\s,;|]+"
-        segments += [_loose(sample[at:begin]), f"(?P<{name}>{digits})"]
-        at = end
-    if not names - {"step", "epoch"}:
-        return None
-    return "".join(segments)
-
-
-_STEPS = ("step", "iter", "iteration", "global_step", "it", "batch", "update")
-_NAMED_NUMBER = re.compile(
-    r"(?P<name>[A-Za-z_][\w./-]{0,60}(?: [A-Za-z_][\w./-]{0,30})?)(?:\s?[:=]\s{0,4}|\s)"
-    r"(?P<number>[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|nan|inf))(?![\w.]*[A-Za-z_]\w*[:=])"
-)
-
-
-def _loose(text: str) -> str:
-    """Literal text as a pattern, in which other numbers and the width of gaps may vary."""
-    escaped = re.escape(text[-60:])
-    return re.sub(r"(?:\\ )+", r"\\s+", re.sub(r"\d+(?:\\\.\d+)?", lambda _: r"[\d.]+", escaped))

@@ -106,6 +106,7 @@ class Placement:
         if not record.values and not record.labels:
             return False
         self.report_framework(record.framework, log_format)
+        rank = rank if record.rank is None else record.rank
         if record.step is None:
             record.step = self._count_step(record.evaluation)
         elif not record.evaluation:

@@ -232,7 +232,7 @@ class LineReader:
         cursor.lines += 1
         parsed_line = self._recognition.read(line.text, line.complete, cursor, strict=self._strict)
         if self._diagnosis is not None:
-            self._diagnosis.add_line(line, parsed_line)
+            self._diagnosis.add_line(line, parsed_line, cursor)
         if parsed_line is None:
             return
         matched = placement.add(parsed_line)

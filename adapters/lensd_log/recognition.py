@@ -19,7 +19,7 @@ from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, ParsedLine, Record, State
 from lensd_log.structure import waiting
-from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, claim_names
+from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, Watch, claim_names
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _MOST_SHAPES = 4096
@@ -71,6 +71,8 @@ class Recognition:
             parsed_line.blank = True
             return parsed_line
         parsed_line.log_format, records = _match(entry, self.candidates(entry, shape), cursor)
+        if records and records[0].counters is not None:
+            records = self._place(records, entry, cursor, catch_up)
         if records:
             claim_names(records, cursor.structure)
         elif records is not None:
@@ -86,6 +88,22 @@ class Recognition:
             parsed_line.records = tuple(records)
             parsed_line.unparsed = bool(records) and not records[0].values and not records[0].labels
         return parsed_line
+
+    def watch(self, watch: Watch | None) -> None:
+        """Show what the structural reader finds in lines to `watch`."""
+        self._structure.watch = watch
+
+    def _place(
+        self,
+        records: Sequence[Record],
+        entry: Entry,
+        cursor: LogCursor,
+        catch_up: Callable[[], None] | None,
+    ) -> Parsed:
+        if catch_up is not None:
+            catch_up()
+        line = StructureLine(entry.text, cursor.lines, last_step=cursor.last_step)
+        return self._structure.place_records(records, line, cursor.structure)
 
     def _read_structure(
         self,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import textwrap
 import time
 from collections.abc import Iterator
 
-from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, ReadError, SamplePoint
-from lensd.config import Config
+from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, LineShape, ReadError, SamplePoint
+from lensd.config import Config, ConfigError
 from lensd.discovery import Roots
 from lensd.ingest.registry import Registry
 from lensd.ingest.registry import load as load_adapters
@@ -18,29 +19,22 @@ _SECONDS = 10.0
 _BYTES = 64 << 20
 _POINTS = 5_000_000
 _READ_BYTES = 4 << 20
-_SHOWN_POINTS = 6
+_MOST_STORED, _MOST_LEFT = 5, 4  # shapes
+_SHOWN_POINTS = 3
 _SHOWN_METRICS = 12
-_WIDTH = 110
-
-#: Keys of `Diagnosis.samples`, and what they are called here.
-_SAMPLES = {
-    "matched": "parsed",
-    "metric-like, not matched": "look like metrics but matched no format",
-    "other": "other",
-}
+_WIDTH = 100
 
 
-def report(file: str, options: Config) -> Iterator[str]:
-    """The lines to print. Raises ConfigError for options that an adapter refuses."""
+def examine(file: str, options: Config) -> tuple[str, Diagnosis] | str:
+    """The heading and the diagnosis of a file; a sentence for one that nothing can be read from. Raises
+    ConfigError for options that an adapter refuses."""
     size = os.path.getsize(file)
     if not size:
-        yield f"{file}: empty; it is read as soon as something is written to it"
-        return
+        return f"{file}: empty; it is read as soon as something is written to it"
     registry = load_adapters()
     claim = _claim(file, registry, options)
     if claim is None:
-        yield f"{file}: no adapter reads such files ({', '.join(sorted(registry.classes))} are installed)"
-        return
+        return f"{file}: no adapter reads such files ({', '.join(sorted(registry.classes))} are installed)"
     adapter, input = claim
     budget = Budget(_BYTES, _POINTS, _SECONDS, now_ms=time.time() * 1000, final=True)
     try:
@@ -48,14 +42,39 @@ def report(file: str, options: Config) -> Iterator[str]:
             adapter.explain(input, budget) if isinstance(adapter, Explains) else _read(adapter, input, budget)
         )
     except InputDead as error:
-        yield str(error)
-        return
+        return str(error)
     except ReadError as error:
-        yield f"{error} (adapter {adapter.name})"
-        return
-    yield _header(file, size, adapter, input, diagnosis)
+        return f"{error} (adapter {adapter.name})"
+    return _header(file, size, adapter, input, diagnosis), diagnosis
+
+
+def report(heading: str, diagnosis: Diagnosis, *, everything: bool = False) -> Iterator[str]:
+    """The lines to print: one screen, or all shapes of lines."""
+    yield heading
     yield _verdict(diagnosis)
     yield from _details(diagnosis)
+    yield from _shapes(diagnosis, everything)
+    if diagnosis.samples and not any(shape.stored for shape in diagnosis.shapes):
+        yield "Lines that say nothing to lensd:"
+        yield from (f"    {_cut(line)}" for line in diagnosis.samples)
+    if diagnosis.points:
+        yield f"The first of {diagnosis.point_count:,} points:"
+        yield from map(_point, diagnosis.points[:_SHOWN_POINTS])
+    yield from _advice(diagnosis)
+
+
+def pattern_of(diagnosis: Diagnosis, number: int) -> str:
+    """The `[[pattern]]` block for the lines that a report shows as `[number]`. Raises ConfigError."""
+    if not 1 <= number <= len(diagnosis.shapes):
+        count = len(diagnosis.shapes)
+        kinds = "there is 1 kind of line" if count == 1 else f"there are {count} kinds of lines"
+        raise ConfigError(f"--pattern-for {number}: {kinds} in it")
+    shape = diagnosis.shapes[number - 1]
+    if shape.pattern:
+        return shape.pattern
+    if shape.stored and shape.log_format != "structure":
+        raise ConfigError(f"--pattern-for {number}: the log format {shape.log_format} reads such lines")
+    raise ConfigError(f"--pattern-for {number}: no pattern for one line can read such lines")
 
 
 def _claim(file: str, registry: Registry, options: Config) -> tuple[Adapter, Input] | None:
@@ -67,7 +86,8 @@ def _claim(file: str, registry: Registry, options: Config) -> tuple[Adapter, Inp
         if adapter is None:
             continue
         for input in adapter.discover(roots):
-            if os.path.realpath(input.path) == os.path.realpath(file):
+            # `train.log.gz` is a segment of the stream `train.log`.
+            if os.path.realpath(file).startswith(os.path.realpath(input.path)):
                 return adapter, input
     return None
 
@@ -95,53 +115,104 @@ def _header(file: str, size: int, adapter: Adapter, input: Input, diagnosis: Dia
 
 def _verdict(diagnosis: Diagnosis) -> str:
     framework = f" of {diagnosis.framework}" if diagnosis.framework else ""
+    unread = _lines(diagnosis.metric_like)
     if diagnosis.point_count:
-        verdict = f"a log{framework}: {diagnosis.point_count:,} points of {len(diagnosis.metrics)} metrics"
-        if diagnosis.metric_like > diagnosis.matched / 10:
-            verdict += f"; {diagnosis.metric_like:,} more lines look like metrics but matched no format"
+        verdict = f"A log{framework}: {diagnosis.point_count:,} points of {len(diagnosis.metrics)} metrics."
+        if diagnosis.metric_like:
+            verdict += f" {unread} that look like metrics give none: see below."
         return verdict
     if diagnosis.metric_like:
-        return f"no points: {diagnosis.metric_like:,} lines look like metrics but matched no format"
+        return f"No points. {unread} that look like metrics were not taken for training: see why below."
     if diagnosis.skipped and diagnosis.lines <= diagnosis.skipped:
-        return "no points: every line is longer than lensd reads (1 MiB)"
-    return "no points: nothing in it looks like a training metric"
+        return "No points: every line is longer than lensd reads (1 MiB)."
+    if diagnosis.naming:
+        return (
+            f"No points. A metric is named in {_lines(diagnosis.naming)}, but without a value that lensd"
+            " recognises."
+        )
+    return "No points: no line prints a metric (loss, accuracy, learning rate, reward, ...)."
 
 
 def _details(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.lines:
-        other = diagnosis.lines - diagnosis.matched - diagnosis.metric_like
+        other = max(0, diagnosis.lines - diagnosis.matched - diagnosis.metric_like)
         yield (
-            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} parsed, {diagnosis.metric_like:,}"
-            f" look like metrics but matched no format, {other:,} other"
+            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} give points, {diagnosis.metric_like:,}"
+            f" look like metrics but give none, {other:,} other"
         )
     if diagnosis.skipped:
         yield f"  skipped    {diagnosis.skipped:,} (longer than lensd reads, or damaged)"
     for label, counts in (
         ("log format", diagnosis.log_formats),
-        ("step", diagnosis.step_from),
-        ("time", diagnosis.time_from),
+        ("steps", diagnosis.step_from),
+        ("times", diagnosis.time_from),
     ):
         if counts:
             most_first = sorted(counts.items(), key=lambda pair: -pair[1])
             yield f"  {label:<10} {'; '.join(f'{name} ({count:,})' for name, count in most_first)}"
     if diagnosis.metrics:
-        yield f"  metrics    {len(diagnosis.metrics)}: {_metric_names(diagnosis)}"
-    for kind, label in _SAMPLES.items():
-        if diagnosis.samples.get(kind):
-            yield f"  {label}:"
-            yield from (f"    {_cut(line)}" for line in diagnosis.samples[kind])
-    if diagnosis.points:
-        yield f"  the first of {diagnosis.point_count:,} points:"
-        yield from map(_point, diagnosis.points[:_SHOWN_POINTS])
-    if diagnosis.proposal:
-        yield "  a pattern for the lines that look like metrics; try it, then add it to the configuration:"
-        yield f"    --pattern {_shell_quoted(diagnosis.proposal)}"
+        yield f"  metrics    {_metric_names(diagnosis)}"
+    if diagnosis.note:
+        yield from _wrapped(diagnosis.note, "  note       ", " " * 13)
+
+
+def _shapes(diagnosis: Diagnosis, everything: bool) -> Iterator[str]:
+    """What the shapes of lines became: those that gave points, then those that did not."""
+    numbered = list(enumerate(diagnosis.shapes, 1))
+    stored = [pair for pair in numbered if pair[1].stored]
+    left = [pair for pair in numbered if not pair[1].stored]
+    if stored and not everything:
+        left = [pair for pair in left if pair[1].metric_like]
+    for title, pairs, most in (("Read:", stored, _MOST_STORED), ("Not read:", left, _MOST_LEFT)):
+        shown = pairs if everything else pairs[:most]
+        if shown:
+            yield title
+        for number, shape in shown:
+            yield from _shape(number, shape)
+        if len(shown) < len(pairs):
+            yield f"  and {len(pairs) - len(shown)} more kinds of lines; --all shows them"
+
+
+def _shape(number: int, shape: LineShape) -> Iterator[str]:
+    if shape.stored:
+        only = f"{shape.stored:,} of " if shape.stored < shape.lines else ""
+        by = "by their structure" if shape.log_format == "structure" else f"log format {shape.log_format}"
+        yield f"  [{number}] {only}{_lines(shape.lines)}, {by}; line {shape.line}:"
+    else:
+        yield f"  [{number}] {_lines(shape.lines)}: {shape.why}; line {shape.line}:"
+    yield f"      {_cut(shape.example, _WIDTH - 6)}"
+    for slots in shape.slots:
+        yield from _wrapped(slots, "      ", "        ", lines=2)
+
+
+def _advice(diagnosis: Diagnosis) -> Iterator[str]:
+    """How to have lines read: with a pattern, where there is one for a kind of line that matters."""
+    unread = [shape for shape in diagnosis.shapes if shape.pattern and not shape.stored and not shape.once]
+    likely = [shape for shape in unread if shape.metric_like] or ([] if diagnosis.point_count else unread)
+    if likely:
+        number = diagnosis.shapes.index(likely[0]) + 1
+        yield f"To have [{number}] read, put this into a file, and name it with --config FILE:"
+        yield from (f"    {line}" for line in likely[0].pattern.splitlines())
+        yield "  Names and groups may be changed; `step`, `total`, `epoch`, `batch` and `time` place a point."
+    elif any(shape.pattern for shape in diagnosis.shapes):
+        yield "A pattern of your own for lines like [N]: --pattern-for N prints one for the configuration."
+
+
+def _lines(count: int) -> str:
+    return f"{count:,} line" if count == 1 else f"{count:,} lines"
+
+
+def _wrapped(text: str, first: str, rest: str, lines: int = 9) -> Iterator[str]:
+    wrapped = textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=rest)
+    yield from wrapped[:lines]
+    if len(wrapped) > lines:
+        yield f"{rest}..."
 
 
 def _point(point: SamplePoint) -> str:
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(point.ts_ms / 1000))
     return (
-        f"    line {point.line}: {_cut(point.metric, 50)} step {point.step} = {point.value:g} at {when} UTC"
+        f"    line {point.line}: {_cut(point.metric, 40)} step {point.step} = {point.value:g} at {when} UTC"
     )
 
 
@@ -156,10 +227,6 @@ def _metric_names(diagnosis: Diagnosis) -> str:
 
 def _cut(text: str, width: int = _WIDTH) -> str:
     return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
-def _shell_quoted(text: str) -> str:
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _bytes(count: int) -> str:

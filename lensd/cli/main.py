@@ -16,7 +16,7 @@ import click
 
 from lensd import __version__
 from lensd.cli.browser import open_page
-from lensd.cli.doctor import report
+from lensd.cli.doctor import examine, pattern_of, report
 from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, note
 from lensd.cli.export import write_points
 from lensd.cli.hook import hook
@@ -47,6 +47,9 @@ _db = click.option("--db", metavar="FILE", help="The database file.")
 _required_db = click.option("--db", metavar="FILE", required=True, help="The database file.")
 _workload = click.option(
     "--workload", metavar="UID", help="Put everything into this one workload (also $WORKLOAD_UID)."
+)
+_config = click.option(
+    "--config", metavar="FILE", help="A TOML file; config.example.toml explains every option."
 )
 _paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
@@ -85,7 +88,7 @@ def main() -> None:
 
 @main.command(name="serve")
 @_paths
-@click.option("--config", metavar="FILE", help="A TOML file; config.example.toml explains every option.")
+@_config
 @click.option("--host", metavar="H", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option(
     "--port", metavar="N", type=int, multiple=True,
@@ -131,17 +134,20 @@ def serve_command(
 
 
 @main.command()
-@click.argument("paths", nargs=-1, metavar="PATH...", required=True)
+@_paths
+@_config
 @_required_db
 @_workload
-def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
+def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | None) -> None:
     """Read everything under PATH into a database, then exit.
 
     \b
     lensd ingest ./copied-logs --db crash.db && lensd runs --db crash.db
     """
     with errors():
-        options = load(None, os.environ, {"paths": list(paths), "workload": workload, "db": db})
+        options = load(config, os.environ, {"paths": list(paths), "workload": workload, "db": db})
+        if not options.paths and not options.source:
+            fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")
         _log_to_stderr("error")
         with closing(_open(db)) as store:
             poller = _poller(options, store)
@@ -163,9 +169,10 @@ def ingest(paths: tuple[str, ...], db: str, workload: str | None) -> None:
 
 @main.command(name="sources")
 @_paths
+@_config
 @_db
 @_workload
-def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None) -> None:
+def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, workload: str | None) -> None:
     """Show which files are read, as what, and why.
 
     Lists every input under PATH, or of a database: its workload and the rule that chose it, the log format or
@@ -176,14 +183,16 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
     lensd sources --db runs.db
     """
     with errors():
-        if bool(paths) == bool(db):
+        if (bool(paths) or bool(config)) == bool(db):
             fail(USAGE, "name either folders (`lensd sources ./runs`) or a database (`--db runs.db`)")
         _log_to_stderr("error")
         if db:
             with closing(Store.open(db, read_only=True)) as store, store.read() as reader:
                 print_inputs(lens.inputs(reader, None), {})
             return
-        options = load(None, os.environ, {"paths": list(paths), "workload": workload})
+        options = load(config, os.environ, {"paths": list(paths), "workload": workload})
+        if not options.paths and not options.source:
+            fail(USAGE, f"{config} names nothing to read: name folders, as in `lensd sources ./runs`")
         with (
             tempfile.TemporaryDirectory(prefix="lensd-") as folder,
             closing(Store.open(os.path.join(folder, "sources.db"))) as store,
@@ -205,19 +214,33 @@ def sources_command(paths: tuple[str, ...], db: str | None, workload: str | None
 @click.option(
     "--pattern", metavar="REGEX", multiple=True, help="Try this pattern before all log formats; repeatable."
 )
+@click.option(
+    "--pattern-for", metavar="N", type=int, help="Print only a [[pattern]] block for lines like [N]."
+)
+@click.option("--all", "everything", is_flag=True, help="Show all kinds of lines, not the first few.")
 @click.option("--config", metavar="FILE", help="A TOML file; its patterns and time zone are used.")
-def doctor(file: str, pattern: tuple[str, ...], config: str | None) -> None:
-    """Show which lines of FILE are parsed, and what is read from them.
+def doctor(
+    file: str, pattern: tuple[str, ...], pattern_for: int | None, everything: bool, config: str | None
+) -> None:
+    """Show which lines of FILE are read, and what each of their numbers becomes.
 
-    Shows the log formats that match, the points that would be stored, where their steps and times come from,
-    and samples of the lines that match nothing. Stores nothing.
+    Lines that differ in their numbers alone are one kind. For each kind it shows an example, the step, the
+    metrics, and the reason where nothing is stored. Stores nothing.
 
     \b
     lensd doctor train.log
     lensd doctor train.log --pattern 'it (?P<step>\\d+): goodness (?P<goodness>\\S+)'
 
-    A pattern is a regular expression with named groups: step, total, epoch and time place a point, every
-    other group is a metric. Keep it as a [[pattern]] block in the configuration.
+    A pattern is a regular expression with named groups: step, total, epoch, batch and time place a point,
+    every other group is a metric. Doctor proposes one for lines that look like metrics and are not read. To
+    keep it, and to have it for lines that are read:
+
+    \b
+    lensd doctor train.log --pattern-for 2 >> lensd.toml
+    lensd doctor train.log --config lensd.toml
+    lensd serve ./runs --config lensd.toml
+
+    Exit code: 0 if points would be stored, 1 if none.
     """
     with errors():
         _log_to_stderr("error")
@@ -227,8 +250,17 @@ def doctor(file: str, pattern: tuple[str, ...], config: str | None) -> None:
             fail(UNREADABLE, f"{file}: a folder; `lensd sources {file}` lists what is in it")
         if not os.path.isfile(file):
             fail(UNREADABLE, f"{file}: no such file")
-        for line in report(file, options):
+        answer = examine(file, options)
+        if isinstance(answer, str):
+            fail(UNREADABLE, answer)
+        heading, diagnosis = answer
+        if pattern_for is not None:
+            click.echo(pattern_of(diagnosis, pattern_for))
+            return
+        for line in report(heading, diagnosis, everything=everything):
             click.echo(line)
+        if not diagnosis.point_count:
+            raise SystemExit(UNREADABLE)
 
 
 @main.command(name="runs")

@@ -4,13 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
 from lensd_log import LogAdapter
-from lensd_log.line.record import Entry, Record
-from lensd_log.patterns import log_formats, propose
 from tests.log.reading import Reading, read, write
 
 GOODNESS = {
@@ -84,36 +78,28 @@ def test_a_long_log_is_read_in_blocks_by_a_pattern_too(tmp_path: Path) -> None:
     assert len(whole.batches) == 1
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "round 12 done: quality=0.53 cost 1.5e-3 speed=12it/s",
-        "[trainer] ep 3 it 200 >> goodness: 12.50 badness: 1.0",
-        "2024 loss was 0.5 at step 7",
-    ],
-)
-def test_a_proposed_pattern_matches_what_it_was_made_of(line: str) -> None:
-    proposal = propose([line])
-    assert proposal is not None
-    (log_format,) = log_formats([{"regex": proposal}])
-    records = log_format.parse(Entry(line, (line,)), {})
-    assert records
-    assert records[0].values
+def test_an_epoch_and_a_batch_are_laid_end_to_end(tmp_path: Path) -> None:
+    own = {"regex": r"ep (?P<epoch>\d+) (?P<batch>\d+) of (?P<total>\d+): badness (?P<badness>\S+)"}
+    lines = [f"ep {epoch} {n} of 20: badness {epoch}.{n}" for epoch in (1, 2) for n in (10, 20)]
+    reading = read_with(tmp_path, lines, own)
+    assert reading.points == {"badness": [(10, 1.1), (20, 1.2), (30, 2.1), (40, 2.2)]}
 
 
-def test_what_a_proposed_pattern_reads() -> None:
-    line = "[trainer] ep 3 it 200 >> goodness: 12.50 badness: 1.0"
-    (log_format,) = log_formats([{"regex": propose([line])}])
-    records = log_format.parse(Entry("[trainer] ep 4 it 9  >> goodness: 1 badness: nan", ()), {})
-    assert isinstance(records, tuple)
-    (record,) = records
-    assert isinstance(record, Record)
-    assert record.step == 9
-    assert [name for name, _ in record.values] == ["goodness", "badness"]
+def test_a_pattern_without_a_metric_places_the_lines_below(tmp_path: Path) -> None:
+    header = {"regex": r"^>> (?P<step>\d+) <<$"}
+    own = {"regex": r"^badness is at (?P<badness>\S+)"}
+    lines = [">> 100 <<", "badness is at 3", ">> 200 <<", "badness is at 2"]
+    assert read_with(tmp_path, lines, own, header).points == {"badness": [(100, 3.0), (200, 2.0)]}
 
 
-@given(st.text(max_size=200))
-def test_any_line_may_be_proposed_for(line: str) -> None:
-    proposal = propose([line])
-    if proposal is not None:
-        log_formats([{"regex": proposal}])
+def test_lines_without_a_step_stand_at_that_of_the_lines_above(tmp_path: Path) -> None:
+    own = {"regex": r"^badness is at (?P<badness>\S+)"}
+    for header in ("==== Step {} ====", "step {} loss=0.5", "iteration {}/ 900 | lm loss: 1.5E+00 |"):
+        lines = [line for n in (100, 200) for line in (header.format(n), f"badness is at {n}.5")]
+        assert read_with(tmp_path, lines, own).points["badness"] == [(100, 100.5), (200, 200.5)], header
+
+
+def test_every_state_of_a_redrawn_line_counts(tmp_path: Path) -> None:
+    lines = ["\r".join(f"it {n}/9: goodness {n}.5" for n in (1, 2, 3)), "it 4/9: goodness 4.5"]
+    points = read_with(tmp_path, lines, GOODNESS).points["train/goodness"]
+    assert points == [(1, 1.5), (2, 2.5), (3, 3.5), (4, 4.5)]

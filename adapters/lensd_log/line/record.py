@@ -38,7 +38,8 @@ class Record:
     long one step took. elapsed_s: seconds since training began. The times of lines that print none are
     inferred from these two. target: the last step of the run. labels: names and strings. framework: what
     printed the line, where that is more specific than the log format's. units: by name, of values printed
-    with one.
+    with one. counters: kind, value and total of each, for the structural reader to find the step with; such a
+    record may be without values, and then places the lines below. rank: where the line itself prints it.
     """
 
     values: Sequence[tuple[str, float]]
@@ -52,6 +53,8 @@ class Record:
     labels: Sequence[tuple[str, str]] = ()
     framework: str | None = None
     units: Mapping[str, str] | None = None
+    counters: Sequence[tuple[str, int, int | None]] | None = None
+    rank: int | None = None
 
 
 #: The records of a line. Empty for a line that matches and holds none (a header, a bar). None for a line that

@@ -43,15 +43,14 @@ def table_row(text: str, line: int, state: State) -> Sketch | None:
 
 
 def _row(text: str, names: list[str]) -> Sketch | None:
-    bordered = text[:1] in _BORDER
-    cells = [cell for cell in (_BORDERS if bordered else _WIDE).split(text.strip(" " + _BORDER)) if cell]
+    cells = cells_of(text)
     if len(cells) != len(names):
         return None
     result = Sketch(covered=1.0)
     for name, cell in zip(names, cells, strict=True):
         value = number(cell)
         if value is None:
-            if any(character.isalnum() for character in cell) and not bordered:
+            if any(character.isalnum() for character in cell) and text[:1] not in _BORDER:
                 return None
             continue
         kind = COUNTERS.get(name.lower())
@@ -60,6 +59,12 @@ def _row(text: str, names: list[str]) -> Sketch | None:
         elif name.lower() not in IDENTIFIERS and kind is None:
             result.values.append(Value(name, value, phase=phase_of(name)))
     return result if result.counts and result.values else None
+
+
+def cells_of(text: str) -> list[str]:
+    """The cells of a row of numbers."""
+    bordered = text[:1] in _BORDER
+    return [cell for cell in (_BORDERS if bordered else _WIDE).split(text.strip(" " + _BORDER)) if cell]
 
 
 def box_row(text: str, sketcher: Sketcher) -> Sketch | None:

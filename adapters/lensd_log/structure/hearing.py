@@ -34,8 +34,14 @@ class _Vocabulary:
 
 _METRICS = "err|error|score|return|grad|norm|precision|success|objective|throughput|speed|objf|elapsed|metric"
 _SPEAKING = _Vocabulary({*COUNTERS, *STRONG, *PHASES, *_METRICS.split("|"), "learn"})
+_MEASURED = _Vocabulary(STRONG)
 _EPOCHS = _Vocabulary({word for word, kind in COUNTERS.items() if kind == EPOCH})
 _PHASES = _Vocabulary({*PHASES, *COUNTERS})
+
+
+def names_metric(text: str) -> bool:
+    """Does it hold a word for what training measures?"""
+    return _MEASURED.is_in(text)
 
 
 def names_epoch(text: str) -> bool:

@@ -17,11 +17,11 @@ from functools import lru_cache
 from lensd_log.line.record import EarlierRecord, Entry, LogFormat, Record, State
 from lensd_log.structure import boxes, evidence, hearing, naming, waiting
 from lensd_log.structure.plans import Sketcher
-from lensd_log.structure.sketch import Sketch
+from lensd_log.structure.sketch import Count, Sketch, Value
 from lensd_log.structure.steps import Place, decides_ratio, place
 from lensd_log.structure.tokens import LONGEST
 from lensd_log.structure.waiting import Composed
-from lensd_log.structure.words import EPOCH, TRAIN
+from lensd_log.structure.words import EPOCH, TRAIN, phase_of
 
 _MOST_SHAPES = 256
 _MOST_NAMES = 256
@@ -80,6 +80,20 @@ class StructuralReader:
             if epoch is not None and not read.values and not read.code:
                 header = Sketch(counts=[epoch])
                 place(header, read.phase, state.setdefault("at", {}))
+
+    def place_records(self, records: Iterable[Record], line: StructureLine, state: State) -> list[Record]:
+        """Those of `records` that have values, at the step that their counters and the lines above tell."""
+        at = state.setdefault("at", {})
+        _catch_up(at, line, state)
+        placed = []
+        for record in records:
+            counts = [Count(kind, value, total) for kind, value, total in record.counters or ()]
+            values = [Value(name, value) for name, value in record.values]
+            where = place(Sketch(counts, values), phase_of(values[0].name) if values else None, at)
+            record.step, record.evaluation, record.target = where.step, where.evaluation, where.target
+            if record.values:
+                placed.append(record)
+        return placed
 
     def hears(self, entry: Entry, number: int, state: State) -> bool:
         """Can a line say anything here? Most lines of most texts cannot."""
@@ -262,7 +276,7 @@ def claim_names(records: Iterable[Record], state: State) -> None:
             names = state.setdefault("names", {})
             last = state.setdefault("last", {})
             for name, _ in record.values:
-                if not record.evaluation:
+                if not record.evaluation or record.counters is not None:
                     naming.claim(names, name, TRAIN)
                 if name not in last and len(last) < _MOST_NAMES:
                     last[name] = _KNOWN

@@ -96,6 +96,12 @@ def cleaned(text: str) -> str:
     return text
 
 
+def blanked(text: str) -> str:
+    """`cleaned`, with blanks in place of what is cut, so that every word stays where it is."""
+    text = _BAR.sub(lambda match: " " * len(match[0]), text)
+    return " ".join(" " * len(part) if _FILE.search(part) else part for part in text.split(" "))
+
+
 def tokens(text: str) -> list[Token]:
     """The tokens of a line, in order. An empty list for a line too long to be a record."""
     if len(text) > LONGEST:

@@ -63,8 +63,13 @@ def metric_like(state: State) -> int:
     return sum(_names_metric(entry) for entry in state.get("waiting", ()))
 
 
+def looks_measured(name: str, number: float) -> bool:
+    """Is it likely a value of training? Whole numbers of such names are counts (`Map: 1000/1000`)."""
+    return is_strong(name) and not number.is_integer()
+
+
 def _names_metric(entry: list[Any]) -> bool:
-    return any(is_strong(value[0]) for value in entry[7])
+    return any(looks_measured(name, number) for name, number, *_ in entry[7])
 
 
 def _size(entry: list[Any]) -> int:
