@@ -16,7 +16,7 @@ from aiohttp import web
 from lensd.api.app import make_app
 from lensd.config import Config
 from lensd.ingest.poller import Poller
-from lensd.store import Store
+from lensd.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -96,9 +96,12 @@ async def run(
         app, access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LONGEST_LINE
     )
     await runner.setup()
+    catching_up: asyncio.Task[None] | None = None
+    ending = threading.Event()
     try:
         if not once:
             poller.start()
+        catching_up = asyncio.create_task(asyncio.to_thread(_catch_up, store, ending))
         for bound in sockets:
             await web.SockSite(runner, bound).start()
             say(f"lensd listening on {address(config.host, bound)}")
@@ -108,6 +111,18 @@ async def run(
         await stopped.wait()
         log.info("stopping")
     finally:
+        ending.set()
         await runner.cleanup()
         drain = 0.0 if once else config.drain_seconds
         await asyncio.to_thread(poller.stop, drain_seconds=drain)
+        if catching_up:
+            await catching_up
+
+
+def _catch_up(store: Store, ending: threading.Event) -> None:
+    """Make the levels of detail of a database that an older lensd wrote, between everything else."""
+    try:
+        while not ending.is_set() and store.catch_up():
+            ending.wait(0.02)
+    except StoreError as error:
+        log.warning("levels of detail of older points are left out for now: %s", error)

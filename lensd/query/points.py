@@ -11,13 +11,12 @@ from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
+from lensd.store.detail import Bounds, Run, buckets_of, count, pieces
+from lensd.store.levels import level_of, resolution
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
 from lensd.store.windows import StepWindow
 
-#: Views of at most so many points are decoded before they are downsampled. Of larger ones only candidates are
-#: considered, most of which the rows of chunks supply without decoding.
-DECODED = 1 << 20
 _RATIO = 4  # candidates per returned point, as in MinMaxLTTB
 
 
@@ -39,35 +38,68 @@ def slices(reader: Reader, parts: Sequence[Part], selection: Selection) -> Itera
         numbers = np.repeat([part.number for _, part in group.members], [len(piece) for piece in pieces])
         points = joined(pieces)
         keep = _selected(points, selection)
-        points, numbers = points.take(keep), numbers[keep]
-        if len(group.members) > 1 or not (points.ts_ms[1:] >= points.ts_ms[:-1]).all():
-            order = np.lexsort((points.step, np.rint(points.ts_ms)))
-            points, numbers = points.take(order), numbers[order]
-        yield from _by_attempt(points, numbers)
+        yield from _by_attempt(*_in_order_of_time(points.take(keep), numbers[keep]))
+
+
+def _in_order_of_time(points: Columns, numbers: Ints) -> tuple[Columns, Ints]:
+    """Points and their attempt numbers by whole milliseconds, then step."""
+    times = np.rint(points.ts_ms)
+    later, same = times[1:] > times[:-1], times[1:] == times[:-1]
+    if (later | (same & (points.step[1:] >= points.step[:-1]))).all():
+        return points, numbers
+    order = np.lexsort((points.step, times))
+    return points.take(order), numbers[order]
 
 
 def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
     """How many points `slices` returns."""
     if selection.start_ms is None and selection.since is None:
-        return sum(reader.count(part) for part in parts)
-    return sum(len(points) for points, _ in slices(reader, parts, selection))
+        return sum(count(reader, part) for part in parts)
+    return sum(_total(reader, part, selection) for part in parts)
+
+
+def _total(reader: Reader, part: Part, selection: Selection) -> int:
+    points = 0
+    for piece in pieces(reader, part, reader.top_level(part), _bounds(selection)):
+        if isinstance(piece, Run):
+            points += piece.node.finite if piece.whole else int(buckets_of(reader, part, piece).finite.sum())
+        else:
+            points += int(_selected(reader.read_window(piece.window, piece.part), selection).sum())
+    return points
 
 
 def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
-    """Like `slices`, downsampled to `selection.downsample` points in total, extremes included."""
-    count = selection.downsample or 0
-    windows = [(window, part) for part in parts for window in reader.windows(part)]
-    if sum(window.points for window, _ in windows) <= DECODED:
+    """Like `slices`, downsampled to `selection.downsample` points in total, extremes included.
+
+    Where the range holds many points, the coarsest buckets that give _RATIO candidates for each point stand
+    for them: what it costs does not depend on the length of the run.
+    """
+    wanted = selection.downsample or 0
+    level = level_of(_estimate(reader, parts, selection), wanted * _RATIO // 2)
+    if level < 0:
         candidates = list(slices(reader, parts, selection))
     else:
-        candidates = list(_candidates(reader, windows, selection, count))
+        candidates = [c for part in parts for c in _candidates(reader, part, level, selection)]
     if not candidates:
         return
     points = joined([columns for columns, _ in candidates])
     numbers = np.repeat([number for _, number in candidates], [len(columns) for columns, _ in candidates])
+    points, numbers = _in_order_of_time(points, numbers)
     is_sorted = bool((points.step[1:] >= points.step[:-1]).all())
-    index = downsample(points.step if is_sorted else np.arange(len(points)), points.value, count)
+    index = downsample(points.step if is_sorted else np.arange(len(points)), points.value, wanted)
     yield from _by_attempt(points.take(index), numbers[index])
+
+
+def _estimate(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
+    """About how many points are selected; more rather than fewer."""
+    bounds = _bounds(selection)
+    return sum(
+        piece.points for part in parts for piece in pieces(reader, part, reader.top_level(part), bounds)
+    )
+
+
+def _bounds(selection: Selection) -> Bounds:
+    return Bounds(selection.start_ms, selection.end_ms, selection.since)
 
 
 def _by_attempt(points: Columns, numbers: Ints) -> Iterator[tuple[Columns, int]]:
@@ -80,22 +112,19 @@ def _by_attempt(points: Columns, numbers: Ints) -> Iterator[tuple[Columns, int]]
 
 
 def _candidates(
-    reader: Reader, windows: list[tuple[StepWindow, Part]], selection: Selection, count: int
+    reader: Reader, part: Part, level: int, selection: Selection
 ) -> Iterator[tuple[Columns, int]]:
-    per_window = -(-_RATIO * count // len(windows))
-    last = len(windows) - 1
-    for index, (window, part) in enumerate(windows):
-        if not _may_match(_Overlap([(window, part)], window.min_ts, window.max_ts), selection):
-            continue
-        if per_window <= 2 and 0 < index < last and window.within(part):
-            peaks = window.extremes()
-            if peaks is not None and _selected(peaks, selection).all():
-                yield peaks, part.number
-                continue
-        points = reader.read_window(window, part)
-        points = points.take(_selected(points, selection))
+    """The extremes of buckets, and of stretches of points where there are no buckets."""
+    for piece in pieces(reader, part, level, _bounds(selection)):
+        if isinstance(piece, Run):
+            step, ts_ms, value = buckets_of(reader, part, piece).extremes()
+            points = Columns(step, ts_ms, value, np.full(len(step), piece.node.version, np.int64))
+        else:
+            points = reader.read_window(piece.window, piece.part)
+            points = points.take(_selected(points, selection))
+            points = points.take(extremes(points.value, max(1, len(points) // resolution(level))))
         if len(points):
-            yield points.take(extremes(points.value, max(1, per_window // 2))), part.number
+            yield points, part.number
 
 
 def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Overlap]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lensd.store.columns import Columns, is_ascending
+from lensd.store.detail import count
 from lensd.store.plan import Member, Part, plan, plan_iterations
 from lensd.store.reader import Reader
 
@@ -147,7 +148,7 @@ class Tally:
     def _count(self, view: View, parts: list[Part], *bounds: int) -> int:
         if view[0] == "iteration":
             return self._reader.count_steps(parts, *bounds)
-        return sum(self._reader.count(part, *bounds) for part in parts)
+        return sum(count(self._reader, part, *bounds) for part in parts)
 
 
 def _appends(shown: Shown, columns: list[Columns]) -> bool:

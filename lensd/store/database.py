@@ -16,7 +16,7 @@ from typing import IO
 
 from lensd import platform
 from lensd.model import Batch, Input
-from lensd.store import schema
+from lensd.store import backlog, schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
 from lensd.store.reader import Reader
 from lensd.store.renewal import must_be_renewed, renew
@@ -154,6 +154,12 @@ class Store:
             db.execute(
                 "UPDATE input SET state = ?, error = ? WHERE key = ?", (state, storable(error), input.id)
             )
+
+    def catch_up(self) -> bool:
+        """Make some of the levels of detail that a database of an older lensd lacks. Returns whether to call
+        this again. Raises StoreError."""
+        with self._transaction() as db:
+            return backlog.catch_up(db, Reader(db, self.path))
 
     @contextmanager
     def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:

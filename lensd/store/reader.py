@@ -11,10 +11,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from lensd.model import Floats, Ints
+from lensd.store import levels
+from lensd.store.buckets import Buckets
 from lensd.store.catalogue import Catalogue
 from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
+from lensd.store.levels import Node
 from lensd.store.logs import StoredLogs
 from lensd.store.plan import BEYOND, LOWEST, Part
 from lensd.store.step_clock import StepClock
@@ -33,6 +36,7 @@ class Reader(Catalogue, StoredLogs):
         self.now_ms = now_ms  # the wall clock when the read began, UTC milliseconds
         self.deadline = math.inf  # of the monotonic clock, seconds
         self.clocks: dict[int, StepClock] = {}  # by series: whose times its points are shown at
+        self._decoded: tuple[int, Buckets] | None = None
 
     def allow(self, seconds: float) -> None:
         """Let it read for so long from now on. A caller that sends what it reads renews this before each
@@ -106,17 +110,11 @@ class Reader(Catalogue, StoredLogs):
             np.array(version, np.int64),
         )
 
-    def count(self, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> int:
-        """How many finite points a part of a metric shows. Chunks are decoded only where steps repeat or the
-        range cuts them."""
-        inner = part.clipped(lo, hi)
-        total = 0
-        for window in self.windows(inner):
-            if window.only_chunk is not None and window.within(inner):
-                total += window.only_chunk.finite
-            else:
-                total += int(np.isfinite(self.read_window(window, inner).value).sum())
-        return total
+    def count_window(self, window: StepWindow, part: Part) -> int:
+        """How many finite points of a metric a window shows."""
+        if window.only_chunk is not None and window.within(part):
+            return window.only_chunk.finite
+        return int(np.isfinite(self.read_window(window, part).value).sum())
 
     def count_steps(self, parts: Sequence[Part], lo: int = LOWEST, hi: int = BEYOND) -> int:
         """How many distinct steps several iteration parts show together."""
@@ -126,6 +124,30 @@ class Reader(Catalogue, StoredLogs):
             pieces = [self.read(part, begin, end, kind="iteration").step for part in inner]
             total += len(np.unique(np.concatenate(pieces)))
         return total
+
+    def sealed(self, chunk: int) -> Columns:
+        """The points of a chunk in the order written."""
+        row = self._db.execute(f"SELECT {CHUNK_INFO} FROM chunk WHERE id = ?", (chunk,)).fetchone()
+        return self._decode(ChunkInfo(*row))
+
+    def top_level(self, part: Part) -> int:
+        """The coarsest level of detail that a part has nodes of; -1 for none."""
+        sql = "SELECT max(level) FROM node WHERE series_id = ? AND attempt = ?"
+        ((level,),) = self._db.execute(sql, (part.series, part.attempt))
+        return -1 if level is None else int(level)
+
+    def nodes(self, part: Part, level: int) -> list[Node]:
+        """The nodes of a level of detail that hold steps of a part, ascending."""
+        return levels.nodes(self._db, part.series, part.attempt, level, part.lo, part.hi)
+
+    def buckets(self, node: Node) -> Buckets:
+        """The buckets of a node, which is decoded once in a row."""
+        if self._decoded is None or self._decoded[0] != node.id:
+            try:
+                self._decoded = (node.id, levels.read(self._db, node))
+            except ChunkError as error:
+                raise StoreError(f"{self._path}: node {node.id}: {error}") from error
+        return self._decoded[1]
 
     def ranges(self, parts: Sequence[Part], limit: int = 1 << 16) -> list[tuple[int, int]]:
         """Step ranges `lo <= step < hi` that together cover the parts, with about `limit` points in each."""

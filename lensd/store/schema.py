@@ -116,6 +116,37 @@ def log_lines(db: Database) -> None:
     db.execute(_LOG_LINES)
 
 
+_NODES = """
+-- buckets of sealed points at several resolutions (lensd/store/levels.py)
+CREATE TABLE node (
+  id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, attempt INTEGER NOT NULL, level INTEGER NOT NULL,
+  "begin" INTEGER NOT NULL, min_step INTEGER NOT NULL, max_step INTEGER NOT NULL,
+  min_ts REAL NOT NULL, max_ts REAL NOT NULL, timely INTEGER NOT NULL, buckets INTEGER NOT NULL,
+  points INTEGER NOT NULL, finite INTEGER NOT NULL, oldest INTEGER NOT NULL, version INTEGER NOT NULL,
+  last_chunk INTEGER NOT NULL,
+  bucket_first_step BLOB NOT NULL, bucket_first_ts BLOB NOT NULL,
+  bucket_low_step BLOB NOT NULL, bucket_low_ts BLOB NOT NULL, bucket_low BLOB NOT NULL,
+  bucket_high_step BLOB NOT NULL, bucket_high_ts BLOB NOT NULL, bucket_high BLOB NOT NULL,
+  bucket_mean BLOB NOT NULL, bucket_finite BLOB NOT NULL, bucket_points BLOB NOT NULL
+);
+CREATE INDEX node_series ON node(series_id, attempt, level, min_step);
+-- attempts of series whose chunks are older than the levels; those up to `done` have their nodes
+CREATE TABLE node_backlog (
+  series_id INTEGER NOT NULL, attempt INTEGER NOT NULL, done INTEGER NOT NULL DEFAULT 0,
+  PRIMARY KEY (series_id, attempt)
+) WITHOUT ROWID;
+INSERT INTO node_backlog (series_id, attempt) SELECT DISTINCT series_id, attempt FROM chunk;
+CREATE INDEX chunk_steps ON chunk(series_id, attempt, max_step, min_step);
+"""
+
+
+@_MIGRATIONS()
+def levels_of_detail(db: Database) -> None:
+    for statement in _NODES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:
@@ -123,11 +154,20 @@ def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Conne
     else:
         uri = f"{Path(path).absolute().as_uri()}?mode=ro" + ("&immutable=1" if immutable else "")
         db = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False, timeout=5.0)
+        _fill_in(db)
         db.execute("PRAGMA query_only = 1")
     db.execute("PRAGMA busy_timeout = 5000")
     db.execute("PRAGMA cache_size = -4096")
     db.execute("PRAGMA mmap_size = 0")
     return db
+
+
+def _fill_in(db: sqlite3.Connection) -> None:
+    """Let a file of an older lensd be read that must not be changed: an empty table stands for `node`."""
+    tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
+    if "chunk" in tables and "node" not in tables:
+        create = next(statement for statement in _NODES.split(";\n") if "CREATE TABLE node (" in statement)
+        db.execute(create.replace("CREATE TABLE node (", "CREATE TEMP TABLE node ("))
 
 
 def prepare(path: str) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from lensd.model import Floats, Ints
 from lensd.store.chunks import CHUNK, PARTS, encode_floats, encode_ints
 from lensd.store.columns import Columns, is_ascending, joined
+from lensd.store.levels import LevelWriter, is_in_backlog
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
 
@@ -68,6 +69,7 @@ def append(
         db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
     rest = len(points) % CHUNK
     sealed = len(points) - rest if rest < BULK else len(points)
+    before = _newest_chunk(db, series, attempt)
     db.executemany(
         _INSERT_CHUNK,
         (
@@ -75,8 +77,17 @@ def append(
             for at in range(0, sealed, CHUNK)
         ),
     )
+    ((newest,),) = db.execute("SELECT last_insert_rowid()")
+    if not is_in_backlog(db, series, attempt):
+        LevelWriter(db, series, attempt).extend(before, newest, points.take(slice(sealed)))
     _insert_rows(db, series, attempt, points.take(slice(sealed, None)))
     return len(points) - sealed
+
+
+def _newest_chunk(db: sqlite3.Connection, series: int, attempt: int) -> int | None:
+    sql = "SELECT max(id) FROM chunk WHERE series_id = ? AND attempt = ?"
+    ((newest,),) = db.execute(sql, (series, attempt))
+    return None if newest is None else int(newest)
 
 
 def _insert_rows(db: sqlite3.Connection, series: int, attempt: int, points: Columns) -> None:

@@ -33,12 +33,16 @@ class StepClock:
         """
         step = points.step
         is_known = (step >= self.step[0]) & (step <= self.step[-1])
-        ts_ms = np.interp(step, self.step, self.ts_ms)
-        ts_ms = np.where(step < self.step[0], np.minimum(points.ts_ms, self.ts_ms[0]), ts_ms)
-        ts_ms = np.where(step > self.step[-1], np.maximum(points.ts_ms, self.ts_ms[-1]), ts_ms)
+        ts_ms = self.times(step, points.ts_ms)
         right = np.minimum(np.searchsorted(self.step, step), len(self.step) - 1)
         version = np.where(is_known, np.maximum(points.version, self.version[right]), points.version)
         return Columns(step, ts_ms, points.value, version)
+
+    def times(self, step: Ints, own_ts: Floats) -> Floats:
+        """The times of steps that have times of their own, as `place` gives them."""
+        ts_ms = np.interp(step, self.step, self.ts_ms)
+        ts_ms = np.where(step < self.step[0], np.minimum(own_ts, self.ts_ms[0]), ts_ms)
+        return np.where(step > self.step[-1], np.maximum(own_ts, self.ts_ms[-1]), ts_ms)
 
     def span(self, min_step: int, max_step: int, min_ts: float, max_ts: float) -> tuple[float, float]:
         """The range of the times of points that lie in these ranges of steps and times of their own."""

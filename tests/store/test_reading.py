@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lensd.model import Batch, Points, Restarts, Series
-from lensd.query import lens, points, workloads
+from lensd.query import lens, workloads
 from lensd.query.downsample import downsample, downsample_rows
 from lensd.query.results import Selection, Slice
 from lensd.query.rows import RowCache
@@ -81,7 +81,6 @@ def test_downsampling_keeps_ends_and_peaks(store: Store) -> None:
 
 
 def test_downsampling_many_points_decodes_few_chunks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(points, "DECODED", 1000)
     (input,) = store.register([an_input()])
     batch = a_batch(range(4096 * 300), "loss")
     batch.series["loss"].points.value[600_001] = 99.0
@@ -93,7 +92,7 @@ def test_downsampling_many_points_decodes_few_chunks(store: Store, monkeypatch: 
         values = np.concatenate([each.value for each in slices])
     assert values.max() == 99.0
     assert len(values) <= 100
-    assert read_window.call_count <= 2, "the ends only: the rest is in the rows of the chunks"
+    assert read_window.call_count <= 2, "the ends only: buckets stand for the rest"
 
 
 def test_a_clock_that_jumps_back_keeps_the_answer_in_order_of_time(store: Store) -> None:

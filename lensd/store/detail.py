@@ -1,0 +1,171 @@
+"""Reads a range at the level of detail that a question needs, as buckets where they serve, else as points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from lensd.model import Ints
+from lensd.store.buckets import Buckets
+from lensd.store.columns import empty
+from lensd.store.levels import Node
+from lensd.store.plan import BEYOND, LOWEST, Part
+from lensd.store.reader import Reader
+from lensd.store.windows import StepWindow
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Which points of a range are wanted; None does not restrict.
+
+    start_ms, end_ms: whole UTC milliseconds, both included. since: only what was stored after this version.
+    """
+
+    start_ms: int | None = None
+    end_ms: int | None = None
+    since: int | None = None
+
+
+ALL = Bounds()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Consecutive buckets of a node: those with lo <= index < hi."""
+
+    node: Node
+    lo: int
+    hi: int
+
+    @property
+    def whole(self) -> bool:
+        return self.hi - self.lo == self.node.buckets
+
+    @property
+    def points(self) -> int:
+        """About how many points it holds; exactly, if it is whole."""
+        return self.node.points * (self.hi - self.lo) // self.node.buckets
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of points and the part of it that is wanted. Bounds other than steps are for the caller to
+    apply."""
+
+    window: StepWindow
+    part: Part
+
+    @property
+    def points(self) -> int:
+        """How many points it holds at most."""
+        return self.window.points
+
+
+def pieces(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> Iterator[Run | Window]:
+    """A part as runs of buckets of this level, or of finer ones or windows where there are none, ascending.
+
+    level: see `levels.level_of`. All points of a run are within the bounds. Where the ends of a range cut a
+    bucket its points come as windows, so that the first and the last point of the range are exact.
+    """
+    is_timed = part.series in reader.clocks and bounds != ALL  # nodes know the points' own times
+    level = -1 if is_timed else min(level, reader.top_level(part))
+    head = reader.head(part) if level >= 0 else empty()
+    # Steps of the head that a chunk also has replace what its buckets know.
+    unsealed = (int(head.step.min()), int(head.step.max()) + 1) if len(head) else None
+    yield from _at_level(reader, part, level, bounds, unsealed)
+
+
+def _at_level(
+    reader: Reader, part: Part, level: int, bounds: Bounds, unsealed: tuple[int, int] | None
+) -> Iterator[Run | Window]:
+    if part.lo >= part.hi:
+        return
+    if level < 0:
+        for window in reader.windows(part):
+            if _may_match(window, bounds):
+                yield Window(window, part)
+        return
+    at = part.lo
+    for node in reader.nodes(part, level):
+        if node.version <= (bounds.since if bounds.since is not None else -1):
+            yield from _at_level(reader, part.clipped(at, node.begin), level - 1, bounds, unsealed)
+            at = max(at, min(node.max_step + 1, part.hi))
+            continue
+        for lo, hi, begin, end, wanted in _runs(reader, node, part, bounds, unsealed):
+            yield from _at_level(reader, part.clipped(at, begin), level - 1, bounds, unsealed)
+            at = end
+            if wanted:
+                yield Run(node, lo, hi)
+    yield from _at_level(reader, part.clipped(at, part.hi), level - 1, bounds, unsealed)
+
+
+def _runs(
+    reader: Reader, node: Node, part: Part, bounds: Bounds, unsealed: tuple[int, int] | None
+) -> Iterator[tuple[int, int, int, int, bool]]:
+    """(lo, hi, begin, end, wanted): buckets lo <= index < hi, with steps begin <= step < end, that are wanted
+    or not wanted as a whole. Buckets of which only some points are wanted are in none."""
+    is_inside = part.lo <= node.begin and node.max_step < part.hi
+    is_apart = unsealed is None or unsealed[0] > node.max_step or unsealed[1] <= node.begin
+    has_times = bounds.start_ms is not None or bounds.end_ms is not None
+    if has_times and not node.timely:
+        return
+    if bounds.since is not None and node.oldest <= bounds.since:
+        return
+    if is_inside and is_apart and not has_times:
+        yield 0, node.buckets, node.begin, node.max_step + 1, True
+        return
+    buckets = reader.buckets(node)
+    edges = np.append(buckets.first_step, node.max_step + 1)
+    edges[0] = node.begin
+    fits = (edges[:-1] >= part.lo) & (edges[1:] <= part.hi)
+    if unsealed is not None:
+        fits &= (edges[1:] <= unsealed[0]) | (edges[:-1] >= unsealed[1])
+    times = np.rint(np.append(buckets.first_ts, node.max_ts))
+    wanted = np.ones(len(buckets), np.bool_)
+    if bounds.start_ms is not None:
+        before = times[1:] < bounds.start_ms
+        wanted &= ~before
+        fits &= before | (times[:-1] >= bounds.start_ms)
+    if bounds.end_ms is not None:
+        after = times[:-1] > bounds.end_ms
+        wanted &= ~after
+        fits &= after | (times[1:] <= bounds.end_ms)
+    state: Ints = np.where(fits, np.where(wanted, 2, 1), 0)
+    cuts = np.flatnonzero(np.diff(state)) + 1
+    for lo, hi in zip([0, *cuts.tolist()], [*cuts.tolist(), len(state)], strict=True):
+        if state[lo]:
+            yield lo, hi, int(edges[lo]), int(edges[hi]), bool(state[lo] == 2)
+
+
+def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> int:
+    """How many finite points a part of a metric shows. Chunks are decoded only where steps repeat or the
+    range cuts them."""
+    inner = part.clipped(lo, hi)
+    total = 0
+    for piece in pieces(reader, inner, reader.top_level(inner)):
+        if isinstance(piece, Run):
+            whole = piece.whole
+            total += piece.node.finite if whole else int(buckets_of(reader, part, piece).finite.sum())
+        else:
+            total += reader.count_window(piece.window, piece.part)
+    return total
+
+
+def buckets_of(reader: Reader, part: Part, run: Run) -> Buckets:
+    """The buckets of a run of a part."""
+    buckets = reader.buckets(run.node)
+    if not run.whole:
+        buckets = buckets.take(slice(run.lo, run.hi))
+    clock = reader.clocks.get(part.series)
+    return buckets if clock is None else buckets.timed(clock)
+
+
+def _may_match(window: StepWindow, bounds: Bounds) -> bool:
+    """Whether points of a window may be within the bounds; decides without decoding them."""
+    if bounds.start_ms is not None and np.rint(window.max_ts) < bounds.start_ms:
+        return False
+    if bounds.end_ms is not None and np.rint(window.min_ts) > bounds.end_ms:
+        return False
+    return bounds.since is None or window.may_be_newer(bounds.since)

@@ -1,0 +1,249 @@
+"""Levels of detail against the points themselves: every piece of every range, whatever was written when."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lensd.model import Batch, Input, Points, Restarts, Series
+from lensd.store import Reader, Store, buckets, detail, levels, sealing
+from lensd.store.columns import Columns
+from lensd.store.detail import Bounds, Run
+from lensd.store.plan import Part
+from tests.conftest import an_input
+
+
+@contextmanager
+def small_levels() -> Iterator[None]:
+    """Chunks of 16 points, buckets of 4, nodes of 8: a few hundred points have several levels."""
+    with (
+        mock.patch.object(sealing, "CHUNK", 16),
+        mock.patch.object(sealing, "BULK", 8),
+        mock.patch.object(buckets, "POINTS", 4),
+        mock.patch.object(buckets, "FANOUT", 2),
+        mock.patch.object(levels, "NODE", 8),
+    ):
+        yield
+
+
+def write(store: Store, input: Input, steps: list[int], ts_ms: list[float], values: list[float]) -> None:
+    batch = Batch(cursor=b"", series={"loss": Series(Points.of(steps, ts_ms, values))})
+    store.apply(input, batch, at_ms=0.0)
+
+
+values = st.one_of(
+    st.floats(-10, 10), st.sampled_from([math.nan, math.inf, -math.inf, 1e300, -1e300, 1e-300])
+)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> list[tuple[list[int], list[float], list[float]]]:
+    """Batches that mostly go on, sometimes write steps again, and whose clock sometimes jumps."""
+    step, clock, result = 0, 1.6e12, []
+    for _ in range(draw(st.integers(1, 12))):
+        step = max(0, step + draw(st.sampled_from([1, 1, 1, 3, -5, -40])))
+        clock += draw(st.sampled_from([0.0, 10.0, 1000.0, -500.0]))
+        count = draw(st.integers(1, 90))
+        stride = draw(st.sampled_from([1, 1, 10]))
+        steps = [step + stride * i for i in range(count)]
+        times = [clock + 10.0 * i for i in range(count)]
+        some = draw(st.lists(values, min_size=1, max_size=20))
+        result.append((steps, times, [some[i * 7 % len(some)] for i in range(count)]))
+        step, clock = steps[-1], times[-1]
+    return result
+
+
+def check(reader: Reader, part: Part, level: int, bounds: Bounds) -> None:
+    """Pieces hold each point within the bounds once, and their buckets say what their points say."""
+    truth = reader.read(part)
+    keep = np.ones(len(truth), np.bool_)
+    times = np.rint(truth.ts_ms)
+    if bounds.start_ms is not None:
+        keep &= times >= bounds.start_ms
+    if bounds.end_ms is not None:
+        keep &= times <= bounds.end_ms
+    if bounds.since is not None:
+        keep &= truth.version > bounds.since
+    wanted = truth.take(keep)
+    seen: list[int] = []
+    for piece in detail.pieces(reader, part, level, bounds):
+        if isinstance(piece, Run):
+            seen += check_buckets(detail.buckets_of(reader, part, piece), wanted)
+        else:
+            points = reader.read_window(piece.window, piece.part)
+            seen += points.step[np.isin(points.step, wanted.step)].tolist()
+    assert seen == wanted.step.tolist()
+
+
+def check_buckets(found: buckets.Buckets, points: Columns) -> list[int]:
+    steps: list[int] = []
+    for i in range(len(found)):
+        at = int(np.searchsorted(points.step, found.first_step[i]))
+        inside = points.take(slice(at, at + int(found.points[i])))
+        steps += inside.step.tolist()
+        assert inside.step[0] == found.first_step[i]
+        assert inside.ts_ms[0] == found.first_ts[i]
+        finite = inside.take(np.isfinite(inside.value))
+        assert len(finite) == found.finite[i]
+        if len(finite):
+            low, high = int(finite.value.argmin()), int(finite.value.argmax())
+            assert (finite.step[low], finite.ts_ms[low], finite.value[low]) == (
+                found.low_step[i], found.low_ts[i], found.low[i],
+            )  # fmt: skip
+            assert (finite.step[high], finite.ts_ms[high], finite.value[high]) == (
+                found.high_step[i], found.high_ts[i], found.high[i],
+            )  # fmt: skip
+            if abs(finite.value).max() < 1e100:
+                assert found.mean[i] == pytest.approx(finite.value.mean(), rel=1e-6, abs=1e-6)
+        else:
+            assert np.isnan(found.low[i])
+    return steps
+
+
+@pytest.mark.parametrize("restarts", [Restarts.NEVER, Restarts.SERIES])
+@given(
+    written=batches(),
+    lo=st.integers(0, 500),
+    length=st.integers(1, 600),
+    start=st.one_of(st.none(), st.integers(-2000, 5000)),
+    spread=st.integers(0, 5000),
+    since=st.one_of(st.none(), st.integers(0, 12)),
+    level=st.integers(0, 5),
+)
+@settings(max_examples=40, deadline=None)
+def test_pieces_are_the_points(
+    restarts: Restarts,
+    tmp_path_factory: pytest.TempPathFactory,
+    written: list[tuple[list[int], list[float], list[float]]],
+    lo: int,
+    length: int,
+    start: int | None,
+    spread: int,
+    since: int | None,
+    level: int,
+) -> None:
+    with small_levels():
+        path = tmp_path_factory.mktemp("levels") / "x.db"
+        store = Store.open(path)
+        (input,) = store.register([an_input(restarts=restarts)])
+        for batch in written:
+            write(store, input, *batch)
+        bounds = Bounds(
+            None if start is None else int(1.6e12) + start,
+            None if start is None else int(1.6e12) + start + spread,
+            since,
+        )
+        with store.read() as reader:
+            (workload,) = reader.workloads()
+            for member in reader.members(workload.id, kind="metric"):
+                for span in member.spans:
+                    whole = Part(member.series, span.attempt)
+                    for part in (whole, whole.clipped(lo, lo + length)):
+                        check(reader, part, level, Bounds())
+                        check(reader, part, level, bounds)
+        store.close()
+
+
+def test_a_long_series_is_a_few_nodes_at_each_level(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input()])
+    count = 5_000
+    with small_levels():
+        for at in range(0, count, 100):
+            steps = list(range(at, at + 100))
+            write(store, input, steps, [1.6e12 + step for step in steps], [float(step % 7) for step in steps])
+        with store.read() as reader:
+            (workload,) = reader.workloads()
+            (member,) = reader.members(workload.id, kind="metric")
+            part = Part(member.series, 1)
+            top = reader.top_level(part)
+            found = list(detail.pieces(reader, part, top))
+            assert 4 * 2 ** (top - 1) * 8 <= count, "a level begins when the one below it has a full node"
+            runs = [piece for piece in found if isinstance(piece, Run)]
+            assert {piece.node.level for piece in runs} >= {top, 0}
+            assert len(runs) <= 2 * (top + 1)
+            assert sum(piece.points for piece in found) == count
+            assert detail.count(reader, part) == count
+            assert detail.count(reader, part, 1003, 4001) == 4001 - 1003
+    store.close()
+
+
+def test_steps_written_again_take_the_place_of_what_their_buckets_said(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input(restarts=Restarts.NEVER)])
+    with small_levels():
+        write(store, input, list(range(200)), [1.6e12 + i for i in range(200)], [1.0] * 200)
+        write(store, input, [50], [1.7e12], [99.0])
+        with store.read() as reader:
+            (workload,) = reader.workloads()
+            (member,) = reader.members(workload.id, kind="metric")
+            part = Part(member.series, 1)
+            found = list(detail.pieces(reader, part, 5))
+            assert any(isinstance(piece, Run) for piece in found)
+            highest = max(
+                detail.buckets_of(reader, part, piece).high.max()
+                if isinstance(piece, Run)
+                else reader.read_window(piece.window, piece.part).value.max()
+                for piece in found
+            )
+            assert highest == 99.0
+    store.close()
+
+
+def test_an_older_database_gets_its_levels_piece_by_piece(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    count = 3000
+    with small_levels():
+        store = Store.open(path)
+        (input,) = store.register([an_input()])
+        with mock.patch.object(sealing, "is_in_backlog", return_value=True):
+            write(store, input, list(range(count)), [1.6e12 + i for i in range(count)], [1.0] * count)
+        store.close()
+        with sqlite3.connect(path) as db:
+            db.execute("INSERT INTO node_backlog SELECT DISTINCT series_id, attempt, 0 FROM chunk")
+        db.close()
+
+        store = Store.open(path)
+        calls = 0
+        while store.catch_up():
+            calls += 1
+            if calls == 2:  # what is sealed in between waits for its turn
+                write(
+                    store, input, list(range(count, count + 64)), [1.7e12 + i for i in range(64)], [2.0] * 64
+                )
+        assert calls > 4
+        with store.read() as reader:
+            (workload,) = reader.workloads()
+            for member in reader.members(workload.id):
+                part = Part(member.series, 1)
+                found = list(detail.pieces(reader, part, reader.top_level(part)))
+                assert any(isinstance(piece, Run) for piece in found)
+                assert sum(piece.points for piece in found) == count + 64
+                check(reader, part, 3, Bounds())
+        store.close()
+
+
+def test_an_older_database_is_read_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    store = Store.open(path)
+    (input,) = store.register([an_input()])
+    write(store, input, list(range(9000)), [1.6e12 + i for i in range(9000)], [1.0] * 9000)
+    store.close()
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE node")
+    db.close()
+    store = Store.open(path, read_only=True)
+    with store.read() as reader:
+        (workload,) = reader.workloads()
+        (member,) = reader.members(workload.id, kind="metric")
+        assert detail.count(reader, Part(member.series, 1)) == 9000
+    store.close()
