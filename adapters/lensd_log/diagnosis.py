@@ -11,7 +11,7 @@ from lensd.tail import Line
 from lensd_log.cursor import LogCursor
 from lensd_log.line.record import ParsedLine, Record
 from lensd_log.placement import ROWS_PER_LINE
-from lensd_log.proposal import Sample, block, propose
+from lensd_log.proposal import SampleLine, block, propose
 from lensd_log.structure.hearing import names_metric
 from lensd_log.structure.reader import STRUCTURE, StructureLine
 from lensd_log.structure.reasons import left_over, why_not
@@ -36,7 +36,7 @@ class _Shape:
 
     report: LineShape
     key: str = ""
-    samples: list[Sample] = field(default_factory=list)
+    samples: list[SampleLine] = field(default_factory=list)
     box: bool = False
     names: dict[str, None] = field(default_factory=dict)
 
@@ -59,7 +59,7 @@ class DiagnosisBuilder:
         self.diagnosis = Diagnosis()
         self._shapes: dict[str, _Shape] = {}
         self._seen: list[_Seen] = []
-        self._pending: dict[int, tuple[_Shape, Sample]] = {}
+        self._pending: dict[int, tuple[_Shape, SampleLine]] = {}
 
     def see(self, line: StructureLine, key: str, sketch: Sketch, place: Place) -> None:
         self._seen.append(_Seen(line, key, sketch, place))
@@ -139,7 +139,7 @@ class DiagnosisBuilder:
         measured = any(looks_measured(value.name, value.value) for value in sketch.values)
         shape.report.metric_like = shape.report.metric_like or measured
         table = cursor.structure.get("table", {})
-        sample = Sample(text, sketch, seen.place.step)
+        sample = SampleLine(text, sketch, seen.place.step)
         if len(states) > 1:
             sample.text = next((state for state in states if _rescanned(state) == sketch.shape()), text)
         if not is_box and _rescanned(sample.text) != sketch.shape():

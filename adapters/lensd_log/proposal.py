@@ -24,7 +24,7 @@ _NEAR = 8  # characters between two numbers that belong together
 
 
 @dataclass(slots=True)
-class Sample:
+class SampleLine:
     """A line of a shape. step: what it was placed at. names: of each value, by its name in the line, what it
     is stored as. columns: of the table it is a row of."""
 
@@ -53,7 +53,7 @@ class _Slot:
         return f"(?P<{self.group}>{_WHOLE if self.group in _PLACES else number})"
 
 
-def propose(samples: Sequence[Sample], others: Iterable[str] = ()) -> tuple[str, dict[str, str]] | None:
+def propose(samples: Sequence[SampleLine], others: Iterable[str] = ()) -> tuple[str, dict[str, str]] | None:
     """A regex for lines like `samples`, and the metric of each of its groups. None where there is none that
     reads the first of them.
 
@@ -91,7 +91,7 @@ def _toml(text: str) -> str:
     return f"'{text}'" if plain else json.dumps(text, ensure_ascii=not text.isprintable())
 
 
-def _metrics_of(samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
+def _metrics_of(samples: Sequence[SampleLine]) -> dict[str, tuple[str, str]]:
     """By the name in the line: what the value is stored as, and its group."""
     result: dict[str, tuple[str, str]] = {}
     taken = set(_PLACES)
@@ -107,7 +107,7 @@ def _metrics_of(samples: Sequence[Sample]) -> dict[str, tuple[str, str]]:
     return result
 
 
-def _groups_of_counts(samples: Sequence[Sample]) -> list[tuple[Count, str, str]]:
+def _groups_of_counts(samples: Sequence[SampleLine]) -> list[tuple[Count, str, str]]:
     """The counters that place the first sample, with the groups for them and for what they are out of."""
     sketch = samples[0].sketch
     epoch = sketch.count(EPOCH)
@@ -133,7 +133,7 @@ def _groups_of_counts(samples: Sequence[Sample]) -> list[tuple[Count, str, str]]
     return result
 
 
-def _of_line(samples: Sequence[Sample], names: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _of_line(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """Regexes for lines like the first sample: the part with the numbers, the whole line, only the names."""
     text = samples[0].text
     slots = sorted(_slots(samples, names), key=lambda slot: slot.begin)
@@ -170,12 +170,12 @@ def _of_line(samples: Sequence[Sample], names: Mapping[str, tuple[str, str]]) ->
     yield "^" + _literal(text, 0, first.lead, found) + between
 
 
-def _slots(samples: Sequence[Sample], names: Mapping[str, tuple[str, str]]) -> Iterator[_Slot]:
+def _slots(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]) -> Iterator[_Slot]:
     text = samples[0].text
     found = tokens(blanked(text))
     sketch = scan(blanked(text), list(found))
     by_begin = {token.begin: index for index, token in enumerate(found)}
-    for count, group, total in _groups_of_counts([Sample(text, sketch, samples[0].step), *samples[1:]]):
+    for count, group, total in _groups_of_counts([SampleLine(text, sketch, samples[0].step), *samples[1:]]):
         if count.at not in by_begin:
             continue
         at = by_begin[count.at]
@@ -242,7 +242,7 @@ def _escaped(text: str) -> str:
     return "".join(parts)
 
 
-def _of_row(sample: Sample, names: Mapping[str, tuple[str, str]]) -> Iterator[str]:
+def _of_row(sample: SampleLine, names: Mapping[str, tuple[str, str]]) -> Iterator[str]:
     """A regex for the rows of a table: as many cells, those of numbers that count as groups."""
     counts = {count.word: group for count, group, _ in _groups_of_counts([sample])}
     bordered = sample.text[:1] in "|│┃║"
@@ -259,7 +259,10 @@ def _of_row(sample: Sample, names: Mapping[str, tuple[str, str]]) -> Iterator[st
 
 
 def _reads(
-    regex: re.Pattern[str], sample: Sample, names: Mapping[str, tuple[str, str]], samples: Sequence[Sample]
+    regex: re.Pattern[str],
+    sample: SampleLine,
+    names: Mapping[str, tuple[str, str]],
+    samples: Sequence[SampleLine],
 ) -> bool:
     """Does the regex find in a line what the sketch of it holds?"""
     match = regex.search(sample.text)

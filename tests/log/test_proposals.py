@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lensd.adapter import Budget, LineShape
 from lensd_log import LogAdapter
 from lensd_log.patterns import log_formats
-from lensd_log.proposal import Sample, block, propose
+from lensd_log.proposal import SampleLine, block, propose
 from lensd_log.structure.plans import Sketcher
 from tests.conftest import SHARED
 from tests.log.reading import input_of, read, write
@@ -75,6 +75,6 @@ def test_a_line_that_is_not_read_gets_a_pattern_that_reads_it(line: str, tmp_pat
 def test_any_line_may_be_proposed_for(line: str) -> None:
     line = line.replace("\n", " ")
     sketch = Sketcher().sketch(line)
-    proposal = propose([Sample(line, sketch)]) if sketch.values else None
+    proposal = propose([SampleLine(line, sketch)]) if sketch.values else None
     if proposal is not None:
         log_formats(tomllib.loads(block("mine", *proposal))["pattern"])
