@@ -29,7 +29,10 @@ NAMELESS = frozenset(
 WANDB_FOLDER = re.compile(r"(?:offline-)?run-\d{8}_\d{6}-(?P<id>[\w-]+)\Z")
 _WANDB_FILE = re.compile(r"run-(?P<id>[\w-]+)\.wandb\Z")
 
-_SKIPPED_FOLDERS = frozenset({"__pycache__", "node_modules", "site-packages", "lost+found"})
+_SKIPPED_FOLDERS = frozenset(
+    {"__pycache__", "__pypackages__", "node_modules", "site-packages", "dist-packages", "lost+found"}
+)
+_VIRTUAL_ENVIRONMENT = "pyvenv.cfg"  # lies at its top
 _MAX_DEPTH = 16
 _MAX_FILES = 200_000
 
@@ -212,6 +215,8 @@ class Roots:
                 listing = sorted(entries, key=lambda e: (e.is_symlink(), e.name))
         except OSError as error:
             self.problems[folder] = _sentence(folder, error)
+            return
+        if parts and any(entry.name == _VIRTUAL_ENVIRONMENT for entry in listing):
             return
         in_wandb_run = any(WANDB_FOLDER.match(part) for part in parts)
         folders: list[str] = []

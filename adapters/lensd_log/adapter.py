@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import SET_ASIDE, Batch, Input, Restarts
-from lensd_log import content, files, patterns, runicorn, trainer_state
+from lensd_log import content, crowds, files, patterns, runicorn, trainer_state
 from lensd_log.blocks import BlockReader
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
@@ -61,6 +61,7 @@ class LogAdapter:
     def discover(self, roots: Roots) -> Iterator[Input]:
         """One input for each stream: segments belong to the file that they were rotated from."""
         seen: set[str] = set()
+        streams: list[File] = []
         states: dict[str, tuple[float, File]] = {}
         for file in roots.files(files.is_candidate):
             stream = files.stream(file, roots)
@@ -71,8 +72,9 @@ class LogAdapter:
                 run, step = files.checkpoint(stream)
                 states[run] = max(states.get(run, (-1.0, stream)), (step, stream), key=lambda pair: pair[0])
                 continue
-            yield self._input(roots, stream)
-        for _, stream in states.values():
+            streams.append(stream)
+        single, crowded = crowds.split(streams, roots)
+        for stream in (*single, *crowded, *(stream for _, stream in states.values())):
             yield self._input(roots, stream)
 
     def _input(self, roots: Roots, file: File) -> Input:
@@ -94,6 +96,9 @@ class LogAdapter:
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next batch. Raises RetryAfter, InputGone, InputDead."""
+        crowd = crowds.set_aside(input)
+        if crowd is not None:
+            return crowd
         if os.path.basename(input.path) == files.TRAINER_STATE:
             return trainer_state.read(input, cursor, budget)
         state = LogCursor.decode(cursor)

@@ -18,7 +18,7 @@ from typing import Literal
 from lensd.adapter import Adapter, Arranges, Budget, InputDead, InputGone, ReadError, RetryAfter
 from lensd.config import Polling
 from lensd.discovery import Roots
-from lensd.ingest.tracked import ReadState, Schedule, Signature, Tracked, signature, size
+from lensd.ingest.tracked import ReadState, Schedule, Signature, Tracked, poll_changed, signature, size
 from lensd.model import Batch, Input
 from lensd.store import Store, StoreError
 
@@ -115,12 +115,13 @@ class Poller:
     def scan(self) -> int:
         """Look for inputs. Returns how many are new. An input whose file has vanished stays tracked."""
         began = self._clock()
-        inputs, problems = self._discover()
+        inputs, problems, walks = self._discover()
         for path, sentence in problems.items():
             if self.problems.get(path) != sentence:
                 log.warning("%s", sentence)
         self.problems = problems
         with self._lock:
+            poll_changed(self._tracked.values(), walks)
             new = [
                 pair
                 for key, pair in sorted(inputs.items())
@@ -135,8 +136,9 @@ class Poller:
         self._next_scan = self._clock() + max(self._polling.rescan_seconds, cost / _SCAN_SHARE)
         return len(new)
 
-    def _discover(self) -> tuple[dict[str, tuple[Input, Adapter]], dict[str, str]]:
-        """The inputs of all sources by id, the first source that finds one keeps it; and what went wrong."""
+    def _discover(self) -> tuple[dict[str, tuple[Input, Adapter]], dict[str, str], Sequence[Roots]]:
+        """The inputs of all sources by id, the first source that finds one keeps it; what went wrong; and the
+        walks."""
         inputs: dict[str, tuple[Input, Adapter]] = {}
         problems: dict[str, str] = {}
         # Sources with the same roots share a walk.
@@ -160,7 +162,7 @@ class Poller:
                 log.exception("adapter %s failed to look for inputs", source.adapter.name)
                 problems[source.adapter.name] = f"adapter {source.adapter.name}: {error}"
             problems.update(roots.problems)
-        return inputs, problems
+        return inputs, problems, list(walks.values())
 
     def _track(self, input: Input, adapter: Adapter, found: Input) -> None:
         schedule = Schedule(interval=self._polling.fastest_seconds)
@@ -339,7 +341,7 @@ class Poller:
         elif moved or followed:
             tracked.schedule.soon(now, polling.fastest_seconds)
         else:
-            tracked.schedule.later(now, polling.slowest_seconds)
+            tracked.schedule.later(now, tracked.slowest(polling.slowest_seconds, self._wall()))
 
     def _note_failure(self, tracked: Tracked, error: ReadError, current: Signature) -> None:
         input, health = tracked.input, tracked.health

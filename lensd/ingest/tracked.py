@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from lensd.adapter import Adapter
+from lensd.discovery import Roots
 from lensd.model import Input
 
 #: (size, mtime_ns, ctime_ns, inode) of each file of an input; () for a file that is not there.
 Signature = tuple[tuple[int, ...], ...]
 
+#: Seconds between two polls of a file that has been quiet for an hour: a scan sees when it changes.
+_QUIET_SECONDS = 60.0
+_QUIET_AFTER_SECONDS = 3600.0
 #: The longest wait between two attempts at an input that keeps failing.
 _LONGEST_WAIT_S = 300.0
 
@@ -79,10 +84,30 @@ class Tracked:
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)
 
+    def slowest(self, seconds: float, now_s: float) -> float:
+        """The longest interval between two polls while it does not change: `seconds`, more for a file that
+        has not been written for long. now_s: seconds since the epoch."""
+        signature = self.reading.signature
+        if not signature or not signature[0] or self.input.companions:
+            return seconds
+        is_quiet = now_s - signature[0][1] / 1e9 > _QUIET_AFTER_SECONDS
+        return max(seconds, _QUIET_SECONDS) if is_quiet else seconds
+
     @property
     def can_be_read(self) -> bool:
         """False for an input that is gone or dead."""
         return self.health.state not in ("gone", "dead")
+
+
+def poll_changed(inputs: Iterable[Tracked], walks: Iterable[Roots]) -> None:
+    """Let the next poll come at once for inputs whose file a walk saw changed."""
+    tracked = {each.input.path: each for each in inputs if each.reading.signature}
+    for roots in walks if tracked else ():
+        for file in roots.files():
+            each = tracked.get(file.path)
+            signature = each.reading.signature if each is not None else None
+            if each is not None and signature and signature[0][:2] != (file.size, file.mtime_ns):
+                each.schedule.due = 0.0
 
 
 def signature(input: Input) -> Signature:

@@ -135,6 +135,32 @@ def test_an_input_at_rest_is_not_read(poller: Poller, folder: Path, script: Scri
     assert only(poller, "a.script").schedule.due == clock.now, "there is more: it is due at once"
 
 
+def test_a_file_that_has_been_quiet_for_an_hour_is_left_to_the_scans(
+    store: Store, folder: Path, script: Script, clock: Clock
+) -> None:
+    path = folder / "a.script"
+    path.write_text("points 1")
+    os.utime(path, (1e9, 1e9))
+    source = AdapterSource(script, [str(folder.parent)])
+    poller = Poller(store, [source], clock=clock, wall=lambda: 1e9 + 4000)
+    poller.scan()
+    intervals = []
+    for _ in range(30):
+        poller.poll()
+        due = only(poller, "a.script").schedule.due
+        intervals.append(due - clock.now)
+        clock.now = due
+    assert max(intervals) == pytest.approx(60)
+    poller.poll()
+    reads = script.reads["a.script"]
+    path.write_text("points 2")
+    clock.now += 2
+    assert poller.poll() == 0
+    poller.scan()
+    assert poller.poll() == 1
+    assert script.reads["a.script"] == reads + 1
+
+
 def test_an_input_that_somebody_follows_is_looked_at_often(
     poller: Poller, folder: Path, clock: Clock
 ) -> None:

@@ -3,15 +3,16 @@
 import bz2
 import gzip
 import lzma
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lensd.discovery import Roots
-from lensd.model import Input
-from lensd_log import LogAdapter
-from tests.log.reading import read, write
+from lensd.model import SET_ASIDE, Input
+from lensd_log import LogAdapter, crowds
+from tests.log.reading import budget, read, write
 
 
 def discover(*roots: Path) -> dict[str, Input]:
@@ -109,3 +110,57 @@ def test_a_log_is_read_on_when_it_is_packed(packing: str, tmp_path: Path) -> Non
     read(write(log, b"step 4 loss=4.5\n"), reading)
     assert reading.points == {"loss": [(n, n + 0.5) for n in (1, 2, 3, 4)]}
     assert not any(batch.restart for batch in reading.batches)
+
+
+def files_in(folder: Path, count: int, name: str) -> None:
+    for number in range(count):
+        path = folder / name.format(number)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+
+
+def test_a_crowd_of_files_is_one_input_that_is_not_read(tmp_path: Path) -> None:
+    files_in(tmp_path, crowds.MOST + 1, "data/labels/{}.txt")
+    files_in(tmp_path, 3, "data/notes/{}.csv")
+    write(tmp_path / "data" / "train.log", b"")
+    inputs = discover(tmp_path)
+    assert sorted(inputs) == ["data/*.txt", *(f"data/notes/{n}.csv" for n in range(3)), "data/train.log"]
+    crowd = inputs["data/*.txt"]
+    assert crowd.workload == "data"
+    batch = LogAdapter().read(crowd, None, budget())
+    assert (batch.log_format, batch.point_count, batch.more) == (SET_ASIDE, 0, False)
+    assert batch.note is not None
+    assert "name" in batch.note
+    label = tmp_path / "data" / "labels" / "7.txt"
+    assert f"{label.name}" in {os.path.basename(i.path) for i in discover(tmp_path, label).values()}
+
+
+def test_a_file_of_each_run_is_no_crowd(tmp_path: Path) -> None:
+    files_in(tmp_path, crowds.MOST + 1, "runs/exp-{}/metrics.csv")
+    assert len(discover(tmp_path)) == crowds.MOST + 1
+
+
+def test_named_logs_are_no_crowd(tmp_path: Path) -> None:
+    files_in(tmp_path, crowds.MOST + 1, "sweep/run-{}.log")
+    assert len(discover(tmp_path)) == crowds.MOST + 1
+
+
+def test_more_files_of_one_kind_than_any_training_writes_are_a_crowd_in_whatever_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crowds, "MOST_ALIKE", 40)
+    files_in(tmp_path, 41, "sample-{}/label.json")
+    assert [*discover(tmp_path)] == ["*.json"]
+
+
+HIDDEN = (
+    ".git .cache node_modules site-packages __pycache__ .venv venv env/lib/python3.11/site-packages".split()
+)
+
+
+@pytest.mark.parametrize("folder", HIDDEN)
+def test_folders_of_programs_and_caches_are_not_entered(folder: str, tmp_path: Path) -> None:
+    if folder == "venv":
+        files_in(tmp_path, 1, folder + "/pyvenv.cfg")
+    files_in(tmp_path, 2, folder + "/x{}/train.log")
+    assert discover(tmp_path) == {}

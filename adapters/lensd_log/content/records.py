@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from lensd_log.content.vocabulary import counts, is_counter, is_metric
 from lensd_log.formats.json_text import decode
@@ -30,6 +31,9 @@ def why_no_record(parts: list[list[str]]) -> str | None:
     names = {name for part in rows for row in part for name in row if is_counter(name)}
     if names and not any(_counts(part, name) for part in rows for name in names):
         return f"JSON lines whose {min(names)!r} does not count"
+    others = {name for part in rows for row in part for name in row} - names
+    if names and not any(map(is_metric, others)) and not any(_rises(part, n) for part in rows for n in names):
+        return "JSON lines without a name like a metric's"
     return ""
 
 
@@ -57,6 +61,11 @@ def _is_record(row: Row) -> bool:
 def _counts(rows: list[Row], name: str) -> bool:
     values = [value for row in rows if (value := _number(row.get(name))) is not None]
     return bool(values) and counts(values)
+
+
+def _rises(rows: list[Row], name: str) -> bool:
+    values = [value for row in rows if (value := _number(row.get(name))) is not None]
+    return all(a < b for a, b in pairwise(values))
 
 
 def _number(value: object) -> float | None:
