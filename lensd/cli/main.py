@@ -38,8 +38,9 @@ Exit codes:
   4  cannot listen on the address
 """
 _INPUTS = (
-    "lensd looks for text logs (*.log *.out *.txt *.jsonl *.csv), TensorBoard event files (*tfevents*),"
-    " W&B files (*.wandb) and the files of other adapters"
+    "lensd looks for text logs (*.log *.out *.err *.txt *.jsonl *.csv *.tsv, stdout, *.o123, names without a dot;"
+    " also packed), TensorBoard event files (*tfevents*), W&B files (*.wandb) and the files of other adapters;"
+    " a file that you name is read whatever its name is"
 )
 _EXPORT_SECONDS = 24 * 3600.0
 
@@ -156,15 +157,21 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
             with store.read() as reader:
                 inputs = lens.inputs(reader, None)
             read_now = {tracked.input.id for tracked in poller.tracked()}
-            bad = print_summary([input for input in inputs if input.id in read_now], poller.problems)
+            inputs = [input for input in inputs if input.id in read_now]
+            bad = print_summary(inputs, poller.problems)
             if not read_now and not poller.problems:
-                fail(UNREADABLE, f"no runs found in {', '.join(paths)}: {_INPUTS}")
+                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {_INPUTS}")
             unstored = [tracked for tracked in poller.tracked() if tracked.health.unstored]
             if unstored:
                 names = ", ".join(tracked.input.name for tracked in unstored)
                 fail(DATABASE, f"could not store everything of {names}: {unstored[0].health.unstored}")
             if bad:
                 raise SystemExit(UNREADABLE)
+            if read_now and not any(input.points for input in inputs):
+                fail(
+                    UNREADABLE,
+                    "no points were found; `lensd sources PATH` shows what the files were taken for",
+                )
 
 
 @main.command(name="sources")
@@ -206,7 +213,7 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
             problems = poller.problems | {n: f"adapter {n} {why}" for n, why in unavailable.items()}
             print_inputs(inputs, problems)
             if not inputs:
-                fail(UNREADABLE, f"no runs found in {', '.join(paths)}: {_INPUTS}")
+                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {_INPUTS}")
 
 
 @main.command()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from lensd.cli.exit import note
+from lensd.model import SET_ASIDE
 from lensd.query.results import InputInfo, RunInfo, WorkloadInfo
 
 _READABLE = ("ok", "new")
@@ -57,10 +58,18 @@ def print_summary(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> b
     points = sum(input.points for input in inputs)
     unparsed = sum(input.unparsed for input in inputs)
     workloads = {input.workload for input in inputs}
-    click.echo(
-        f"{len(inputs)} inputs of {len(workloads)} workloads, {points} points, {unparsed} unparsed lines"
+    counts = (
+        (len(inputs), "input"),
+        (len(workloads), "workload"),
+        (points, "point"),
+        (unparsed, "unparsed line"),
     )
+    read, of, stored, left = (f"{count} {noun}" + "s" * (count != 1) for count, noun in counts)
+    click.echo(f"{read} of {of}, {stored}, {left}")
     unreadable = [input for input in inputs if input.state not in _READABLE]
+    for input in inputs:
+        if input.note and input.log_format != SET_ASIDE:
+            note(f"warning: {input.name}: {input.note}")
     for input in unreadable:
         note(f"{input.name}: {input.error}")
     for sentence in problems.values():

@@ -39,6 +39,7 @@ class WorkloadInfo(msgspec.Struct):
     """One workload as the list of workloads shows it; times are UTC milliseconds.
 
     times_inferred: data sources for which some times were inferred, because the log has no timestamps.
+    warnings: sentences about inputs that cannot be read, or that look like metrics and gave no points.
     """
 
     uid: str
@@ -51,6 +52,7 @@ class WorkloadInfo(msgspec.Struct):
     created_at: int | None
     updated_at: int | None
     times_inferred: list[str]
+    warnings: list[str]
 
 
 class WorkloadDetail(WorkloadInfo):

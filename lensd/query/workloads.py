@@ -127,6 +127,13 @@ def workload_info(summary: Summary) -> WorkloadInfo:
         created_at=_rounded(summary.min_ts if summary.min_ts is not None else workload.created_ms),
         updated_at=_rounded(summary.end_ts if summary.end_ts is not None else workload.updated_ms),
         times_inferred=sorted({input.data_source for input in summary.inputs if input.time_inferred}),
+        warnings=[
+            f"{input.name}: {sentence}"
+            for input in summary.inputs
+            if input.log_format != SET_ASIDE
+            for sentence in (input.error, input.note)
+            if sentence
+        ],
     )
 
 

@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 from lensd.cli.main import main
+from lensd.query import lens
 from lensd.store import Store
 from tests.conftest import DATA, ROOT, StartDaemon
 
@@ -74,6 +75,24 @@ def test_sources_tell_what_is_read_and_what_hides_what(database: str) -> None:
         assert "keras-1  (first folder below runs)" in done.stdout
         assert "points hidden by keras-1/history.csv" in done.stdout
         assert "event file" in done.stdout
+
+
+def test_lines_that_look_like_metrics_and_give_no_points_are_warned_of(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    (runs / "odd").mkdir(parents=True)
+    (runs / "odd" / "train.log").write_text("".join(f"~~ nr{n} !! loss: {n}.5\n" for n in range(9)))
+    db, sentence = str(tmp_path / "x.db"), "no points: 9 of 9 lines look like metrics, but none was read"
+    done = CliRunner().invoke(main, ["ingest", str(runs), "--db", db])
+    assert done.exit_code == 1
+    assert done.stdout == "1 input of 1 workload, 0 points, 9 unparsed lines\n"
+    assert f"lensd: warning: odd/train.log: {sentence}" in done.stderr
+    assert "lensd: no points were found; `lensd sources PATH`" in done.stderr
+    for arguments in ((str(runs),), ("--db", db)):
+        assert f"! {sentence}" in CliRunner().invoke(main, ["sources", *arguments]).stdout
+    with Store.open(db, read_only=True).read() as reader:
+        (workload,) = lens.workloads(reader, None, None)
+    (warning,) = workload.warnings
+    assert warning.startswith(f"odd/train.log: {sentence}")
 
 
 def test_runs_are_listed(database: str) -> None:
