@@ -38,9 +38,9 @@ Exit codes:
   4  cannot listen on the address
 """
 _INPUTS = (
-    "lensd looks for text logs (*.log *.out *.err *.txt *.jsonl *.csv *.tsv, stdout, *.o123, names without a dot;"
-    " also packed), TensorBoard event files (*tfevents*), W&B files (*.wandb) and the files of other adapters;"
-    " a file that you name is read whatever its name is"
+    "lensd looks for text logs (*.log *.out *.err *.txt *.jsonl *.csv *.tsv, stdout, *.o123, no suffix; also"
+    " packed), TensorBoard event files (*tfevents*), W&B files (*.wandb) and the files of other"
+    " adapters; a file that you name is read whatever its name is"
 )
 _EXPORT_SECONDS = 24 * 3600.0
 
