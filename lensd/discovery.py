@@ -69,17 +69,20 @@ class Claim:
 @dataclass(slots=True)
 class Roots:
     """The paths lensd was pointed at, and one walk over them. chosen: the user named an adapter for them.
-    prefixes: of the names of metrics, by the path of the file; None until the event files are arranged."""
+    prefixes: of the names of metrics, by the path of the file; None until the event files are arranged. runs:
+    the runs told apart so far, by workload and its folder: uid, the folder that claims it (None for the
+    same), and when it began, seconds since the epoch."""
 
     paths: Sequence[str]
     workload: str | None = None
     chosen: bool = False
     problems: dict[str, str] = field(default_factory=dict)  # path -> a sentence for the user
     prefixes: dict[str, str] | None = None
+    runs: dict[tuple[str, str], list[tuple[str, str | None, float]]] = field(default_factory=dict)
     _files: list[File] | None = None
     _siblings: dict[str, set[str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)  # absolute paths
-    _assigned: dict[str, tuple[str, str]] = field(default_factory=dict)
+    _assigned: dict[str, tuple[str, str | None, str]] = field(default_factory=dict)
 
     def files(self, accepts: Callable[[str], bool] | None = None) -> Iterator[File]:
         """The regular files below the roots whose name `accepts`, in a stable order, and files that the user
@@ -96,22 +99,24 @@ class Roots:
             self._files = list(self._walk())
         return self._siblings.get(folder, set())
 
-    def assign(self, folder: str, workload: str, why: str) -> None:
-        """Put everything below a folder into a workload, unless it is a Runicorn run."""
-        self._assigned[folder] = workload, why
+    def assign(self, path: str, workload: str, why: str, *, folder: str | None = None) -> None:
+        """Put a file or all below a folder into a workload, unless it is a Runicorn run. folder: the folder
+        that claims the workload then; None for the one that claims it anyway."""
+        self._assigned[path] = workload, folder, why
 
     def claim(self, file: File) -> Claim:
         """The workload that `file` belongs to."""
         claim = self._claim(file)
-        for depth in range(len(file.parts), -1, -1) if self._assigned and claim.folder else ():
-            folder = os.path.join(file.root, *file.parts[:depth])
-            if folder == claim.folder:
+        if not self._assigned or not claim.folder:
+            return claim
+        for depth in range(len(file.parts) + 1, -1, -1):
+            path = os.path.join(file.root, *(*file.parts, file.name)[:depth])
+            if path in self._assigned:
+                workload, folder, why = self._assigned[path]
+                inner = claim.inner if folder is None else file.parts[depth:]
+                return Claim(workload, folder or claim.folder, why, inner, is_assigned=True)
+            if path == claim.folder:
                 break
-            if folder in self._assigned:
-                workload, why = self._assigned[folder]
-                is_own = workload != claim.workload
-                inner = file.parts[depth:] if is_own else claim.inner
-                return Claim(workload, folder if is_own else claim.folder, why, inner, is_assigned=True)
         return claim
 
     def _claim(self, file: File) -> Claim:

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 from lensd.discovery import Roots
 
+#: Loggers of one training begin within so many seconds of each other.
+_TOGETHER_S = 600.0
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -55,30 +58,70 @@ class RunFolder:
 def tell_apart(roots: Roots, folders: Sequence[RunFolder]) -> None:
     """Tell the roots which run folders of each workload are runs of their own.
 
-    The first run keeps the uid of the workload; a later one is `<uid>-<folder>`, without the parts of its
-    name that every run of the workload has.
+    The first run keeps the uid of the workload, a later one is `<uid>-<folder>`. A folder of another kind
+    that began with one of the runs told apart before belongs to it.
     """
     by_workload: dict[tuple[str, str], list[RunFolder]] = {}
     for folder in folders:
         by_workload.setdefault((folder.workload, folder.claims), []).append(folder)
-    for same in by_workload.values():
+    for key, same in by_workload.items():
         known = [(folder.extent, folder) for folder in same if folder.extent is not None]
         known.sort(key=lambda pair: (pair[0].began_s, pair[1].path))
-        runs: list[tuple[str, RunFolder, Extent]] = []  # uid, its last folder, all of its steps
+        others = _by_time(roots.runs.get(key, []), known)
+        runs: list[_Run] = []
         for extent, folder in known:
-            for at in reversed(range(len(runs))):
-                uid, before, whole = runs[at]
-                reason = _goes_on(whole, extent, os.path.basename(before.path))
-                if reason:
-                    runs[at] = uid, folder, whole.with_later(extent)
-                    roots.assign(folder.path, uid, f"attempt of {uid}: {reason}")
-                    break
-            else:
-                uid = f"{folder.workload}-{_name(folder)}" if runs else folder.workload
-                if runs:
-                    why = f"a run of its own: it begins at step {extent.first} anew"
-                    roots.assign(folder.path, uid, why)
-                runs.append((uid, folder, extent))
+            if folder.path in others:
+                uid, claims = others[folder.path]
+                roots.assign(folder.path, uid, f"began together with {uid}", folder=claims)
+                continue
+            if not _continue(roots, runs, folder, extent):
+                if not runs and key not in roots.runs:
+                    runs.append(_Run(folder.workload, None, folder.path, extent))
+                    continue
+                uid = f"{folder.workload}-{os.path.basename(folder.path)}"
+                why = f"a run of its own: it begins at step {extent.first} anew"
+                roots.assign(folder.path, uid, why, folder=folder.path)
+                runs.append(_Run(uid, folder.path, folder.path, extent))
+        roots.runs.setdefault(key, []).extend((run.uid, run.claims, run.steps.began_s) for run in runs)
+
+
+@dataclass(slots=True)
+class _Run:
+    """A run so far. claims: the folder that claims its uid, None for that of the workload. last: the path of
+    its last folder. steps: all of them."""
+
+    uid: str
+    claims: str | None
+    last: str
+    steps: Extent
+
+
+def _continue(roots: Roots, runs: Sequence[_Run], folder: RunFolder, extent: Extent) -> bool:
+    """Whether a folder is an attempt of one of the runs, the latest first."""
+    for run in reversed(runs):
+        reason = _goes_on(run.steps, extent, os.path.basename(run.last))
+        if reason:
+            roots.assign(folder.path, run.uid, f"attempt of {run.uid}: {reason}", folder=run.claims)
+            run.steps, run.last = run.steps.with_later(extent), folder.path
+            return True
+    return False
+
+
+def _by_time(
+    runs: Sequence[tuple[str, str | None, float]], known: Sequence[tuple[Extent, RunFolder]]
+) -> dict[str, tuple[str, str | None]]:
+    """The run that each folder began with, as uid and claiming folder by path: the nearest, each once."""
+    distances = sorted(
+        (abs(extent.began_s - began_s), place, folder.path)
+        for extent, folder in known
+        for place, (_, _, began_s) in enumerate(runs)
+        if abs(extent.began_s - began_s) <= _TOGETHER_S
+    )
+    result: dict[str, int] = {}
+    for _, place, path in distances:
+        if path not in result and place not in result.values():
+            result[path] = place
+    return {path: runs[place][:2] for path, place in result.items()}
 
 
 def _goes_on(earlier: Extent, later: Extent, name: str) -> str:
@@ -88,7 +131,3 @@ def _goes_on(earlier: Extent, later: Extent, name: str) -> str:
     if earlier.first < later.first <= earlier.last + max(1, earlier.interval):
         return f"begins at step {later.first}, where {name} with its last step {earlier.last} goes on"
     return ""
-
-
-def _name(folder: RunFolder) -> str:
-    return os.path.basename(folder.path)

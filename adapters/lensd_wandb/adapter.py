@@ -15,6 +15,7 @@ from lensd.wandb.axes import Axes
 from lensd_wandb.cursor import WandbCursor
 from lensd_wandb.frames import BLOCK, LONGEST, MAGIC, frames
 from lensd_wandb.history import History
+from lensd_wandb.layout import RunFiles, wandb_files
 from lensd_wandb.records import (
     CONFIG,
     ENVIRONMENT,
@@ -44,10 +45,15 @@ class WandbAdapter:
     name = "wandb"
     data_source = "wandb"
 
+    def __init__(self) -> None:
+        self._files = RunFiles()
+
+    def arrange(self, roots: Roots) -> None:
+        """Tell runs apart, see `lensd.run_folders`."""
+        self._files.arrange(roots)
+
     def discover(self, roots: Roots) -> Iterable[Input]:
-        for file in roots.files(lambda name: name.endswith(".wandb")):
-            if not file.name.endswith(".wandb"):  # the user named this file
-                continue
+        for file in wandb_files(roots):
             yield roots.input(
                 file,
                 adapter=self.name,
