@@ -16,7 +16,6 @@ train_gpt2.py, karpathy/nanochat scripts/base_train.py, KellerJordan/modded-nano
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import NUMBER, UNIT
@@ -59,7 +58,10 @@ def _llm_c(entry: Entry, state: State) -> Parsed:
     match = _BARS.match(text)
     if match is None or not _TOKENS.search(text, match.end()):  # other projects separate with bars too
         return None
-    metrics = Values(_barred(text[match.end() :]))
+    parts = [_barred(part) for part in text[match.end() :].split("|")]
+    if any(part is None for part in parts):  # another project's
+        return None
+    metrics = Values(part for part in parts if part)
     if not metrics.values:
         return None
     return (
@@ -69,15 +71,13 @@ def _llm_c(entry: Entry, state: State) -> Parsed:
     )
 
 
-def _barred(text: str) -> Iterator[tuple[str, str]]:
-    for part in text.split("|"):
-        named = _NAMED.match(part)
-        if named:
-            yield named[1], named[2]
-            continue
-        unnamed = _UNNAMED.match(part)
-        if unnamed:
-            yield unnamed[3].strip(), unnamed[1] + unnamed[2]
+def _barred(part: str) -> tuple[str, str] | None:
+    """A name and a quantity, two empty strings for what is none, and None for numbers that are neither."""
+    if named := _NAMED.match(part):
+        return named[1], named[2]
+    if unnamed := _UNNAMED.match(part):
+        return unnamed[3].strip(), unnamed[1] + unnamed[2]
+    return None if any(character.isdigit() for character in part) else ("", "")
 
 
 def _speedrun(entry: Entry, state: State) -> Parsed:

@@ -8,7 +8,8 @@ _CODE = re.compile(
     r"^\s*(?:if|elif|for|while|def|class|return|import|from|with|raise|assert|lambda|async|await|const|let|var"
     r"|static|void|int|float|double|auto|public|private|self|print|logger|logging|log|func|fn)\b[\s.({]"
     r"|^\s*[A-Za-z_][\w.]{0,80}\(.{0,400}\)\s?;?\s*$|[{;\\]\s*$|\{[A-Za-z_][\w.:%\[\]]*\}|%[ds]|%\.?\d*[df]\b|\+=|&&"
-    r"|\|\|(?!:)|^\s*(?:[-+]?[*#]|//|/\*|\"\"\"|>>>|\.\.\.)\s?\w.{0,80}[.!?]$|(?<![=!<>])==(?!=)"
+    r"|(?<!\d)(?<!\d )\|\|(?!:)"
+    r"|^\s*(?:[-+]?[*#]|//|/\*|\"\"\"|>>>|\.\.\.)\s?\w.{0,80}[.!?]$|(?<![=!<>])==(?!=)"
 )
 
 

@@ -79,20 +79,16 @@ def moves(shape: State) -> bool:
     return bool(shape["down"] * 2 <= shape["up"])
 
 
-def proves_itself(shape: State, sketch: Sketch) -> bool:
-    """The first stage: the shape speaks for itself."""
-    return speaks_of_training(sketch) and moves(shape)
+def proves_itself(shape: State, sketch: Sketch, headed: bool) -> bool:
+    """The first stage: the shape speaks for itself, or consists of pairs below a header that does."""
+    return (speaks_of_training(sketch) or (headed and _is_measured_pair(sketch))) and moves(shape)
 
 
 def speaks_of_training(sketch: Sketch) -> bool:
     """Do names and counters of this line say that it is a record of training?"""
     if is_strong_record(sketch):
         return True
-    own = any(
-        (count.kind in TRAINING_COUNTERS and count.word != "[") or count.word in TRAINING_WORDS
-        for count in sketch.counts
-    )
-    if own and any(is_metric(value.name) for value in sketch.values):
+    if counts_training(sketch) and any(is_metric(value.name) for value in sketch.values):
         return True
     phases = {value.phase == TRAIN for value in sketch.values if value.phase is not None}
     if len(phases) == 2 and sketch.counts:  # both training and validation
@@ -103,6 +99,14 @@ def speaks_of_training(sketch: Sketch) -> bool:
         and within is not None
         and within.word != "["
         and len(sketch.values) > 0
+    )
+
+
+def counts_training(sketch: Sketch) -> bool:
+    """Does it count what only training counts?"""
+    return any(
+        (count.kind in TRAINING_COUNTERS and count.word != "[") or count.word in TRAINING_WORDS
+        for count in sketch.counts
     )
 
 
@@ -131,6 +135,11 @@ def is_pairs_alone(sketch: Sketch, stamped: bool, titled: bool) -> bool:
     if sketch.code or not _are_pairs(sketch):
         return False
     return (stamped or titled) and (is_strong_record(sketch) or (stamped and titled))
+
+
+def _is_measured_pair(sketch: Sketch) -> bool:
+    fractions = any(not value.value.is_integer() for value in sketch.values)
+    return not sketch.counts and fractions and _are_pairs(sketch) and not sketch.code
 
 
 def _are_pairs(sketch: Sketch) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PHASES, STRONG
+from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PAIRS_OF_WORDS, PHASES, STRONG
 
 _SHORT = 4  # letters; words no longer must stand alone
 _LONGEST_HEADER = 200
@@ -33,7 +33,7 @@ class _Vocabulary:
 
 
 _METRICS = "err|error|score|return|grad|norm|precision|success|objective|throughput|speed|objf|elapsed|metric"
-_SPEAKING = _Vocabulary({*COUNTERS, *STRONG, *PHASES, *_METRICS.split("|"), "learn"})
+_SPEAKING = _Vocabulary({*PAIRS_OF_WORDS, *COUNTERS, *STRONG, *PHASES, *_METRICS.split("|"), "learn"})
 _MEASURED = _Vocabulary(STRONG)
 _EPOCHS = _Vocabulary({word for word, kind in COUNTERS.items() if kind == EPOCH})
 _PHASES = _Vocabulary({*PHASES, *COUNTERS})

@@ -133,13 +133,3 @@ def is_measurement(name: str) -> bool:
     if last in PLURALS and (first == last or (first in NOT_COUNTING and " of " not in name)):
         return False
     return any(character.isalpha() for character in name)
-
-
-def phase_of_line(words: list[Token], before: int) -> tuple[str | None, str]:
-    """The phase that these words name, as printed: the last one in front of the values, else the first."""
-    phases = [word for word in words if word.key in PHASES]
-    if not phases:
-        return None, ""
-    ahead = [word for word in phases if word.end <= before]
-    word = ahead[-1] if ahead else phases[0]
-    return PHASES[word.key], word.text

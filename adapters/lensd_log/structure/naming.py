@@ -6,6 +6,7 @@ it (`val/loss`) where another phase has claimed the plain name, which training a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from lensd_log.line.record import State
@@ -25,6 +26,8 @@ _TIMES = {
     **dict.fromkeys(("m", "min", "mins", "minutes"), 60.0),
     **dict.fromkeys(("h", "hours"), 3600.0),
 }
+_PREFIXED = re.compile(r"(K|M|G|T|P)((?:iB|B|b|FLOP|Flop|flop|Hz|W)\S{0,20})\Z")
+_PREFIXES = "KMGTP"
 _MEMORY = ("mem", "cache", "ram", "alloc", "reserved", "vram")
 
 
@@ -65,6 +68,10 @@ def scaled(units: State, name: str, value: float, unit: str) -> tuple[float, str
     for family in (_BYTES, _TIMES):
         if first in family and unit in family:
             return value * family[unit] / family[first], first
+    before, now = _PREFIXED.match(first), _PREFIXED.match(unit)
+    if before and now and before[2] == now[2]:  # `GFLOP/s` and `TFLOP/s`, `KB/s` and `MB/s`
+        base = 1024.0 if now[2][0] in "Bbi" else 1000.0
+        return value * base ** (_PREFIXES.index(now[1]) - _PREFIXES.index(before[1])), first
     return value, unit
 
 

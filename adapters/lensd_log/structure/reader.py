@@ -103,6 +103,8 @@ class StructuralReader:
         if len(entry.states) > 1 or listens(state) or evidence.is_near(state, number):
             return True
         at = state.get("at", {})
+        if "header" in at and number - at["header"] < _PHASE_LINES:
+            return True
         if "phase" in at and number - at["phase_line"] <= _PHASE_LINES:
             return True
         return hearing.may_speak(text)
@@ -119,7 +121,7 @@ class StructuralReader:
 
     def results(self, lines: int, state: State) -> list[Record]:
         """What an evaluation has printed at the end of a file of so many lines that holds nothing else."""
-        if state.get("proved") or "known_line" in state or state.get("at", {}).get("step") is not None:
+        if state.get("proved") or "known_line" in state:
             return []
         found = waiting.results(state, lines - evidence.NEAR)
         placed = []
@@ -173,6 +175,8 @@ class StructuralReader:
         phase, word = read.phase, read.phase_word
         if read.counts:
             at.pop("phase", None)
+            if not read.values and read.words <= _HEADER_WORDS and evidence.counts_training(read):
+                at["header"] = line.number
             if phase is not None and not read.values and read.words <= _HEADER_WORDS:
                 at.update(phase=phase, word=word, phase_line=line.number)  # `Validation Results, Epoch 3:`
         elif phase is None and "phase" in at and line.number - at["phase_line"] <= _PHASE_LINES:
@@ -212,11 +216,12 @@ class StructuralReader:
             return []
         since = None
         if not shape.get("proved"):
-            titled = read.phase is None and composed.phase not in (None, TRAIN)
+            titled = composed.phase not in (None, TRAIN)
             if step is None:
                 proved = shape["changed"] and evidence.is_pairs_alone(read, line.stamped, titled)
             else:
-                proved = evidence.proves_itself(shape, read)
+                headed = line.number - state["at"].get("header", -_PHASE_LINES) < _PHASE_LINES
+                proved = evidence.proves_itself(shape, read, headed)
             if proved or (step is not None and evidence.passes_door(shape, read, near, known, titled)):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
@@ -224,15 +229,18 @@ class StructuralReader:
                 _prove(state, line.number)
                 return self._name([composed], state, line.last_step)
             else:
-                if step is None:
-                    composed.ready = waiting.RESULT if evidence.is_result(read) else 0
-                elif evidence.is_plain_record(read, near=True):
-                    composed.ready = waiting.READY
+                if step is not None and evidence.is_plain_record(read, near=True):
+                    composed.ready |= waiting.READY
+                if evidence.is_result(read):
+                    composed.ready |= waiting.RESULT
                 waiting.put(state, composed)
                 return []
         if shape["proved"] == 1:
             _prove(state, line.number)
-        return self._name([*waiting.take(state, composed.key, since), composed], state, line.last_step)
+        waited = waiting.take(state, composed.key, since)
+        if step is not None:  # what stood above the first header has no step
+            waited = [each for each in waited if each.place.step is not None]
+        return self._name([*waited, composed], state, line.last_step)
 
     def _name(self, lines: list[Composed], state: State, last_step: int | None) -> list[EarlierRecord]:
         names, units = state.setdefault("names", {}), state.setdefault("units", {})

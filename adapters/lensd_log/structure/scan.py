@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 
 from lensd_log.structure.code import looks_like_code
-from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front, phase_of_line
+from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front
+from lensd_log.structure.phases import phase_of_line, take_phase_of_first, tell_apart
 from lensd_log.structure.sketch import FRACTION, LEAD, Count, Sketch, Value
 from lensd_log.structure.tokens import NUMBER, SKIPPED, WORD, Token
 from lensd_log.structure.words import (
@@ -61,6 +62,7 @@ class _LineScan:
         self.covered = 0
         self.first_value = len(text)
         self.stem = ""
+        self.sections: list[Token | None] = []  # for each value the word of phase in front of it
 
     def run(self) -> Sketch:
         result, at = self.sketch, self.read_lead()
@@ -77,8 +79,9 @@ class _LineScan:
                 at = self.read_number(at)
         self.let_go()
         result.phase, result.phase_word = phase_of_line(self.rest, self.first_value)
+        tell_apart(result, self.sections)
         if result.phase is None and result.values:
-            self.take_phase_of_first()
+            take_phase_of_first(result)
         result.covered = self.covered / max(1, _width(self.text.strip()))
         return result
 
@@ -297,9 +300,14 @@ class _LineScan:
         elif is_measurement(lowered) or (lowered in PHASES and lowered != "best" and "." in token.text):
             self.first_value = min(self.first_value, begin)
             values = self.sketch.values
-            if len(values) < _MOST_VALUES and all(other.name != name.text for other in values):
+            section = next((word for word in reversed(self.rest) if word.key in PHASES), None)
+            again = any(
+                o.name == name.text and s is section for o, s in zip(values, self.sections, strict=True)
+            )
+            if len(values) < _MOST_VALUES and not again:
                 phase = phase_of(name.text)
                 values.append(Value(name.text, token.value, token.unit, name.signed, phase, token.begin))
+                self.sections.append(section)
 
     def stem_of(self, words: list[Token], name: str) -> str:
         """Of `loss: train 1.2` and of `LOSS train 0.5` the `loss`."""
@@ -322,6 +330,7 @@ class _LineScan:
             self.sketch.values.append(
                 Value(printed, token.value, token.unit, name.signed, phase, token.begin)
             )
+            self.sections.append(None)
 
     # What stands around.
 
@@ -356,16 +365,6 @@ class _LineScan:
         if self.pending:
             self.carried = []
         self.pending = []
-
-    def take_phase_of_first(self) -> None:
-        """`val Loss: 0.25 Acc: 0.9`: the phase of the first name is that of the others."""
-        result = self.sketch
-        first = result.values[0]
-        if first.phase is None or any(value.phase is not None for value in result.values[1:]):
-            return
-        word = first.name.split()[0].rstrip(".")
-        if word != first.name and word.lower() in PHASES:
-            result.phase, result.phase_word = first.phase, word
 
     def between(self, at: int) -> str:
         """What stands between a token and the next."""

@@ -12,7 +12,7 @@ from lensd_log.structure.steps import Place, place_of_pair
 from lensd_log.structure.words import is_strong
 
 MOST = 64  #: lines that wait at once
-#: What else lets a line go: others beside it that are proved; that it ends a file with nothing else in it.
+#: Flags. What else lets a line go: proved lines beside it; the end of a file with nothing else in it.
 READY, RESULT = 1, 2
 _MOST_BYTES = 20_000  # of what they hold
 _MOST_VALUES = 40  # of one line
@@ -101,7 +101,7 @@ def take(state: State, key: str, ready_since: int | None = None) -> list[Compose
     taken: list[list[Any]] = []
     rest: list[list[Any]] = []
     for entry in state.get("waiting", ()):
-        ready = entry[8] == READY and entry[4][4] is None
+        ready = entry[8] & READY and entry[4][4] is None
         ready = ready and ready_since is not None and entry[1] >= ready_since
         (taken if entry[0] == key or ready else rest).append(entry)
     if taken:
@@ -112,7 +112,7 @@ def take(state: State, key: str, ready_since: int | None = None) -> list[Compose
 def results(state: State, since: int) -> list[Composed]:
     """The results without any step that wait, no older than the line `since`."""
     waiting = state.get("waiting", ())
-    return [_composed(entry) for entry in waiting if entry[8] == RESULT and entry[1] >= since]
+    return [_composed(entry) for entry in waiting if entry[8] & RESULT and entry[1] >= since]
 
 
 def settle_pairs(state: State, at: State) -> Iterator[tuple[str, int]]:

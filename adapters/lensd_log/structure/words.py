@@ -24,7 +24,7 @@ _COUNTERS = {
     BATCH: "batch batches minibatch mini-batch batch_idx bs_idx 批次 批 バッチ 배치 батч пакет lot lote",
     EPOCH: "epoch epochs ep epo epoche époque époch epoque época epoca 轮 轮次 轮数 周期 エポック 에포크 에폭"
     " эпоха эпохи epoka epok",
-    ROUND: "episode episodes eps round rounds rollout rollouts generation gen trial cycle game games"
+    ROUND: "episode episodes round rounds rollout rollouts generation gen trial cycle game games"
     " 回合 エピソード 에피소드 эпизод episodio episódio épisode runde"
     " 代 世代 세대 поколение génération generación geração generazione",
     SAMPLES: "timestep timesteps total_timesteps env_steps frames num_timesteps",
@@ -59,18 +59,26 @@ PHASES: dict[str, str] = {
     **dict.fromkeys("test testing 测试 テスト 테스트 тест".split(), "test"),
 }
 
+#: Metrics in languages that name the thing first: `perte de validation`, `ошибок на токен`.
+_LEADING = frozenset(
+    "потеря потери потерь лосс точность ошибка ошибки ошибок verlust genauigkeit lernrate fehler fehlerrate"
+    " perte pertes erreur exactitude précision pérdida precisión exactitud perda erro acurácia precisão"
+    " perdita errore accuratezza precisione".split()
+)
+_OF = frozenset("de del du des di da do der en na no en su на по при за в".split())
+
 #: Names that hold these words (as the last word, or as a part of an identifier) are metrics of training.
 STRONG = frozenset(
     "loss losses acc accuracy lr ppl perplexity reward rewards bleu rouge wer cer psnr ssim lpips miou iou"
-    " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall"
+    " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall mape smape"
+    " spearman pearson kappa qwk r2"
     " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness hits rew"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
-    " потеря потери лосс точность verlust genauigkeit lernrate fehler perte pertes exactitude précision"
-    " pérdida precisión exactitud perda acurácia precisão perdita accuratezza precisione".split()
-)
-_PAIRS_OF_WORDS = frozenset(
+    " 误差 错误率 誤差 誤り率 오차 오류율".split()
+).union(_LEADING)
+PAIRS_OF_WORDS = frozenset(
     "learning rate|grad norm|gradient norm|mean return|episode return|episodic return|average return"
-    "|avg return|word error".split("|")
+    "|avg return|word error|per byte|per character|per char|per word|per token".split("|")
 )
 
 #: Numbers behind these are no measurements.
@@ -104,7 +112,7 @@ WRAPPERS = frozenset(
 UNITS = frozenset(
     "s ms us µs sec secs seconds min mins minutes h hours B KB MB GB TB KiB MiB GiB kB Mb Gb it/s s/it"
     " samples/s samples/sec sample/s images/s images/sec imgs/s tokens/s tokens/sec tok/s words/s frames/s"
-    " TFLOPs TFLOPS TFLOP/s steps/s step/s".split()
+    " TFLOPs TFLOPS TFLOP/s GFLOPs GFLOPS GFLOP/s KB/s MB/s GB/s steps/s step/s".split()
 )
 
 #: Characters of languages that are written without blanks.
@@ -132,23 +140,26 @@ def phase_of(name: str) -> str | None:
 @lru_cache(4096)
 def is_strong(name: str) -> bool:
     """Is this a name that training gives to a measurement? The last word decides: `val loss` is one, `loss
-    of precision` is none; an identifier (`loss_mel`) may hold it in any part, a word that is written without
-    blanks at its end (`训练损失`), and a bracket behind it as well (`Erreur (Loss)`)."""
+    of precision` is none; the first one in languages that name the thing first. An identifier may hold it in
+    any part (`loss_mel`), a word written without blanks at its end (`训练损失`), and a bracket behind it
+    (`Erreur (Loss)`)."""
     words = name.split()
     if not words:
         return False
     if bracket := _IN_BRACKET.match(name):
         return is_strong(bracket[1]) or is_strong(bracket[2])
+    if len(words) > 2 and words[0].lower() in _LEADING and words[1].lower() in _OF:
+        return True
     if len(words[-1]) <= _LONGEST_COMPOUND and words[-1].endswith(_EAST_STRONG):
         return True
-    if " ".join(words[-2:]).lower() in _PAIRS_OF_WORDS:
+    if " ".join(words[-2:]).lower() in PAIRS_OF_WORDS:
         return True
     candidates = [words[-1]] if len(words[-1]) > 1 or len(words) == 1 else words[-2:]
     if len(words) == 2 and words[1].lower() in PHASES:
         candidates = words[:1]
     for word in candidates:
         for part in (word, *_PARTS.split(word)):
-            if _TAIL.sub("", part).lower() in STRONG or part.lower() in STRONG:
+            if {_TAIL.sub("", part).lower(), part.lower(), part.lower().replace("-", "")} & STRONG:
                 return True
     return False
 

@@ -1,0 +1,47 @@
+"""Which phase of training the values of a line belong to, by the words beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from lensd_log.structure.sketch import Sketch
+from lensd_log.structure.tokens import Token
+from lensd_log.structure.words import PHASES, TRAIN
+
+
+def phase_of_line(words: list[Token], before: int) -> tuple[str | None, str]:
+    """The phase that these words name, as printed: the last one in front of the values, else the first."""
+    phases = [word for word in words if word.key in PHASES]
+    if not phases:
+        return None, ""
+    ahead = [word for word in phases if word.end <= before]
+    word = ahead[-1] if ahead else phases[0]
+    return PHASES[word.key], word.text
+
+
+def take_phase_of_first(sketch: Sketch) -> None:
+    """`val Loss: 0.25 Acc: 0.9`: the phase of the first name is that of the others."""
+    first = sketch.values[0]
+    if first.phase is None or any(value.phase is not None for value in sketch.values[1:]):
+        return
+    word = first.name.split()[0].rstrip(".")
+    if word != first.name and word.lower() in PHASES:
+        sketch.phase, sketch.phase_word = first.phase, word
+
+
+def tell_apart(sketch: Sketch, sections: Sequence[Token | None]) -> None:
+    """`Train: loss 0.3 acc 0.9 || Test: loss 0.5 acc 0.8`: one line, two phases. Of one phase, a name that
+    is printed again counts once.
+
+    sections: for each value the word of phase in front of it.
+    """
+    if len({PHASES[section.key] for section in sections if section is not None}) < 2:
+        names = [value.name for value in sketch.values]
+        sketch.values = [v for at, v in enumerate(sketch.values) if v.name not in names[:at]]
+        return
+    for value, section in zip(sketch.values, sections, strict=True):
+        if value.phase is None and section is not None:
+            value.phase = PHASES[section.key]
+            if value.phase != TRAIN:
+                value.name = f"{section.text}/{value.name}"
+    sketch.phase, sketch.phase_word = None, ""
