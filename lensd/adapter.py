@@ -81,7 +81,7 @@ class LineShape:
     lines: how many there are; stored: how many of them gave points. metric_like: they look like metrics.
     log_format: what read them, "" for nothing. example, line: the first of them, and its number from 1.
     slots: what each number of the example became, in words. why: the reason where nothing was stored.
-    pattern: a `[[pattern]]` block of the configuration that reads such lines. once: it may be no record.
+    pattern: a `[[pattern]]` block of the configuration that reads such lines. likely: these may be records.
     """
 
     lines: int = 0
@@ -94,7 +94,7 @@ class LineShape:
     slots: list[str] = field(default_factory=list)
     why: str = ""
     pattern: str = ""
-    once: bool = False
+    likely: bool = False
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ from lensd.adapter import Diagnosis, LineShape
 from lensd.model import Batch
 from lensd.tail import Line
 from lensd_log.cursor import LogCursor
+from lensd_log.formats.names import METRIC_LIKE
 from lensd_log.line.record import ParsedLine, Record
 from lensd_log.placement import ROWS_PER_LINE
 from lensd_log.proposal import SampleLine, block, propose
@@ -18,8 +19,9 @@ from lensd_log.structure.reasons import left_over, why_not
 from lensd_log.structure.scan import scan
 from lensd_log.structure.sketch import Sketch
 from lensd_log.structure.steps import Place
-from lensd_log.structure.tokens import LONGEST, blanked, tokens
+from lensd_log.structure.tokens import LONGEST, blanked, cleaned, tokens
 from lensd_log.structure.waiting import looks_measured
+from lensd_log.structure.words import is_strong
 
 _SAMPLES = 3  # lines that say nothing
 _WIDEST = 160
@@ -59,6 +61,8 @@ class DiagnosisBuilder:
         self.diagnosis = Diagnosis()
         self._shapes: dict[str, _Shape] = {}
         self._seen: list[_Seen] = []
+        self._naming: list[str] = []  # samples that name a metric
+        self._first_row = ""  # of the box that is open
         self._pending: dict[int, tuple[_Shape, SampleLine]] = {}
 
     def see(self, line: StructureLine, key: str, sketch: Sketch, place: Place) -> None:
@@ -76,6 +80,8 @@ class DiagnosisBuilder:
         shown = printable(line.text)
         for each in seen:
             self._add_seen(each, text, parsed_line.entry.states, shown, cursor)
+        if cursor.structure.get("box", {}).get("line") == cursor.lines:
+            self._first_row = shown
         records = [record for record in parsed_line.records or () if record.values or record.labels]
         for record in records:
             _count(diagnosis.step_from, _step_origin(record))
@@ -112,6 +118,7 @@ class DiagnosisBuilder:
                 report.slots = [f"metrics {', '.join(names[:_MOST_NAMES])}{more}"]
             if report.metric_like:
                 diagnosis.metric_like += report.lines - report.stored
+        diagnosis.samples = [*self._naming, *diagnosis.samples][:_SAMPLES]
         diagnosis.shapes = sorted(
             (shape.report for shape in self._shapes.values() if shape.report.slots or shape.report.why),
             key=lambda report: (-report.points, not report.metric_like, -report.lines),
@@ -133,7 +140,7 @@ class DiagnosisBuilder:
         is_box = number != cursor.lines or not seen.line.text
         if not sketch.values:
             return
-        shape = self._shape(seen.key, STRUCTURE.name, number, shown)
+        shape = self._shape(seen.key, STRUCTURE.name, number, self._first_row if is_box else shown)
         shape.key, shape.box = seen.key, is_box
         shape.report.lines += 1
         measured = any(looks_measured(value.name, value.value) for value in sketch.values)
@@ -167,8 +174,9 @@ class DiagnosisBuilder:
     def _add_silent(self, text: str, parsed_line: ParsedLine, shown: str) -> None:
         """A line that nothing was found in."""
         if not parsed_line.unparsed:
-            if len(self.diagnosis.samples) < _SAMPLES:
-                self.diagnosis.samples.append(shown)
+            samples = self._naming if names_metric(text[:LONGEST]) else self.diagnosis.samples
+            if len(samples) < _SAMPLES:
+                samples.append(shown)
             return
         shape = self._shape(f"silent|{text[:200].translate(_NO_DIGITS)}", "", self.diagnosis.lines, shown)
         shape.report.lines += 1
@@ -177,8 +185,10 @@ class DiagnosisBuilder:
             shape.report.why = f"the line is longer than {LONGEST} characters"
         elif text[:2] in ('{"', "{'"):
             shape.report.why = "a dict over several lines, or cut off: taken for a configuration"
+        elif METRIC_LIKE.search(cleaned(text)) is None:
+            shape.report.why = "its numbers are part of the name of a file"
         else:
-            shape.report.why = "no number in it has a name and stands in a record"
+            shape.report.why = "no number in it has a name that stands in a record"
 
     def _store(self, number: int, record: Record) -> None:
         """The line `number` has become a record."""
@@ -198,7 +208,10 @@ class DiagnosisBuilder:
         report.slots = list(_slots(shape))
         if not report.stored:
             report.why = why_not(sample.sketch, known.get(shape.key))
-            report.once = report.lines == 1 and sample.step is None
+            state = known.get(shape.key)
+            rises = report.lines > 1 and state is not None and bool(state["up"] and state["changed"])
+            named = any(is_strong(value.name) for value in sample.sketch.values)
+            report.likely = rises or (named and (report.lines > 1 or bool(sample.sketch.counts)))
         if shape.box:
             return
         others = [s.text for o in self._shapes.values() if o is not shape for s in o.samples[:4]]

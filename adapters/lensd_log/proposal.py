@@ -18,8 +18,9 @@ _PLACES = {"step", "total", "epoch", "epochs", "batch", "rank", "time"}
 _WHOLE = r"\d[\d,]*"
 _NUMBER = r"[-+.,\w]*[\w%]"
 _ANYTHING = r"[-+.,\w%]+"
-_LONGEST = 900
+_LONGEST, _WIDE = 900, 200
 _CONTEXT = 60  # characters in front of a number
+_HARMLESS = re.compile(r"\\([-~#& ,:=/%@!<>'\"])")  # escapes that nothing needs
 _NEAR = 8  # characters between two numbers that belong together
 
 
@@ -63,7 +64,7 @@ def propose(samples: Sequence[SampleLine], others: Iterable[str] = ()) -> tuple[
     if not names:
         return None
     regexes = _of_row(samples[0], names) if samples[0].columns else _of_line(samples, names)
-    best: tuple[tuple[int, int], str] | None = None
+    best: tuple[tuple[int, int, bool], str] | None = None
     others = list(others)
     for regex in regexes:
         if len(regex) > _LONGEST:
@@ -71,8 +72,9 @@ def propose(samples: Sequence[SampleLine], others: Iterable[str] = ()) -> tuple[
         compiled = re.compile(regex)
         right = sum(_reads(compiled, sample, names, samples) for sample in samples)
         foreign = sum(compiled.search(text) is not None for text in others)
-        if _reads(compiled, samples[0], names, samples) and (best is None or (right, -foreign) > best[0]):
-            best = (right, -foreign), regex
+        merit = (right, -foreign, len(regex) < _WIDE)
+        if _reads(compiled, samples[0], names, samples) and (best is None or merit > best[0]):
+            best = merit, regex
     return None if best is None else (best[1], {group: metric for metric, group in names.values()})
 
 
@@ -235,7 +237,7 @@ def _escaped(text: str) -> str:
         if part.endswith("|") and "%|" in part:
             parts.append(r"\d+%\|[^|]*\|")
             continue
-        escaped = re.escape(part).replace(r"\ ", " ")
+        escaped = _HARMLESS.sub(r"\1", re.escape(part))
         escaped = re.sub(r"(?<![^\W_]) +|\t+| +(?![^\W_])", r"\\s*", escaped)
         escaped = re.sub(r" +", r"\\s+", escaped)
         parts.append(re.sub(r"\d+", r"\\d+", escaped))

@@ -58,7 +58,7 @@ def report(heading: str, diagnosis: Diagnosis, *, everything: bool = False) -> I
         yield "Lines that say nothing to lensd:"
         yield from (f"    {_cut(line)}" for line in diagnosis.samples)
     if diagnosis.points:
-        yield f"The first of {diagnosis.point_count:,} points:"
+        yield f"The first of {_counted(diagnosis.point_count, 'point')}:"
         yield from map(_point, diagnosis.points[:_SHOWN_POINTS])
     yield from _advice(diagnosis)
 
@@ -115,16 +115,21 @@ def _header(file: str, size: int, adapter: Adapter, input: Input, diagnosis: Dia
 
 def _verdict(diagnosis: Diagnosis) -> str:
     framework = f" of {diagnosis.framework}" if diagnosis.framework else ""
-    unread = _lines(diagnosis.metric_like)
+    one = diagnosis.metric_like == 1
+    unread = f"{_lines(diagnosis.metric_like)} {'looks' if one else 'look'} like metrics and"
+    unread += f" {'was' if one else 'were'} not read"
     if diagnosis.point_count:
-        verdict = f"A log{framework}: {diagnosis.point_count:,} points of {len(diagnosis.metrics)} metrics."
+        points, metrics = _counted(diagnosis.point_count, "point"), _counted(len(diagnosis.metrics), "metric")
+        verdict = f"A log{framework}: {points} of {metrics}."
         if diagnosis.metric_like:
-            verdict += f" {unread} that look like metrics give none: see below."
+            verdict += f" {unread}: see why below."
         return verdict
     if diagnosis.metric_like:
-        return f"No points. {unread} that look like metrics were not taken for training: see why below."
+        return f"No points. {unread}: see why below."
     if diagnosis.skipped and diagnosis.lines <= diagnosis.skipped:
         return "No points: every line is longer than lensd reads (1 MiB)."
+    if any(shape.likely for shape in diagnosis.shapes):
+        return "No points. Some lines may be training, but did not prove it: see why below."
     if diagnosis.naming:
         return (
             f"No points. A metric is named in {_lines(diagnosis.naming)}, but without a value that lensd"
@@ -137,8 +142,8 @@ def _details(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.lines:
         other = max(0, diagnosis.lines - diagnosis.matched - diagnosis.metric_like)
         yield (
-            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} give points, {diagnosis.metric_like:,}"
-            f" look like metrics but give none, {other:,} other"
+            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} gave points, {diagnosis.metric_like:,}"
+            f" look like metrics and were not read, {other:,} other"
         )
     if diagnosis.skipped:
         yield f"  skipped    {diagnosis.skipped:,} (longer than lensd reads, or damaged)"
@@ -149,9 +154,10 @@ def _details(diagnosis: Diagnosis) -> Iterator[str]:
     ):
         if counts:
             most_first = sorted(counts.items(), key=lambda pair: -pair[1])
-            yield f"  {label:<10} {'; '.join(f'{name} ({count:,})' for name, count in most_first)}"
+            origins = "; ".join(f"{name} ({count:,})" for name, count in most_first)
+            yield from _wrapped(origins, f"  {label:<10} ", " " * 13)
     if diagnosis.metrics:
-        yield f"  metrics    {_metric_names(diagnosis)}"
+        yield from _wrapped(_metric_names(diagnosis), "  metrics    ", " " * 13, lines=3)
     if diagnosis.note:
         yield from _wrapped(diagnosis.note, "  note       ", " " * 13)
 
@@ -161,8 +167,9 @@ def _shapes(diagnosis: Diagnosis, everything: bool) -> Iterator[str]:
     numbered = list(enumerate(diagnosis.shapes, 1))
     stored = [pair for pair in numbered if pair[1].stored]
     left = [pair for pair in numbered if not pair[1].stored]
-    if stored and not everything:
-        left = [pair for pair in left if pair[1].metric_like]
+    shown_too = [s for s in diagnosis.shapes if s.metric_like or (s.likely and not stored) or everything]
+    hidden = [pair for pair in left if pair[1] not in shown_too]
+    left = [pair for pair in left if pair[1] in shown_too]
     for title, pairs, most in (("Read:", stored, _MOST_STORED), ("Not read:", left, _MOST_LEFT)):
         shown = pairs if everything else pairs[:most]
         if shown:
@@ -170,16 +177,20 @@ def _shapes(diagnosis: Diagnosis, everything: bool) -> Iterator[str]:
         for number, shape in shown:
             yield from _shape(number, shape)
         if len(shown) < len(pairs):
-            yield f"  and {len(pairs) - len(shown)} more kinds of lines; --all shows them"
+            yield f"  and {_counted(len(pairs) - len(shown), 'more kind')} of lines; --all shows them"
+    if hidden and not stored:
+        kinds = _counted(len(hidden), "kind")
+        yield f"{kinds} of lines with numbers in them say nothing of training; --all shows them."
 
 
 def _shape(number: int, shape: LineShape) -> Iterator[str]:
     if shape.stored:
         only = f"{shape.stored:,} of " if shape.stored < shape.lines else ""
-        by = "by their structure" if shape.log_format == "structure" else f"log format {shape.log_format}"
-        yield f"  [{number}] {only}{_lines(shape.lines)}, {by}; line {shape.line}:"
+        by = "structure" if shape.log_format == "structure" else f"log format {shape.log_format}"
+        became = f"{only}{_lines(shape.lines)} like line {shape.line}, read by {by}:"
     else:
-        yield f"  [{number}] {_lines(shape.lines)}: {shape.why}; line {shape.line}:"
+        became = f"{_lines(shape.lines)} like line {shape.line}, not read: {shape.why}"
+    yield from _wrapped(became, f"  [{number}] ", " " * 6)
     yield f"      {_cut(shape.example, _WIDTH - 6)}"
     for slots in shape.slots:
         yield from _wrapped(slots, "      ", "        ", lines=2)
@@ -187,19 +198,24 @@ def _shape(number: int, shape: LineShape) -> Iterator[str]:
 
 def _advice(diagnosis: Diagnosis) -> Iterator[str]:
     """How to have lines read: with a pattern, where there is one for a kind of line that matters."""
-    unread = [shape for shape in diagnosis.shapes if shape.pattern and not shape.stored and not shape.once]
+    unread = [shape for shape in diagnosis.shapes if shape.pattern and not shape.stored and shape.likely]
     likely = [shape for shape in unread if shape.metric_like] or ([] if diagnosis.point_count else unread)
     if likely:
         number = diagnosis.shapes.index(likely[0]) + 1
-        yield f"To have [{number}] read, put this into a file, and name it with --config FILE:"
+        begin = f"To have [{number}]" if likely[0].metric_like else f"If [{number}] is training, to have it"
+        yield f"{begin} read, put this into a file, and name it with --config FILE:"
         yield from (f"    {line}" for line in likely[0].pattern.splitlines())
         yield "  Names and groups may be changed; `step`, `total`, `epoch`, `batch` and `time` place a point."
-    elif any(shape.pattern for shape in diagnosis.shapes):
+    elif any(shape.pattern for shape in diagnosis.shapes if shape.stored or shape.metric_like):
         yield "A pattern of your own for lines like [N]: --pattern-for N prints one for the configuration."
 
 
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" + "s" * (count != 1)
+
+
 def _lines(count: int) -> str:
-    return f"{count:,} line" if count == 1 else f"{count:,} lines"
+    return _counted(count, "line")
 
 
 def _wrapped(text: str, first: str, rest: str, lines: int = 9) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from lensd_log.line.record import State
 from lensd_log.structure import evidence
 from lensd_log.structure.sketch import Sketch
@@ -9,6 +11,7 @@ from lensd_log.structure.tokens import NUMBER, SKIPPED, WORD, Token
 from lensd_log.structure.words import CLOCKS, IDENTIFIERS, NOT_COUNTING, PLURALS
 
 _MOST_LEFT = 4
+_TIME = re.compile(r"\d+(?:[-/:]\d|[dhm]\b|[dhm] ?\d| day)")
 _JUDGED = 3  # lines, after which a shape shows what it is
 
 
@@ -38,7 +41,7 @@ def why_not(sketch: Sketch, shape: State | None) -> str:
 
 
 def left_over(text: str, tokens: list[Token], sketch: Sketch) -> list[str]:
-    """Numbers that are no counter and no value, each with the reason: `4242 is an identifier (pid)`."""
+    """Numbers that are no counter and no value, each with the reason: `4242 (pid, an identifier)`."""
     taken = {count.at for count in sketch.counts} | {count.total_at for count in sketch.counts}
     taken |= {value.at for value in sketch.values} | {sketch.rank_at}
     reasons: list[str] = []
@@ -46,14 +49,15 @@ def left_over(text: str, tokens: list[Token], sketch: Sketch) -> list[str]:
         before = tokens[index - 1] if index and tokens[index - 1].kind == WORD else None
         reason = _why_left(text, token, before) if token.begin not in taken else None
         if reason is not None:
-            reasons.append(f"{text[token.begin : token.end].strip()} is {reason}")
-    return reasons[:_MOST_LEFT]
+            reasons.append(f"{text[token.begin : token.end].strip()} ({reason})")
+    return list(dict.fromkeys(reasons))[:_MOST_LEFT]
 
 
 def _why_left(text: str, token: Token, before: Token | None) -> str | None:
     if token.kind == SKIPPED:
         printed = text[token.begin : token.end]
-        return "an address" if "://" in printed else "a time or an identifier"
+        is_time = _TIME.match(printed) is not None
+        return "an address" if "://" in printed else "a time" if is_time else "an identifier"
     if token.kind == WORD:
         is_place = ":" in token.text and token.text[-1].isdecimal()
         return "a place in the source" if is_place else None
@@ -61,7 +65,7 @@ def _why_left(text: str, token: Token, before: Token | None) -> str | None:
         return None
     word = before.key
     if word in IDENTIFIERS or any(word == clock.split()[-1] for clock in CLOCKS):
-        return f"an identifier or a clock ({before.text})"
+        return f"{before.text}, an identifier or a clock"
     if word in PLURALS or word in NOT_COUNTING:
-        return f"a total or a setting ({before.text})"
+        return f"{before.text}, a total or a setting"
     return None
