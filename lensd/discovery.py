@@ -152,12 +152,15 @@ class Roots:
         prefix: str = "",
         restarts: Restarts = Restarts.INPUT,
         companions: Iterable[str] = (),
+        segments: Iterable[str] = (),
     ) -> Input:
-        """The input for a file. Its id depends on the adapter's name and the path alone."""
+        """The input for a file. Its id depends on the adapter's name and the path alone.
+
+        segments: paths of files that are parts of this one and might have been taken for inputs.
+        """
         claim = self.claim(file)
-        digest = hashlib.blake2s(f"{adapter}\0{file.path}".encode("utf-8", "surrogateescape"), digest_size=5)
         return Input(
-            id=digest.hexdigest(),
+            id=_input_id(adapter, file.path),
             workload=claim.workload,
             data_source=data_source,
             adapter=adapter,
@@ -169,6 +172,7 @@ class Roots:
             prefix=prefix,
             restarts=restarts,
             companions=tuple(companions),
+            contains=tuple(_input_id(adapter, path) for path in segments),
             chosen=file.chosen or self.chosen,
             is_assigned=claim.is_assigned,
         )
@@ -248,6 +252,11 @@ class Roots:
             yield file, (status.st_dev, status.st_ino), entry.is_symlink()
         for name in folders:
             yield from self._walk_folder(os.path.join(folder, name), root, (*parts, name), seen)
+
+
+def _input_id(adapter: str, path: str) -> str:
+    key = f"{adapter}\0{path}".encode("utf-8", "surrogateescape")
+    return hashlib.blake2s(key, digest_size=5).hexdigest()
 
 
 def _enters(name: str) -> bool:

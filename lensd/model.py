@@ -40,6 +40,7 @@ class Input:
 
     id: the same after a restart of the daemon. companions: other files whose change also causes a read
     (`status.json` beside `events.jsonl`). structured: hides the metrics of the same name in text inputs.
+    contains: ids of inputs that hold the same data as parts of this one, and are not shown beside it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Input:
     prefix: str = ""  # of every metric name, such as `train/`
     restarts: Restarts = Restarts.INPUT
     companions: tuple[str, ...] = ()
+    contains: tuple[str, ...] = ()
     chosen: bool = False  # the user named it: it is read whatever it looks like
     is_assigned: bool = False  # what its run folder holds decided its workload, which corrects earlier claims
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -57,27 +58,32 @@ class LogAdapter:
             )
         self._recognition = Recognition(own_formats, zone)
         self._blocks = block_reader(self._recognition)
+        self._streams: set[str] = set()  # paths that were found before: a cache
 
     def discover(self, roots: Roots) -> Iterator[Input]:
         """One input for each stream: segments belong to the file that they were rotated from."""
-        seen: set[str] = set()
-        streams: list[File] = []
+        streams: dict[str, File] = {}
+        parts: dict[str, list[str]] = {}
         states: dict[str, tuple[float, File]] = {}
         for file in roots.files(files.is_candidate):
-            stream = files.stream(file, roots)
-            if stream is None or stream.path in seen:
+            stream = files.stream(file, roots, self._streams)
+            if stream is None:
                 continue
-            seen.add(stream.path)
+            part = files.alone(file, stream) if stream.name != files.EVENTS else None
+            if part is not None:
+                parts.setdefault(stream.path, []).append(part)
+            if stream.path in streams:
+                continue
+            streams[stream.path] = stream
             if stream.name == files.TRAINER_STATE:
                 run, step = files.checkpoint(stream)
                 states[run] = max(states.get(run, (-1.0, stream)), (step, stream), key=lambda pair: pair[0])
-                continue
-            streams.append(stream)
-        single, crowded = crowds.split(streams, roots)
-        for stream in (*single, *crowded, *(stream for _, stream in states.values())):
-            yield self._input(roots, stream)
+        crowd = crowds.split([s for s in streams.values() if s.name != files.TRAINER_STATE], roots)
+        for stream in itertools.chain(*crowd, (stream for _, stream in states.values())):
+            yield self._input(roots, stream, parts.get(stream.path, ()))
+        self._streams |= streams.keys()
 
-    def _input(self, roots: Roots, file: File) -> Input:
+    def _input(self, roots: Roots, file: File, segments: Iterable[str]) -> Input:
         if file.name == files.EVENTS:
             return roots.input(
                 file,
@@ -92,6 +98,7 @@ class LogAdapter:
             adapter=self.name,
             data_source=self.data_source,
             structured=files.is_structured(file.name),
+            segments=segments,
         )
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:

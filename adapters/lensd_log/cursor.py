@@ -13,7 +13,16 @@ from lensd_log.line.record import LogFormat, State
 _VERSION = 3
 #: Names of fields in the cursors of earlier versions (lensd 0.1.0 wrote version 1).
 _OLD_NAMES = {"dialect": "log_format", "told": "reported"}
-_KEPT_BY_RESTART = ("position", "mark_line", "reported", "lines", "matched", "unparsed", "ended")
+_KEPT_BY_RESTART = (
+    "position",
+    "mark_line",
+    "reported",
+    "lines",
+    "matched",
+    "unparsed",
+    "ended",
+    "unreadable",
+)
 
 
 @dataclass(slots=True)
@@ -27,6 +36,7 @@ class LogCursor:
     structure: of the structural reader. ended: the last read came to the end. closed: bytes of a last line
     that was given before its newline came.
     set_aside: the stored size and why, while the input is not read because it looks like no log.
+    unreadable: a sentence about segments that cannot be read.
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
     (UTC ms) a read first found it there with something left open.
     """
@@ -46,6 +56,7 @@ class LogCursor:
     unparsed: int = 0
     closed: int = 0
     set_aside: State = field(default_factory=dict)
+    unreadable: str = ""
     passed: bool = False
     mark_line: int = -1
     mark_offset: int = -1

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import replace
 
 from lensd.discovery import File, Roots
 from lensd.model import Input, Series
-from lensd.tail import base_name, unpacked_name
+from lensd.tail import as_segment, base_before, base_name, is_other_log, unpacked_name
 from lensd_log.formats.names import NAMED_BY_FILE
 
 EVENTS = "events.jsonl"  #: Runicorn
@@ -77,18 +78,49 @@ def is_structured(name: str) -> bool:
     return name.lower().endswith(_STRUCTURED)
 
 
-def stream(file: File, roots: Roots) -> File | None:
-    """The file that a stream of lines is named after: for a segment, the file it was rotated from; for the
-    status of a Runicorn run without events, the events that may come. None for what is no input."""
+def stream(file: File, roots: Roots, known: Collection[str] = ()) -> File | None:
+    """The file that a stream of lines is named after: for a segment, the log it was rotated from; for the
+    status of a Runicorn run without events, the events that may come. None for what is no input.
+
+    known: paths of streams that were there before, if only a moment ago: between two names a log has none.
+    """
     if file.name == _STATUS:
         names = roots.siblings(file.folder)
         if "meta.json" not in names or EVENTS in names:
             return None
-        return replace(file, name=EVENTS, path=os.path.join(file.folder, EVENTS))
+        return _renamed(file, EVENTS)
     if not is_candidate(file.name):  # a file that the user named
         return None if any(part in file.name for part in _OF_OTHER_ADAPTERS) else file
     base = _base(file.name)
-    return file if base == file.name else replace(file, name=base, path=os.path.join(file.folder, base))
+    log = base_before(base)
+    if log is not None and not file.chosen and _goes_on(file, log, roots, known):
+        return _renamed(file, log)
+    if base == file.name:
+        return file
+    return _renamed(file, base) if _goes_on(file, base, roots, (os.path.join(file.folder, base),)) else file
+
+
+def alone(file: File, stream: File) -> str | None:
+    """The path of the stream that a segment of `stream` would be if the log were not there; None if it would
+    be the same."""
+    base = _base(file.name)
+    if base != stream.name:
+        return os.path.join(file.folder, base)
+    name = as_segment(file.name, base)
+    return file.path if name is not None and name.may_be_other and file.path != stream.path else None
+
+
+def _goes_on(file: File, log: str, roots: Roots, known: Collection[str]) -> bool:
+    """Was a file rotated from the log of that name beside it, by the name and where that leaves it open by
+    the content?"""
+    path, name = os.path.join(file.folder, log), as_segment(file.name, log)
+    if name is None or log not in roots.siblings(file.folder):
+        return path in known
+    return not name.may_be_other or not is_other_log(file.path, path, name)
+
+
+def _renamed(file: File, name: str) -> File:
+    return replace(file, name=name, path=os.path.join(file.folder, name))
 
 
 def checkpoint(file: File) -> tuple[str, float]:

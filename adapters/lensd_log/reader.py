@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Input, Ints, LineMark, Restarts
-from lensd.tail import Line, LineChunk, read_lines, segments, tail_position
+from lensd.tail import Line, LineChunk, read_lines, tail_position, with_stream
 from lensd_log import files, lookahead
 from lensd_log.binary import looks_binary
 from lensd_log.blocks import BlockReader
@@ -31,6 +31,7 @@ _CHECK_EVERY = 256  # lines between two looks at the clock
 _NOTE_AFTER_LINES = 20  # none of which matched
 _QUIET_MS = 60_000
 _OPEN_MS = 10_000
+_ASIDE_MS = 3_600_000
 _DATA_BYTES = 8 << 20
 
 
@@ -86,6 +87,8 @@ class LineReader:
                 cursor.restart()
                 self._waited = 0
             first = False
+            problems = [f"{name}: {why}" for name, why in sorted(chunk.problems.items())]
+            cursor.unreadable = "not read: " + "; ".join(problems) if problems else ""
             clock = self._placement.clock = self._clock(chunk.mtime_ms)
             stopped = self._take_block(chunk) if chunk.body else self._take(chunk)
             batch.time_inferred = batch.time_inferred or clock.inferred
@@ -98,6 +101,9 @@ class LineReader:
             self._give_closed(chunk)
         if not batch.more:
             self._give_open(chunk)
+            # Who writes may not know yet that the file was renamed.
+            lately = self._budget.now_ms - chunk.mtime_ms < _ASIDE_MS
+            batch.waits = batch.waits or (chunk.aside and lately and not self._budget.final)
         cursor.ended = not batch.more
         return self._finish()
 
@@ -299,7 +305,7 @@ class LineReader:
 
     def _refuse_binary(self) -> None:
         try:
-            head = segments(self._input.path)[0].read(0, 4096)
+            head = with_stream(self._input.path, lambda stream: stream.parts[0].read(0, 4096))
         except OSError:
             return  # `read_lines` will raise the same
         if looks_binary(head):
@@ -337,6 +343,7 @@ class LineReader:
             batch.note = (
                 f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"
             )
+        batch.note = cursor.unreadable or batch.note
         batch.cursor = cursor.encode()
         return batch
 

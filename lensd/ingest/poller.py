@@ -125,12 +125,19 @@ class Poller:
             new = [
                 pair
                 for key, pair in sorted(inputs.items())
-                if key not in self._tracked or _is_elsewhere(self._tracked[key], pair[0])
+                if key not in self._tracked
+                or _is_elsewhere(self._tracked[key], pair[0])
+                or any(part in self._tracked for part in pair[0].contains)
             ]
         if new:
             registered = self._store.register([input for input, _ in new])
             for input, (found, adapter) in zip(registered, new, strict=True):
-                self._track(input, adapter, found)
+                known = self._tracked.get(input.id)
+                if known is None or _is_elsewhere(known, found):
+                    self._track(input, adapter, found)
+                with self._lock:
+                    for part in input.contains:
+                        self._tracked.pop(part, None)
         self._has_scanned = True
         cost = self._clock() - began
         self._next_scan = self._clock() + max(self._polling.rescan_seconds, cost / _SCAN_SHARE)

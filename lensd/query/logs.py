@@ -27,7 +27,7 @@ def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource |
     workload = reader.workload(run_id)
     if workload is None:
         return None
-    logs = [log for log in reader.inputs(workload.id) if log.adapter == "log"]
+    logs = [log for log in reader.inputs(workload.id) if log.adapter == "log" and log.state != "merged"]
     if input_id is not None:
         logs = [log for log in logs if log.id == input_id]
     else:

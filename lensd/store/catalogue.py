@@ -27,7 +27,7 @@ class Workload(NamedTuple):
 class StoredInput(msgspec.Struct):
     """An input with what was read of it so far. Times are UTC milliseconds.
 
-    id: the input's own id, not that of its row. workload: uid. state: new, ok, waiting, gone or dead.
+    id: the input's own id, not that of its row. workload: uid. state: new, ok, waiting, gone, dead or merged.
     min_ts, max_ts: the range of its points' times, None where it has no points.
     """
 
@@ -116,7 +116,7 @@ class Catalogue:
         sql = """
             SELECT adapter, input.name, coalesce(last_ok_ms, 0), fact.name, value
             FROM fact JOIN input ON input.id = input_id
-            WHERE workload_id = ? ORDER BY structured, input.id"""
+            WHERE workload_id = ? AND state != 'merged' ORDER BY structured, input.id"""
         return [
             InputFact(adapter, input_name, read_ms, name, msgspec.json.decode(value))
             for adapter, input_name, read_ms, name, value in self._db.execute(sql, (workload_id,))
@@ -141,6 +141,8 @@ class Catalogue:
         members: dict[int, Member] = {}
         rows = self._db.execute(sql, (workload_id, data_source, kind))
         for series, name, kind_, iterates, input_id, unit, *span in rows:
+            if input_id not in inputs:  # merged into another
+                continue
             member = members.get(series)
             if member is None:
                 member = Member(series, name, kind_, bool(iterates), inputs[input_id], unit=unit)

@@ -18,6 +18,7 @@ from lensd import platform
 from lensd.model import Batch, Input
 from lensd.store import backlog, schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
+from lensd.store.merging import merge
 from lensd.store.reader import Reader
 from lensd.store.renewal import must_be_renewed, renew
 from lensd.store.text import storable
@@ -97,10 +98,16 @@ class Store:
     def register(self, inputs: Iterable[Input]) -> list[Input]:
         """Register inputs. Returns them in the same order, each with the uid of its workload.
 
-        Where two folders claim one uid, the second gets `uid-` and four hex digits of a hash of its path.
+        Where two folders claim one uid, the second gets `uid-` and four hex digits of a hash of its path. The
+        inputs that one contains are merged into it (see lensd.store.merging).
         """
         with self._transaction() as db:
-            return [self._register(db, input) for input in inputs]
+            registered = [self._register(db, input) for input in inputs]
+            for input in registered:
+                for key in merge(db, self.path, input):
+                    if self._writer:
+                        self._writer.forget(key)
+            return registered
 
     def _register(self, db: sqlite3.Connection, input: Input) -> Input:
         workload_id, uid = _claim(db, input)

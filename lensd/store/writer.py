@@ -39,6 +39,7 @@ class _InputState:
     workload_id: int
     attempt: int
     has_points: bool
+    merged: bool = False
     series: dict[View, _SeriesState] = field(default_factory=dict)
 
 
@@ -77,6 +78,8 @@ class Writer:
     def apply(self, input: Input, batch: Batch, at_ms: float) -> int:
         """Store a batch within the caller's transaction. Returns how many points were new."""
         state = self._input_state(input)
+        if state.merged:
+            return 0
         version = self._reader.version() + 1
         self._db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
         stored = 0
@@ -253,11 +256,13 @@ class Writer:
         state = self._inputs.get(input.id)
         if state is None:
             row = self._db.execute(
-                "SELECT id, workload_id, attempt, min_ts IS NOT NULL FROM input WHERE key = ?", (input.id,)
+                "SELECT id, workload_id, attempt, min_ts IS NOT NULL, state = 'merged' FROM input"
+                " WHERE key = ?",
+                (input.id,),
             ).fetchone()
             if row is None:
                 raise KeyError(f"input {input.id} was never registered")
-            state = self._inputs[input.id] = _InputState(row[0], row[1], row[2], bool(row[3]))
+            state = self._inputs[input.id] = _InputState(row[0], row[1], row[2], bool(row[3]), bool(row[4]))
             sql = """
                 SELECT kind, name, series.id, series.attempt, head, span.attempt, points, last_step,
                        min_step, max_step, min_ts, max_ts

@@ -87,15 +87,23 @@ _DECODERS: dict[str, Callable[[], Any]] = {
 }
 
 
-class Unpacker:
-    """Reads a packed file forward, member after member. Raises OSError."""
+#: Reads a packed file: up to so many bytes from an offset; fewer only at the end.
+Source = Callable[[int, int], bytes]
 
-    def __init__(self, path: str, packing: str) -> None:
-        self._path = path
+
+class Unpacker:
+    """Unpacks a file forward, member after member.
+
+    damage: why nothing behind `offset` can be unpacked; None where the file ends or is only cut off. The
+    source is given to each read, because an unpacker outlives the open file. Raises OSError.
+    """
+
+    def __init__(self, packing: str) -> None:
         self._new_decoder = _DECODERS[packing]
         self._decoder = self._new_decoder()
         self._at = 0  # in the packed file
         self.offset = 0  # in the text
+        self.damage: str | None = None
         self._window = bytearray()  # the text before `offset`, so that a reader can step back a line
         self._ready = b""
         self._ended = False
@@ -103,33 +111,34 @@ class Unpacker:
     def reaches(self, offset: int) -> bool:
         return offset >= self.offset - len(self._window)
 
-    def read(self, offset: int, count: int) -> bytes:
+    def read(self, source: Source, offset: int, count: int) -> bytes:
         """Up to `count` bytes from `offset`, which must be one that it `reaches`."""
-        while self.offset < offset and self._take(min(offset - self.offset, _BLOCK)):
+        while self.offset < offset and self._take(source, min(offset - self.offset, _BLOCK)):
             pass
-        while self.offset < offset + count and self._take(min(offset + count - self.offset, _BLOCK)):
+        while self.offset < offset + count and self._take(source, min(offset + count - self.offset, _BLOCK)):
             pass
         start = offset - (self.offset - len(self._window))
         data = bytes(self._window[start : start + count]) if start >= 0 else b""
         del self._window[: max(0, len(self._window) - _WINDOW)]
         return data
 
-    def _take(self, count: int) -> bool:
-        if not self._ready and not self._fill():
+    def _take(self, source: Source, count: int) -> bool:
+        if not self._ready and not self._fill(source):
             return False
         part, self._ready = self._ready[:count], self._ready[count:]
         self._window += part
         self.offset += len(part)
         return True
 
-    def _fill(self) -> bool:
+    def _fill(self, source: Source) -> bool:
         while not self._ended:
             packed = b""
             if self._decoder.eof:
                 packed = self._decoder.unused_data
                 self._decoder = self._new_decoder()
             if not packed and self._decoder.needs_input:
-                packed = self._next_block()
+                packed = source(self._at, 1 << 16)
+                self._at += len(packed)
                 if not packed:
                     self._ended = True
                     break
@@ -137,38 +146,35 @@ class Unpacker:
                 # max_length keeps a zip bomb from unfolding at once.
                 self._ready = self._decoder.decompress(packed, _BLOCK)
             # Those of zstd are of a class of their own module.
-            except Exception:  # noqa: BLE001
+            except Exception as error:  # noqa: BLE001
                 self._ended = True
+                self.damage = f"damaged after {self.offset} bytes of text ({error})"
                 break
             if self._ready:
                 return True
         return False
 
-    def _next_block(self) -> bytes:
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(self._at)
-            block = file.read(1 << 16)
-        self._at += len(block)
-        return block
-
 
 # A cache of unpackers where readers left them: packed text can only be read forward, and reads take turns.
 # Without it every read starts at the beginning of the file.
-_Key = tuple[str, str, int]
-_unpackers: OrderedDict[_Key, Unpacker] = OrderedDict()
+_unpackers: OrderedDict[tuple[object, ...], Unpacker] = OrderedDict()
 _lock = threading.Lock()
 
 
-def read_packed(path: str, packing: str, identity: str, size: int, offset: int, count: int) -> bytes:
-    """Up to `count` bytes of the text of a packed file, from `offset`. identity, size: of the packed file, by
-    which a replaced one is noticed. Raises OSError."""
-    key = (path, identity, size)
+def read_packed(
+    source: Source, packing: str, version: tuple[object, ...], offset: int, count: int
+) -> tuple[bytes, str | None]:
+    """Up to `count` bytes of the text of a packed file, from `offset`, and its damage where that is reached.
+
+    version: of the packed file, by which one that was replaced or has grown is noticed. Raises OSError.
+    """
+    key = (packing, *version)
     with _lock:
         cached = _unpackers.pop(key, None)
-    unpacker = cached if cached is not None and cached.reaches(offset) else Unpacker(path, packing)
-    data = unpacker.read(offset, count)
+    unpacker = cached if cached is not None and cached.reaches(offset) else Unpacker(packing)
+    data = unpacker.read(source, offset, count)
     with _lock:
         _unpackers[key] = unpacker
         while len(_unpackers) > 4:
             _unpackers.popitem(last=False)
-    return data
+    return data, unpacker.damage if len(data) < count else None

@@ -5,7 +5,7 @@ needs only the path and the position. What a read does about what happened to th
 
     grew                    reads the new complete lines; half a line at the end waits for its newline
     renamed to .1, gzipped  finds the old segment by its fingerprint, reads its rest, then the new segment
-    copied and truncated    the same: the copy is the old segment
+    copied and truncated    the same: the copy is the old segment, even if it has fewer lines than were read
     shrunk, replaced        sets `restarted`, and reads on after the segment that was read before, or from
                             the oldest one
     vanished                raises FileNotFoundError
@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from lensd.tail.encoding import Encoding
-from lensd.tail.segments import TRACE, Segment, digest, segments
+from lensd.tail.segments import START, TRACE, Moved, Segment, Stream, digest, with_stream
 
 LINE_LIMIT = 1 << 20  #: bytes; a longer line is skipped, or cut at a carriage return where it has one
 _SCAN = 1 << 16
@@ -31,10 +31,10 @@ class Position:
     """A place between two lines of the stream.
 
     segment: fingerprint of the segment; `""` before the very first byte. offset: bytes into its text. line:
-    number of the line that begins here. trace: digest of the bytes before it. after: fingerprint of the
-    segment before this one. identity: device and inode, only used to break ties. inside: `"cut"` or `"over"`
-    where the beginning of this line was returned or skipped, so that the bytes up to the next newline are its
-    rest.
+    number of the line that begins here. trace: digest of the bytes before it. start: fingerprint of no more
+    than the first bytes. after: fingerprint of the segment before this one. identity: device and inode, only
+    used to break ties. inside: `"cut"` or `"over"` where the beginning of this line was returned or skipped,
+    so that the bytes up to the next newline are its rest.
     """
 
     segment: str = ""
@@ -44,6 +44,7 @@ class Position:
     after: str = ""
     identity: str = ""
     inside: str = ""
+    start: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,7 +74,10 @@ class LineChunk:
     """The result of one read: lines of one segment, and where to go on.
 
     more: there is more to read at once. lag_bytes: bytes that are left unread, half lines included (estimated
-    for compressed segments). mtime_ms: of the segment. skipped_lines, skipped_bytes: lines over the limit.
+    for packed segments, and for more than the next one). mtime_ms: of the segment. aside: it is not the file
+    at the log's own path, but plain text, to which a writer that does not know of the rotation may still
+    append. problems: see `Stream`.
+    skipped_lines, skipped_bytes: lines over the limit.
     torn: text of a line at the end whose newline is still to come. body: the lines' bytes with every
     newline, where they were asked for unsplit; it begins at byte `start`, with line number `first`. `lines`
     is empty then, and the line number of `position` is for the caller to count (see `position_in`).
@@ -85,6 +89,8 @@ class LineChunk:
     more: bool = False
     lag_bytes: int = 0
     mtime_ms: float = 0.0
+    aside: bool = False
+    problems: dict[str, str] = field(default_factory=dict)
     skipped_lines: int = 0
     skipped_bytes: int = 0
     torn: bytes = b""
@@ -120,29 +126,43 @@ def read_lines(path: str, position: Position | None, max_bytes: int, *, split: b
     split: false asks for the bytes of all lines as one (see `LineChunk.body`). They are returned like that
     where they are plain text; the caller must then check for lines over the limit.
 
-    Raises FileNotFoundError when the stream has no segment, OSError when one cannot be read.
+    Raises FileNotFoundError when the stream has no segment, OSError when none can be read.
     """
-    parts = segments(path)
-    index, here, restarted = _locate(parts, position or Position())
+    return with_stream(path, lambda stream: _read(stream, position or Position(), max_bytes, split))
+
+
+def _read(stream: Stream, position: Position, max_bytes: int, split: bool) -> LineChunk:
+    parts = stream.parts
+    index, here, restarted = _locate(parts, position)
+    # Their sizes count from before the segment is read: what is written to it before them is read first.
+    later = _next_with_text(parts, index)
     # After the end of a segment comes the next one that has text.
     while True:
         segment = parts[index]
         chunk = _read_segment(segment, here, max_bytes, split)
-        later = _next_with_text(parts, index)
+        # Truncated after it was copied, the log is the same file, but not what comes next.
+        if segment.is_log_itself and not here.offset and stream.has_changed():
+            raise Moved(f"{segment.name.name} was rotated while it was read")
         if chunk.lines or chunk.body or chunk.skipped_bytes or chunk.more or later is None:
             break
-        if chunk.torn:
+        end = chunk._position(chunk.position.offset + len(chunk.torn), chunk.position.line, "")
+        if chunk.torn and not _matches(parts[later], end):
             _end_torn_line(chunk)
             break
         index = later
-        line = chunk.position.line + (1 if chunk.position.inside else 0)
-        here = replace(_beginning(parts[index], line), after=here.segment or segment.fingerprint())
+        if chunk.torn:  # rotation is copying the log, and the copy ends within a line
+            here = replace(chunk.position, identity=parts[index].identity)
+        else:
+            line = chunk.position.line + (1 if chunk.position.inside else 0)
+            here = replace(_beginning(parts[index], line), after=here.segment or segment.fingerprint())
+        later = _next_with_text(parts, index)
     chunk.torn = chunk._encoding.to_utf8(chunk.torn, chunk.position.offset)
     chunk.restarted = restarted
     chunk.more = chunk.more or later is not None
-    behind = segment.size_estimate() - chunk.position.offset
-    chunk.lag_bytes = max(0, behind) + sum(part.size_estimate() for part in parts[index + 1 :])
+    chunk.lag_bytes = _left(parts, index, chunk.position.offset)
     chunk.mtime_ms = segment.mtime_ms
+    chunk.aside = not segment.is_log_itself and not segment.packed
+    chunk.problems = stream.problems
     return chunk
 
 
@@ -154,7 +174,10 @@ def _locate(parts: list[Segment], position: Position) -> tuple[int, Position, bo
     if index is not None:
         segment = parts[index]
         # The head may have grown since the fingerprint was taken; a longer one is more certain.
-        return index, replace(position, segment=segment.fingerprint(), identity=segment.identity), False
+        return index, replace(position, **_marks(segment)), False
+    copy = _short_copy(parts, position)
+    if copy is not None:
+        return copy, _end(parts[copy], position), False
     first = 0
     if position.after:
         for older in range(len(parts) - 1, -1, -1):
@@ -166,14 +189,38 @@ def _locate(parts: list[Segment], position: Position) -> tuple[int, Position, bo
 
 
 def _find(parts: list[Segment], position: Position) -> int | None:
-    """The segment that a position is in: the newest one that matches, or rather one with the same inode."""
-    newest = None
-    for index in range(len(parts) - 1, -1, -1):
+    """The segment that a position is in: the one with the same inode if it matches, else the newest one."""
+    inode = position.identity.rpartition(".")[2]
+    order = [index for index in range(len(parts)) if inode and str(parts[index].inode) == inode]
+    order += range(len(parts) - 1, -1, -1)
+    for index in order:
         if _matches(parts[index], position):
-            if parts[index].identity == position.identity:
-                return index
-            newest = index if newest is None else newest
-    return newest
+            return index
+    return None
+
+
+def _short_copy(parts: list[Segment], position: Position) -> int | None:
+    """The newest rotated segment that begins like that of the position but ends before it.
+
+    Such is a copy of the log that lacks what was written, and read, before the log was truncated.
+    """
+    for index in range(len(parts) - 2, -1, -1):
+        part = parts[index]
+        if part.packed or part.stored_size >= position.offset:
+            continue
+        length = int(position.segment.partition(":")[0])
+        if part.has(position.segment if part.stored_size >= length else position.start):
+            return index
+    return None
+
+
+def _end(segment: Segment, position: Position) -> Position:
+    """The end of a plain segment, in place of a position that is behind it."""
+    size = segment.stored_size
+    trace = digest(segment.read(max(0, size - TRACE), min(size, TRACE)))
+    return replace(
+        position, segment=segment.fingerprint(), offset=size, trace=trace, identity=segment.identity
+    )
 
 
 def _matches(segment: Segment, position: Position) -> bool:
@@ -188,7 +235,16 @@ def _matches(segment: Segment, position: Position) -> bool:
 
 
 def _beginning(segment: Segment, line: int) -> Position:
-    return Position(segment=segment.fingerprint(), line=line, identity=segment.identity)
+    return Position(line=line, **_marks(segment))
+
+
+def _marks(segment: Segment) -> dict[str, Any]:
+    """The fields of a position by which its segment is found again."""
+    return {
+        "segment": segment.fingerprint(),
+        "start": segment.fingerprint(START),
+        "identity": segment.identity,
+    }
 
 
 def _next_with_text(parts: list[Segment], index: int) -> int | None:
@@ -198,12 +254,23 @@ def _next_with_text(parts: list[Segment], index: int) -> int | None:
     return None
 
 
+def _left(parts: list[Segment], index: int, offset: int) -> int:
+    """About how many bytes are unread. Segments that are not open yet are taken to be like those that are:
+    to open all of them for each read would take long on a network file system."""
+    behind = max(0, parts[index].size_estimate() - offset)
+    newer = [part.size_estimate() for part in parts[index + 1 :] if part.is_open]
+    closed = len(parts) - index - 1 - len(newer)
+    return behind + sum(newer) + closed * max([parts[index].size_estimate(), *newer])
+
+
 def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool) -> LineChunk:
-    encoding = Encoding.of(segment.read(0, 4))
+    encoding = Encoding.of(segment.head()[:4])
     base = max(0, here.offset - TRACE)
     begin = here.offset - base
     size = max(max_bytes, 1)
     data, end = _read_to_newline(segment, base, begin, size, encoding)
+    if not _goes_on(data, begin, here):
+        raise Moved(f"{segment.name.name} was truncated while it was read")
     chunk = LineChunk([], here, more=len(data) - begin >= size, _data=data, _base=base, _encoding=encoding)
     start, number, inside = begin, here.line, here.inside
     if end < 0:
@@ -228,6 +295,14 @@ def _read_segment(segment: Segment, here: Position, max_bytes: int, split: bool)
         inside=inside,
     )
     return chunk
+
+
+def _goes_on(data: bytes, begin: int, here: Position) -> bool:
+    """Is what was read still from the file that `here` was found in?"""
+    if begin:
+        return not here.trace or digest(data[:begin]) == here.trace
+    length, _, head = here.segment.partition(":")
+    return not length or len(data) < int(length) or digest(data[: int(length)]) == head
 
 
 def _read_to_newline(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from lensd.model import LineMark
 from lensd.tail.reading import Position
-from lensd.tail.segments import TRACE, Segment, digest, segments
+from lensd.tail.segments import START, TRACE, Segment, digest, with_stream
 
 _BLOCK = 1 << 16
 
@@ -23,7 +23,10 @@ def tail_position(path: str, lines: int, marks: Sequence[LineMark] = ()) -> Posi
     is minus the number of lines that follow, so that the next line to be written has number 0. Raises
     FileNotFoundError when the stream has no segment.
     """
-    parts = segments(path)
+    return with_stream(path, lambda stream: _tail_position(stream.parts, lines, marks))
+
+
+def _tail_position(parts: list[Segment], lines: int, marks: Sequence[LineMark]) -> Position:
     missing = max(0, lines)
     for index in range(len(parts) - 1, -1, -1):
         last = index == len(parts) - 1
@@ -43,7 +46,10 @@ def position_of_line(path: str, line: int, marks: Sequence[LineMark]) -> Positio
     Counts from the nearest mark before it. Without marks, the beginning of the stream is line 0.
     Raises FileNotFoundError when the stream has no segment.
     """
-    parts = segments(path)
+    return with_stream(path, lambda stream: _position_of_line(stream.parts, line, marks))
+
+
+def _position_of_line(parts: list[Segment], line: int, marks: Sequence[LineMark]) -> Position | None:
     before = [mark for mark in marks if mark.line <= line]
     index, offset, number = 0, 0, 0
     for mark in sorted(before, key=lambda m: m.line, reverse=True):
@@ -75,6 +81,7 @@ def _position(parts: list[Segment], index: int, offset: int, line: int) -> Posit
     after = next((p.fingerprint() for p in reversed(parts[:index]) if p.stored_size), "")
     return Position(
         segment=segment.fingerprint(),
+        start=segment.fingerprint(START),
         offset=offset,
         line=line,
         trace=digest(segment.read(start, offset - start)),

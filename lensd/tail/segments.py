@@ -1,74 +1,133 @@
 """The segments of a rotated log: which files they are, in what order, and how to recognise one again.
 
-A segment is recognised by a digest of the first bytes of its text, decompressed where it is packed, so that
-it keeps its identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they
-change with gzip, copytruncate and restored backups.
+A segment is recognised by a digest of the first bytes of its text, unpacked where it is packed, so that it
+keeps its identity through `x.log` -> `x.log.1` -> `x.log.2.gz`. Device and inode only break ties: they change
+with gzip, copytruncate and restored backups.
+
+Rotation renames files between any two operations of a reader, which may take milliseconds each on a network
+file system. So the folder is listed once, names with inodes, which the system does in one piece. That list is
+the order. A segment is opened when it is needed; if another file has its name by then, it is looked for by
+its inode, and if it is not there any more (packed, say), the reader begins again with a new list. What is
+open stays open until the end of the read.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-import stat
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Self, TypeVar
 
-from lensd.tail.packing import SUFFIXES, Unpacker, can_unpack, packing_of, read_packed
+from lensd.tail.files import OpenFile
+from lensd.tail.kinship import is_known_segment, is_other_log
+from lensd.tail.names import NEWEST, Age, SegmentName, as_segment
+from lensd.tail.packing import Unpacker, can_unpack, read_packed
 
 HEAD = 1024  #: bytes that a fingerprint covers at most
+START = 64  #: bytes of a fingerprint that even a short copy of a segment has
 TRACE = 256  #: bytes before a position that its trace covers at most
+_MOST_TRIES = 50  # lists of one folder in one read
 
-# logrotate: `.1`, `.2.gz`, or with dateext `-20240131`, `-20240131.gz`; Python's TimedRotatingFileHandler:
-# `.2024-01-31`, `.2024-01-31_13`.
-_SUFFIX = re.compile(
-    r"(?:\.(?P<n>\d{1,4})|[.-](?P<date>\d{4}-?\d\d-?\d\d(?:[-_T.]?\d{1,6}(?:-\d\d){0,2})?))?"
-    rf"(?:{SUFFIXES})?\Z"
-)
+_Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
+class Moved(OSError):
+    """A segment was renamed, packed or removed since the folder was listed: list it again."""
+
+
+class Unreadable(OSError):
+    """A segment cannot be read. name: of the file."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        super().__init__(error.errno, error.strerror or str(error))
+        self.name = name
+        self.error = error
+
+
 class Segment:
-    """A file that holds a part of the stream. packing: see `packing_of`. stored_size: bytes on disk."""
+    """A file that holds a part of the stream, opened when it is first needed.
 
-    path: str
-    packing: str
-    stored_size: int
-    mtime_ms: float
-    identity: str  # device and inode
+    All that it says of itself raises Moved, or Unreadable where it cannot be read. inode: 0 if not known.
+    """
+
+    def __init__(self, stream: Stream, name: SegmentName, inode: int = 0) -> None:
+        self._stream = stream
+        self._file: OpenFile | None = None
+        self._head: bytes | None = None
+        self.name = name
+        self.inode = inode
+
+    @property
+    def path(self) -> str:
+        return os.path.join(self._stream.folder, self.name.name)
+
+    @property
+    def packing(self) -> str:
+        return self.name.packing
 
     @property
     def packed(self) -> bool:
         return self.packing != ""
 
+    @property
+    def is_log_itself(self) -> bool:
+        """Does the segment have the name of the log?"""
+        return self.name.age == NEWEST
+
+    @property
+    def stored_size(self) -> int:
+        """Bytes on disk."""
+        return self._opened().size
+
+    @property
+    def mtime_ms(self) -> float:
+        return self._opened().mtime_ns / 1e6
+
+    @property
+    def identity(self) -> str:
+        """Device and inode."""
+        return self._opened().identity
+
     def size_estimate(self) -> int:
         """Bytes of text; for a gzipped segment what its last four bytes claim (modulo 4 GiB), for one that is
         packed otherwise its bytes on disk."""
-        if self.packing != "gz":
-            return self.stored_size
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(-4, os.SEEK_END)
-                return int.from_bytes(file.read(4), "little")
-        except OSError:
-            return self.stored_size
+        file = self._opened()
+        if self.packing != "gz" or file.size < 4:
+            return file.size
+        return int.from_bytes(file.read(file.size - 4, 4), "little")
 
     def read(self, offset: int, count: int) -> bytes:
-        """Up to `count` bytes of text from `offset`; fewer only at the end. Raises OSError."""
-        if self.packed:
+        """Up to `count` bytes of text from `offset`; fewer only at the end."""
+        file = self._opened()
+        try:
+            if not self.packed:
+                return file.read(offset, count)
             if offset + count <= 4 * HEAD:  # a fingerprint: leave the reader's unpacker where it is
-                return Unpacker(self.path, self.packing).read(offset, count)
-            return read_packed(self.path, self.packing, self.identity, self.stored_size, offset, count)
-        with open(self.path, "rb", buffering=0) as file:
-            file.seek(offset)
-            parts = []
-            while count > 0 and (part := file.read(count)):
-                parts.append(part)
-                count -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+                unpacker = Unpacker(self.packing)
+                data, damage = unpacker.read(file.read, offset, count), unpacker.damage
+            else:
+                version = (file.identity, file.size, file.mtime_ns)
+                data, damage = read_packed(file.read, self.packing, version, offset, count)
+        except OSError as error:
+            raise Unreadable(self.name.name, error) from error
+        if damage:
+            self._stream.problems[self.name.name] = damage
+        return data
+
+    @property
+    def is_open(self) -> bool:
+        return self._file is not None
+
+    def head(self) -> bytes:
+        """The first bytes of text, read once."""
+        if self._head is None:
+            self._head = self.read(0, HEAD)
+        return self._head
 
     def fingerprint(self, length: int = HEAD) -> str:
         """`LENGTH:DIGEST` of the first `length` bytes of text, or of what there is; `""` without text."""
-        head = self.read(0, length)
+        head = self.head()[:length]
         return f"{len(head)}:{digest(head)}" if head else ""
 
     def has(self, fingerprint: str) -> bool:
@@ -76,63 +135,116 @@ class Segment:
         length = fingerprint.partition(":")[0]
         return length.isdigit() and self.fingerprint(int(length)) == fingerprint
 
+    def close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def _opened(self) -> OpenFile:
+        if self._file is None:
+            self._file = self._stream.open(self)
+        return self._file
+
+
+class Stream:
+    """The segments of the log at `path`, as the folder lists them now.
+
+    parts: oldest first. problems: file names of segments that cannot be read, or not to their end, and why.
+    Raises FileNotFoundError where there is no segment.
+    """
+
+    def __init__(self, path: str, left_out: dict[str, str] | None = None) -> None:
+        self.folder, self._base = os.path.split(path)
+        self.problems = dict(left_out or {})
+        self._listed = self._list()
+        names = {segment.name: (segment, inode) for segment, inode in self._listed}
+        by_age: dict[Age, Segment] = {}
+        sealed: list[Segment] = []
+        # Of a plain file and its packed twin the plain one counts: gzip is still at work, or it is a copy.
+        for name, inode in sorted(names.values(), key=lambda each: each[0].packing != ""):
+            if name.name in self.problems or self._is_other_log(name, inode, names):
+                continue
+            segment = Segment(self, name, inode)
+            if can_unpack(name.packing):
+                by_age.setdefault(name.age, segment)
+            else:
+                sealed.append(segment)
+                self.problems[name.name] = "packed with zstd, which this Python cannot read"
+        self.parts = [by_age[age] for age in sorted(by_age)] or sealed
+        if not self.parts:
+            raise FileNotFoundError(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for part in self.parts:
+            part.close()
+
+    def open(self, segment: Segment) -> OpenFile:
+        """Open a segment by the name that its inode has now. Raises Moved, Unreadable."""
+        name = segment.name.name
+        for _ in range(_MOST_TRIES):
+            try:
+                file = OpenFile(os.path.join(self.folder, name))
+            except FileNotFoundError:
+                file = None
+            except OSError as error:
+                raise Unreadable(segment.name.name, error) from error
+            if file is not None and file.inode == segment.inode:
+                return file
+            current = {inode: each.name for each, inode in self._list()}
+            if file is not None:
+                # Some file systems list other inodes than they report of an open file (overlays).
+                if current.get(segment.inode) == name:
+                    return file
+                file.close()
+            if segment.inode not in current:
+                break
+            name = current[segment.inode]
+        raise Moved(f"{segment.name.name} was rotated while it was read")
+
+    def has_changed(self) -> bool:
+        """Was a segment added, renamed or removed since the folder was listed?"""
+        return set(self._listed) != set(self._list())
+
+    def _list(self) -> list[tuple[SegmentName, int]]:
+        with os.scandir(self.folder or ".") as entries:
+            listing = [(as_segment(entry.name, self._base), entry) for entry in entries]
+        return [(name, entry.inode()) for name, entry in listing if name is not None and entry.is_file()]
+
+    def _is_other_log(self, name: SegmentName, inode: int, names: dict[str, tuple[SegmentName, int]]) -> bool:
+        log = os.path.join(self.folder, self._base)
+        if self._base not in names or not name.may_be_other or is_known_segment(log, inode):
+            return False
+        return is_other_log(os.path.join(self.folder, name.name), log, name)
+
+
+def with_stream(path: str, use: Callable[[Stream], _Result]) -> _Result:
+    """What `use` makes of the segments of the log at `path`. It is called again if rotation gets in its way,
+    and without the segments that cannot be read, unless there is no other.
+
+    Raises FileNotFoundError where there is no segment, OSError where none can be read.
+    """
+    left_out: dict[str, str] = {}
+    for _ in range(_MOST_TRIES):
+        with Stream(path, left_out) as stream:
+            try:
+                return use(stream)
+            except Moved:
+                continue
+            except Unreadable as error:
+                if all(part.name.name == error.name for part in stream.parts):
+                    raise error.error from None
+                left_out[error.name] = error.strerror or str(error)
+    raise OSError("rotated faster than it can be read")
+
+
+@contextmanager
+def segments(path: str) -> Iterator[list[Segment]]:
+    """The segments of the log at `path`, oldest first. Raises what a Stream raises."""
+    with Stream(path) as stream:
+        yield stream.parts
+
 
 def digest(data: bytes) -> str:
     return hashlib.blake2s(data, digest_size=8).hexdigest()
-
-
-def base_name(name: str) -> str:
-    """The name of the stream that a file belongs to: `x.log` for `x.log.2.gz` and `x.log-20240131`."""
-    suffix = _SUFFIX.search(name)
-    return name[: suffix.start()] if suffix else name
-
-
-def segments(path: str) -> list[Segment]:
-    """The segments of the stream at `path`, oldest first. Raises FileNotFoundError where there is none.
-
-    Of a plain file and its packed twin only the plain one counts: gzip is still at work, or it is a copy. A
-    segment that nothing installed can unpack is left out, unless there is no other.
-    """
-    folder, base = os.path.split(path)
-    by_age: dict[tuple[int, int, str], Segment] = {}
-    sealed: list[Segment] = []
-    with os.scandir(folder or ".") as entries:
-        for entry in entries:
-            name = entry.name
-            if not name.startswith(base):
-                continue
-            match = _SUFFIX.match(name, len(base))
-            if match is None:
-                continue
-            try:
-                status = entry.stat()
-            except OSError:
-                continue
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            segment = Segment(
-                os.path.join(folder, name),
-                packing_of(name),
-                status.st_size,
-                status.st_mtime_ns / 1e6,
-                f"{status.st_dev}.{status.st_ino}",
-            )
-            key = _age(match)
-            if not can_unpack(segment.packing):
-                sealed.append(segment)
-            elif not (segment.packed and key in by_age and not by_age[key].packed):
-                by_age[key] = segment
-    if not by_age and sealed:
-        return sealed
-    if not by_age:
-        raise FileNotFoundError(path)
-    return [by_age[key] for key in sorted(by_age)]
-
-
-def _age(match: re.Match[str]) -> tuple[int, int, str]:
-    """Sorts older segments first: numbers from high to low, dates from low to high, then the file itself."""
-    if match["n"]:
-        return (0, -int(match["n"]), "")
-    if match["date"]:
-        return (1, 0, match["date"])
-    return (2, 0, "")

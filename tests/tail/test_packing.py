@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lensd.tail import packing, read_lines, segments
-from lensd.tail.packing import Unpacker
+from lensd.tail.packing import Source, Unpacker
 
 
 def zstd(data: bytes) -> bytes:
@@ -31,20 +31,25 @@ PACK: dict[str, Callable[[bytes], bytes]] = {
 TEXT = b"".join(b"step %d loss=%d.5\n" % (n, n) for n in range(60_000))
 
 
+def source(path: Path) -> Source:
+    data = path.read_bytes()
+    return lambda offset, count: data[offset : offset + count]
+
+
 @pytest.mark.parametrize("kind", PACK)
 def test_packed_text_is_read_from_any_offset(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.log.{kind}"
     path.write_bytes(PACK[kind](TEXT))
-    segment = segments(str(tmp_path / "x.log"))[0]
-    for offset in (0, 10, 700_000, 699_000, 5000, len(TEXT) - 20):
-        assert segment.read(offset, 5000) == TEXT[offset : offset + 5000]
+    with segments(str(tmp_path / "x.log")) as (segment,):
+        for offset in (0, 10, 700_000, 699_000, 5000, len(TEXT) - 20):
+            assert segment.read(offset, 5000) == TEXT[offset : offset + 5000]
 
 
 @pytest.mark.parametrize("kind", PACK)
 def test_members_that_were_appended_are_read_as_one_text(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.log.{kind}"
     path.write_bytes(PACK[kind](TEXT[:500_000]) + PACK[kind](TEXT[500_000:]))
-    assert Unpacker(str(path), kind).read(0, len(TEXT) + 1) == TEXT
+    assert Unpacker(kind).read(source(path), 0, len(TEXT) + 1) == TEXT
 
 
 @pytest.mark.parametrize("kind", PACK)
@@ -53,7 +58,7 @@ def test_a_torn_or_corrupt_end_is_the_end(kind: str, tmp_path: Path) -> None:
     whole = PACK[kind](TEXT)
     for data in (whole[: len(whole) * 3 // 4], whole + b"garbage behind it", b"garbage alone", b""):
         path.write_bytes(data)
-        text = Unpacker(str(path), kind).read(0, len(TEXT) + 1)
+        text = Unpacker(kind).read(source(path), 0, len(TEXT) + 1)
         assert TEXT.startswith(text)
 
 
@@ -61,8 +66,8 @@ def test_a_torn_or_corrupt_end_is_the_end(kind: str, tmp_path: Path) -> None:
 def test_a_bomb_is_not_unfolded_at_once(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.log.{kind}"
     path.write_bytes(PACK[kind](b"\0" * (64 << 20)))
-    unpacker = Unpacker(str(path), kind)
-    assert unpacker.read(0, 1000) == bytes(1000)
+    unpacker = Unpacker(kind)
+    assert unpacker.read(source(path), 0, 1000) == bytes(1000)
     assert unpacker.offset < 1 << 20
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lensd.tail import Segment, segments
+from lensd.tail import Segment, with_stream
 from lensd_log.content import records, sample, tables, text
 from lensd_log.line.record import State
 
@@ -24,7 +24,10 @@ def set_aside(path: str, before: State, reads: Reads, *, final: bool) -> State:
     shorter; of a small stream, or one that is `final`, until its size changes. reads: does the reader get a
     record from these lines? Raises OSError.
     """
-    parts = segments(path)
+    return with_stream(path, lambda stream: _set_aside(stream.parts, before, reads, final=final))
+
+
+def _set_aside(parts: list[Segment], before: State, reads: Reads, *, final: bool) -> State:
     size = sum(part.stored_size for part in parts)
     if before:
         looked_at = before["size"]
