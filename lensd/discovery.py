@@ -11,7 +11,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from lensd.model import Input, Restarts
 
@@ -83,21 +83,24 @@ class Roots:
     _siblings: dict[str, set[str]] = field(default_factory=dict)
     _named: set[str] = field(default_factory=set)  # absolute paths
     _assigned: dict[str, tuple[str, str | None, str]] = field(default_factory=dict)
+    _linked: dict[tuple[int, int], list[File]] = field(default_factory=dict)  # files of several names
+    _run_links: dict[str, File] = field(default_factory=dict)  # by the other name
 
     def files(self, accepts: Callable[[str], bool] | None = None) -> Iterator[File]:
         """The regular files below the roots whose name `accepts`, in a stable order, and files that the user
         named as roots. The walk happens once."""
-        if self._files is None:
-            self._files = list(self._walk())
-        for file in self._files:
+        for file in self._walked():
             if accepts is None or file.chosen or accepts(file.name):
                 yield file
 
     def siblings(self, folder: str) -> set[str]:
         """The names of the files that the walk found in a folder."""
-        if self._files is None:
-            self._files = list(self._walk())
+        self._walked()
         return self._siblings.get(folder, set())
+
+    def place(self, file: File) -> File:
+        """The name under which `lensd run` linked a file into the folder of its run; else the file itself."""
+        return self._run_links.get(file.path, file)
 
     def assign(self, path: str, workload: str, why: str, *, folder: str | None = None) -> None:
         """Put a file or all below a folder into a workload, unless it is a Runicorn run. folder: the folder
@@ -106,7 +109,11 @@ class Roots:
 
     def claim(self, file: File) -> Claim:
         """The workload that `file` belongs to."""
-        claim = self._claim(file)
+        link = self.place(file)
+        claim = self._claim(link)
+        if link is not file:  # it may have been found under its other name first
+            claim = replace(claim, why="written by a command of lensd run", is_assigned=True)
+            file = link
         if not self._assigned or not claim.folder:
             return claim
         for depth in range(len(file.parts) + 1, -1, -1):
@@ -181,6 +188,28 @@ class Roots:
         names = self.siblings(folder)
         return "events.jsonl" in names or {"meta.json", "status.json"} <= names
 
+    def _walked(self) -> list[File]:
+        if self._files is None:
+            self._files = list(self._walk())
+            hidden: set[str] = set()
+            for group in self._linked.values():
+                links = [file for file in group if self._is_run_link(file)]
+                others = [file for file in group if file not in links]
+                if links and others:
+                    self._run_links[others[0].path] = links[0]
+                    hidden |= {file.path for file in group if file != others[0]}
+            self._files = [file for file in self._files if file.path not in hidden]
+        return self._files
+
+    def _is_run_link(self, file: File) -> bool:
+        """Whether it lies where `lensd run` links what its command writes: below `runs/UID`, beside a log."""
+        return any(
+            file.parts[at] == "runs"
+            and file.parts[at + 2] in ("tensorboard", "wandb")
+            and "logs.txt" in self._siblings.get(os.path.join(file.root, *file.parts[: at + 2]), ())
+            for at in range(len(file.parts) - 2)
+        )
+
     def _walk(self) -> Iterator[File]:
         seen_folders: set[tuple[int, int]] = set()
         seen_files: set[tuple[int, int]] = set()
@@ -249,6 +278,8 @@ class Roots:
             file = File(
                 path, root, parts, entry.name, status.st_size, status.st_mtime_ns, chosen=path in self._named
             )
+            if status.st_nlink > 1 and not entry.is_symlink():
+                self._linked.setdefault((status.st_dev, status.st_ino), []).append(file)
             yield file, (status.st_dev, status.st_ino), entry.is_symlink()
         for name in folders:
             yield from self._walk_folder(os.path.join(folder, name), root, (*parts, name), seen)

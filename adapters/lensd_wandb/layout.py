@@ -39,7 +39,7 @@ class RunFiles:
         """Tell the roots which files are runs of their own."""
         below: dict[tuple[str, str], list[File]] = {}
         for file in wandb_files(roots):
-            claim = roots.claim(file)
+            claim, file = roots.claim(file), roots.place(file)
             is_run_folder = WANDB_FOLDER.match(os.path.basename(file.folder))
             if is_run_folder and claim.folder not in ("", file.folder):
                 below.setdefault((claim.workload, claim.folder), []).append(file)

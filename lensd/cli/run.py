@@ -65,7 +65,7 @@ def run(
     except OSError as error:
         fail(USAGE, f"{own} cannot be created: {error.strerror}")
     server = _server(root, port, db)
-    gatherer = Gatherer(root, own / "tensorboard", time.time())
+    gatherer = Gatherer(root, own, time.time())
     gatherer.watch(os.getpid())
     url = server.url if server else f"http://127.0.0.1:{port}"
     try:

@@ -1,4 +1,5 @@
-"""Finds the event files that a command writes, wherever it writes them, and links them into its run folder.
+"""Finds the event files and W&B files that a command writes, wherever it writes them, and links them into its
+run folder.
 
 A file belongs to the command if one of its processes has it open, which only some systems tell, or if it is
 new when the command ends and no other run has linked it. The links are hard links: a second name of the same
@@ -12,12 +13,14 @@ import signal
 import threading
 from pathlib import Path
 
-from lensd.discovery import File, Roots
+from lensd.discovery import Roots
 from lensd.platform import descendants, open_files
+
+_WANDB = ".wandb"
 
 
 class Gatherer:
-    """Links event files of a process's descendants into the folder `into`.
+    """Links event files and W&B files of a process's descendants into the folder `into`.
 
     root: what the daemon serves. started_s: when the command started, in seconds since the epoch.
     """
@@ -48,20 +51,20 @@ class Gatherer:
         """Link what the descendants of a process have open now."""
         for descendant in descendants(process):
             for path in open_files(descendant):
-                if _is_event_file(os.path.basename(path)):
+                if _is_record(os.path.basename(path)):
                     self._link(path)
 
     def finish(self) -> None:
         """Link new files below the root without a second name: those that were open too briefly to be
         seen."""
         self._stop.set()
-        for file in Roots([str(self._root)]).files(_is_event_file):
+        for file in Roots([str(self._root)]).files(_is_record):
             try:
                 status = os.stat(file.path)
             except OSError:  # removed in the meantime
                 continue
             # `files` also yields a root that is a file of another name.
-            if _is_event_file(file.name) and status.st_mtime >= self._started_s and status.st_nlink == 1:
+            if _is_record(file.name) and status.st_mtime >= self._started_s and status.st_nlink == 1:
                 self._link(file.path)
 
     def _link(self, path: str) -> None:
@@ -70,7 +73,7 @@ class Gatherer:
             if (status.st_dev, status.st_ino) in self._seen or Path(path).is_relative_to(self._into):
                 return
             self._seen.add((status.st_dev, status.st_ino))
-            folder = self._into.joinpath(*self._inner_folders(path, status))
+            folder = self._into.joinpath(*self._folders(path))
             folder.mkdir(parents=True, exist_ok=True)
             target = folder / os.path.basename(path)
             os.link(path, target)
@@ -78,15 +81,16 @@ class Gatherer:
         except OSError:  # another file system: the daemon finds it under its own name
             return
 
-    def _inner_folders(self, path: str, status: os.stat_result) -> tuple[str, ...]:
-        """The folders that are part of the metric names when the daemon finds the file where it is."""
-        if not Path(path).is_relative_to(self._root):
-            return ()
-        parts = Path(path).relative_to(self._root).parts
-        name = parts[-1]
-        file = File(path, str(self._root), parts[:-1], name, status.st_size, status.st_mtime_ns)
-        return Roots([str(self._root)]).claim(file).inner
+    def _folders(self, path: str) -> tuple[str, ...]:
+        """Where below the run folder a file is linked: in folders of the same names as it lies in, because
+        these may tell its metrics or runs apart."""
+        folder = Path(path).parent
+        if path.endswith(_WANDB):
+            return ("wandb", folder.name)
+        if folder.is_relative_to(self._root):
+            return ("tensorboard", *folder.relative_to(self._root).parts)
+        return ("tensorboard", folder.name)
 
 
-def _is_event_file(name: str) -> bool:
-    return "tfevents" in name
+def _is_record(name: str) -> bool:
+    return "tfevents" in name or name.endswith(_WANDB)

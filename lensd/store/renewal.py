@@ -47,3 +47,8 @@ def renew(db: sqlite3.Connection, path: str, input: Input, workload_id: int) -> 
     db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
     db.execute("UPDATE workload SET version = ? WHERE id IN (?, ?)", (version, old_workload_id, workload_id))
     Tally(reader, db, old_workload_id, data_source, 0).anew()
+    db.execute(
+        "DELETE FROM workload WHERE id = ? AND NOT EXISTS"
+        " (SELECT 1 FROM input WHERE workload_id = workload.id)",
+        (old_workload_id,),
+    )

@@ -90,7 +90,44 @@ def test_one_command_from_a_script_to_its_curves(folder: Path, daemon: str) -> N
 
     wait_until(lambda: sources() == {"log": 20, "tensorflow": 20})
     names = answer(f"{daemon}/api/v1/workloads/exp7/metrics/available")["metrics"]
-    assert {each["name"] for each in names} == {"loss", "exp/train/acc"}
+    assert {each["name"] for each in names} == {"loss", "acc"}
+    wait_until(lambda: uids(daemon) == {"exp7"})
+
+
+def uids(base: str) -> set[str]:
+    return {workload["uid"] for workload in answer(f"{base}/api/v1/workloads")["workloads"]}
+
+
+def test_what_wandb_and_tensorboard_write_is_one_run(folder: Path, daemon: str) -> None:
+    (folder / "both.py").write_text(BOTH)
+    environment = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB__DISABLE_STATS": "true"}
+    command = ["env", *(f"{name}={value}" for name, value in environment.items()), sys.executable, "both.py"]
+    done = run(folder, "--workload", "exp8", "--port", port(daemon), "--", *command)
+    assert done.returncode == 0, done.stderr
+
+    def points(source: str, name: str) -> list[tuple[int, float]]:
+        path = f"/api/v1/workloads/exp8/metrics/data?data_source={source}&metrics={name}"
+        return [(point["iteration"], point["value"]) for point in answer(daemon + path)["data"]]
+
+    expected = [(step, 1 / step) for step in range(1, 21)]
+    wait_until(lambda: points("wandb", "train/loss") == expected)
+    wait_until(lambda: [step for step, _ in points("tensorflow", "train/loss")] == list(range(1, 21)))
+    wait_until(lambda: uids(daemon) == {"exp8"})
+    assert answer(f"{daemon}/api/v1/workloads/exp8")["project"] == "p"
+
+
+BOTH = """
+import wandb
+from tensorboardX import SummaryWriter
+run = wandb.init(project="p", id="abc123")
+writer = SummaryWriter("out/runs/Nov26_02-15-13_host", flush_secs=1)
+for step in range(1, 21):
+    writer.add_scalar("train/loss", 1 / step, step)
+    run.log({"train/loss": 1 / step}, step=step)
+    print(f"step {step} loss: {1 / step:.4f}")
+writer.close()
+run.finish()
+"""
 
 
 def test_a_daemon_is_started_where_none_answers(folder: Path) -> None:
@@ -228,19 +265,19 @@ def test_event_files_of_other_runs_stay_where_they_are(tmp_path: Path) -> None:
     old.parent.mkdir(parents=True)
     old.write_bytes(b"old")
     os.utime(old, (1.0, 1.0))
-    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w" / "tensorboard", time.time() - 60)
+    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w", time.time() - 60)
     new = tmp_path / "runs" / "Nov20_host" / "val" / "events.out.tfevents.2"
     new.parent.mkdir(parents=True)
     new.write_bytes(b"new")
     gatherer.finish()
     gatherer.finish()
     (link,) = gatherer.linked
-    assert link == tmp_path / "runs" / "w" / "tensorboard" / "val" / new.name
+    assert link == tmp_path / "runs" / "w" / "tensorboard" / "runs" / "Nov20_host" / "val" / new.name
     assert link.samefile(new)
 
 
 def test_files_that_a_process_has_open_are_its_own(tmp_path: Path) -> None:
-    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w" / "tensorboard", 0.0)
+    gatherer = Gatherer(tmp_path, tmp_path / "runs" / "w", 0.0)
     process = subprocess.Popen(
         ["sh", "-c", "exec 3>events.out.tfevents.9; echo open; read line"],
         cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
