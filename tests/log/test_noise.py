@@ -189,3 +189,16 @@ def test_a_table_may_have_an_index_or_words_in_its_first_column(tmp_path: Path) 
 def test_a_comment_is_no_summary_of_an_evaluation(tmp_path: Path) -> None:
     text = b" * RFC 3066 obsoletes\n * Acc@1 76.130 Acc@5 92.862\n"
     assert set(read(write(tmp_path / "x.log", text)).points) == {"Acc@1", "Acc@5"}
+
+
+REQUESTS = """\
+127.0.0.1 - - [10/Mar/2024:12:00:0{n} +0000] "GET /train?step={n}&loss=0.{n} HTTP/1.1" 404 133 "-" "Wget/1"
+2024/03/10 12:00:0{n} [debug] 7#7: *{n} http args: "step={n}&loss=0.{n}"
+--lr 0.{n} --epochs 9{n} --batch-size 51{n} --loss l{n} --steps {n}
+"""
+
+
+@pytest.mark.parametrize("line", REQUESTS.splitlines())
+def test_requests_and_options_of_commands_are_no_records(line: str, tmp_path: Path) -> None:
+    text = "".join(line.replace("{n}", str(n)) + "\n" for n in range(1, 9))
+    assert read(write(tmp_path / "x.log", text.encode())).points == {}

@@ -47,7 +47,11 @@ _BAR = re.compile(r"\d{1,3}%\|[^|]{0,400}\|(?=\s{0,8}\d{1,12}/\d)")
 _FILE = re.compile(
     r"\.(?:ckpt|pth?|safetensors|bin|npz|npy|h5|hdf5|pkl|pickle|onnx|json|jsonl|ya?ml|txt|csv|tsv|png|log|zip|gz|tar"
     r"|whl|so|html)\b"
+    r"|[?&][\w%.-]{1,40}="  # a query of a request: `/train?step=5&loss=0.5`
 )
+
+#: Options of a command: `--lr 0.1 --epochs 90`.
+_OPTION = re.compile(r"(?<!\S)--[a-z][\w-]{0,40}(?:[ =](?!--)\S{1,200})?")
 
 WORD, NUMBER, SKIPPED = "word", "number", "skipped"
 LONGEST = 4000  #: characters of a line that is read
@@ -87,10 +91,12 @@ class Token(NamedTuple):
 
 
 def cleaned(text: str) -> str:
-    """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`, and without names of files, which hold numbers
-    too (`a/val_loss=0.24-step=99.ckpt`)."""
+    """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`, and without names of files requests and
+    options, which hold numbers too (`a/val_loss=0.24-step=99.ckpt`)."""
     if "%|" in text:
         text = _BAR.sub(" ", text)
+    if _has_options(text):
+        text = _OPTION.sub("", text)
     if _FILE.search(text):
         text = " ".join("" if _FILE.search(part) else part for part in text.split(" "))
     return text
@@ -99,7 +105,14 @@ def cleaned(text: str) -> str:
 def blanked(text: str) -> str:
     """`cleaned`, with blanks in place of what is cut, so that every word stays where it is."""
     text = _BAR.sub(lambda match: " " * len(match[0]), text)
+    if _has_options(text):
+        text = _OPTION.sub(lambda match: " " * len(match[0]), text)
     return " ".join(" " * len(part) if _FILE.search(part) else part for part in text.split(" "))
+
+
+def _has_options(text: str) -> bool:
+    """Are there two at least? One alone may be an ornament."""
+    return text.count("--") > 1 and len(_OPTION.findall(text)) > 1
 
 
 def tokens(text: str) -> list[Token]:

@@ -31,14 +31,14 @@ COMMANDS: dict[str, str] = {
     f" ${{Installed-Size}}\\n';{PYTHON} -m pip list;{PYTHON} -m pip freeze;{PYTHON} -m pip -v check"
     f";{PYTHON} -m pip inspect;npm ls --all --global;npm --loglevel silly ls;{PYTHON} -m pip download --no-deps -d {{d}}"
     " six --progress-bar on;cargo --list",
-    "version control": "git log --stat -n 150;git log -p -n 40;git log --oneline;git log --format=fuller --numstat -n 200"
+    "version control": "git log --stat -n 150;git log --oneline;git log --format=fuller --numstat -n 200"
     ";git count-objects -v;git fsck --progress;git gc --dry-run;git status;git blame README.md;git shortlog -sne"
     ";git clone --progress . {d}/clone;git ls-tree -r -l HEAD;git log --graph --decorate -n 300",
     "copies": "dd if=/dev/zero of={d}/zero bs=1M count=64 status=progress;rsync -av --progress --stats {f} {d}/copy"
     ";rsync -av --info=progress2 /usr/share/doc/ {d}/doc;tar cvf {d}/x.tar /etc;tar tvf {d}/x.tar;gzip -kv {f}"
     ";7z a {d}/x.7z {f} -bsp1;7z b -md18;zip -rv {d}/x.zip /etc;pv -f {f} > /dev/null;xz -kvv -1 {f};bzip2 -kvv {f}"
-    ";wc -l /etc/*;sha256sum /usr/bin/*;md5sum /usr/lib/python3/dist-packages/*;find /usr/share/doc -ls;ls -lR /etc"
-    ";ls -la /usr/bin;file /usr/bin/*;cmp -l {f} {f};xxd {f} | head -20000;od -c {f} | head -5000;strings /usr/bin/git",
+    ";wc -l /etc/*;sha256sum /usr/bin/[a-c]*;md5sum /usr/lib/python3/dist-packages/*;find /usr/share/doc -ls;ls -lR /etc"
+    ";ls -la /usr/bin;file /usr/bin/[a-c]*;cmp -l {f} {f};xxd {f} | head -20000;od -c {f} | head -5000;strings /usr/bin/git",
     "benchmarks": "openssl speed -seconds 1 sha256 aes-128-cbc;hyperfine -w 1 -r 5 true;sysbench cpu --time=2 run"
     ";sysbench memory --time=2 run;sysbench cpu --time=3 --report-interval=1 run;stress-ng --cpu 1 -t 2 --metrics"
     f";redis-benchmark -n 1000 -q;{PYTHON} -m timeit -v -n 100000 'x=1';{PYTHON} -m cProfile -m json.tool /dev/null"
