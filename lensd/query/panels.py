@@ -7,6 +7,7 @@ window: memory does not grow with them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,15 +15,19 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from lensd.model import Floats
+from lensd.model import Floats, Ints
 from lensd.query.lens import is_metric
 from lensd.query.smoothing import Smoother
 from lensd.query.timing import take_times, times_of
-from lensd.store.columns import Columns
+from lensd.store.buckets import Buckets
+from lensd.store.detail import ALL, Bounds, Run, Window, buckets_of, drawn, estimate
+from lensd.store.levels import level_of
 from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan
 from lensd.store.reader import Reader
 
 _MOST_MARKS = 200  # of values that are not finite, in one series
+_PER_BIN = 8  # buckets at least, where they stand for points: what one bin shares with the next is small
+_SMOOTHED = 1 << 14  # buckets at least, where a moving average is made of their means
 
 
 @dataclass(slots=True)
@@ -97,10 +102,18 @@ class _Curve:
             return low, high
         return (low - self.origin_ms) / 1000.0, (high - self.origin_ms) / 1000.0
 
-    def place(self, points: Columns, x: str) -> Floats:
+    def place(self, step: Ints, ts_ms: Floats, x: str) -> Floats:
         if x == "step":
-            return points.step.astype(np.float64)
-        return points.ts_ms if x == "time" else (points.ts_ms - self.origin_ms) / 1000.0
+            return step.astype(np.float64)
+        return ts_ms if x == "time" else (ts_ms - self.origin_ms) / 1000.0
+
+    def bounds(self, x: str, lo: float, hi: float) -> Bounds:
+        """What of a range of x restricts times; whole milliseconds around it."""
+        if x == "step":
+            return ALL
+        if x == "relative":
+            lo, hi = self.origin_ms + lo * 1000.0, self.origin_ms + hi * 1000.0
+        return Bounds(math.floor(lo), math.ceil(hi))
 
 
 def panels(reader: Reader, question: PanelQuestion) -> Panels:
@@ -151,10 +164,21 @@ def _series(
 ) -> PanelSeries:
     grid = _Grid(lo, hi, bins)
     smoother = Smoother(question.smooth) if question.smooth > 0 else None
-    for points in _read(reader, curve, question, lo, hi, whole=smoother is not None):
-        x = curve.place(points, question.x)
-        smooth = smoother.feed(points.value) if smoother else None
-        grid.add(x, points.value, smooth)
+    for part, piece in _read(reader, curve, question, lo, hi):
+        if isinstance(piece, Run):
+            buckets = buckets_of(reader, part, piece)
+            smooth = smoother.feed_means(buckets.mean, buckets.finite) if smoother else None
+            grid.add_buckets(
+                buckets,
+                curve.place(buckets.first_step, buckets.first_ts, question.x),
+                curve.place(buckets.low_step, buckets.low_ts, question.x),
+                curve.place(buckets.high_step, buckets.high_ts, question.x),
+                smooth,
+            )
+        else:
+            points = reader.read_window(piece.window, piece.part)
+            smooth = smoother.feed(points.value) if smoother else None
+            grid.add(curve.place(points.step, points.ts_ms, question.x), points.value, smooth)
     return PanelSeries(
         curve.run,
         curve.source,
@@ -171,19 +195,24 @@ def _series(
 
 
 def _read(
-    reader: Reader, curve: _Curve, question: PanelQuestion, lo: float, hi: float, *, whole: bool
-) -> Iterator[Columns]:
-    """The curve's points in order of steps, window by window.
+    reader: Reader, curve: _Curve, question: PanelQuestion, lo: float, hi: float
+) -> Iterator[tuple[Part, Run | Window]]:
+    """The curve in order of steps, as buckets where the range holds many points, else as points.
 
-    A range of steps is all that is read, unless `whole`: a moving average depends on every point before it.
+    The range is all that is read, unless the curve is smoothed: a moving average depends on all before it.
     """
-    first, end = LOWEST, BEYOND
-    if question.x == "step" and not whole:
-        first, end = int(np.ceil(lo)), int(np.floor(hi)) + 1
-    for part in curve.parts:
-        inner = Part(part.series, part.attempt, max(first, part.lo), min(end, part.hi), part.number)
-        for window in reader.windows(inner):
-            yield reader.read_window(window, inner)
+    first, end, bounds, wanted = LOWEST, BEYOND, ALL, _PER_BIN * question.bins
+    if question.smooth > 0:
+        wanted = _SMOOTHED
+    elif question.x == "step":
+        first, end = math.ceil(lo), math.floor(hi) + 1
+    elif question.lo is not None or question.hi is not None:
+        bounds = curve.bounds(question.x, lo, hi)
+    parts = [Part(p.series, p.attempt, max(first, p.lo), min(end, p.hi), p.number) for p in curve.parts]
+    level = level_of(estimate(reader, parts, bounds), wanted)
+    for part in parts:
+        for piece in drawn(reader, part, level, bounds):
+            yield part, piece
 
 
 class _Grid:
@@ -217,9 +246,7 @@ class _Grid:
             smooth = None if smooth is None else smooth[finite]
         if not len(x):
             return
-        width = self._hi - self._lo
-        scaled = (x - self._lo) / width * self._bins if width > 0 else np.zeros(len(x))
-        bin = np.minimum(scaled.astype(np.int64), self._bins - 1)
+        bin = self._bin(x)
         np.minimum.at(self.low, bin, value)
         np.maximum.at(self.high, bin, value)
         with np.errstate(over="ignore"):  # values near the end of what a float holds: their sum is infinite
@@ -231,10 +258,41 @@ class _Grid:
         if self.last_x is None or x[newest] >= self.last_x:
             self.last_x, self.last = float(x[newest]), float(value[newest])
 
+    def add_buckets(
+        self, buckets: Buckets, first_x: Floats, low_x: Floats, high_x: Floats, smooth: Floats | None
+    ) -> None:
+        """Add many points at once: extremes where they are, means in the middle of their buckets."""
+        width = first_x[-1] - first_x[-2] if len(first_x) > 1 else 0.0
+        middle = (first_x + np.append(first_x[1:], first_x[-1] + width)) / 2
+        inside = (first_x >= self._lo) & (middle <= self._hi)
+        self.points += int(buckets.points[inside].sum())
+        missing = np.flatnonzero(inside & (buckets.finite < buckets.points))
+        self.not_finite += int((buckets.points - buckets.finite)[missing].sum())
+        self.not_finite_x += first_x[missing][: _MOST_MARKS - len(self.not_finite_x)].tolist()
+        filled = buckets.finite > 0
+        for x, value, extreme, best in (
+            (low_x, buckets.low, np.minimum, self.low),
+            (high_x, buckets.high, np.maximum, self.high),
+        ):
+            keep = filled & (x >= self._lo) & (x <= self._hi)
+            extreme.at(best, self._bin(x[keep]), value[keep])
+        keep = filled & inside
+        bin, count = self._bin(middle[keep]), buckets.finite[keep]
+        with np.errstate(over="ignore"):
+            self.sums += np.bincount(bin, buckets.mean[keep] * count, self._bins)
+            if smooth is not None:
+                self.smooth_sums += np.bincount(bin, smooth[keep] * count, self._bins)
+        self.counts += np.bincount(bin, count, self._bins).astype(np.int64)
+
+    def _bin(self, x: Floats) -> Ints:
+        width = self._hi - self._lo
+        scaled = (x - self._lo) / width * self._bins if width > 0 else np.zeros(len(x))
+        return np.clip(scaled, 0, self._bins - 1).astype(np.int64)
+
     def means(self, sums: Floats) -> Floats:
         """The mean of each bin, NaN where it is empty; the middle of its extremes where the sum overflows."""
-        filled = self.counts > 0
+        filled = self.low <= self.high
         self.low[~filled] = self.high[~filled] = np.nan
         with np.errstate(invalid="ignore", over="ignore"):
-            mean = np.divide(sums, self.counts, out=np.full(self._bins, np.nan), where=filled)
+            mean = np.divide(sums, self.counts, out=np.full(self._bins, np.nan), where=self.counts > 0)
             return np.where(filled & ~np.isfinite(mean), self.low / 2 + self.high / 2, mean)

@@ -11,7 +11,7 @@ from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
-from lensd.store.detail import Bounds, Run, buckets_of, count, pieces
+from lensd.store.detail import Bounds, Run, buckets_of, count, drawn, estimate, pieces
 from lensd.store.levels import level_of, resolution
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
@@ -75,7 +75,7 @@ def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> 
     for them: what it costs does not depend on the length of the run.
     """
     wanted = selection.downsample or 0
-    level = level_of(_estimate(reader, parts, selection), wanted * _RATIO // 2)
+    level = level_of(estimate(reader, parts, _bounds(selection)), wanted * _RATIO // 2)
     if level < 0:
         candidates = list(slices(reader, parts, selection))
     else:
@@ -88,14 +88,6 @@ def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> 
     is_sorted = bool((points.step[1:] >= points.step[:-1]).all())
     index = downsample(points.step if is_sorted else np.arange(len(points)), points.value, wanted)
     yield from _by_attempt(points.take(index), numbers[index])
-
-
-def _estimate(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
-    """About how many points are selected; more rather than fewer."""
-    bounds = _bounds(selection)
-    return sum(
-        piece.points for part in parts for piece in pieces(reader, part, reader.top_level(part), bounds)
-    )
 
 
 def _bounds(selection: Selection) -> Bounds:
@@ -115,7 +107,7 @@ def _candidates(
     reader: Reader, part: Part, level: int, selection: Selection
 ) -> Iterator[tuple[Columns, int]]:
     """The extremes of buckets, and of stretches of points where there are no buckets."""
-    for piece in pieces(reader, part, level, _bounds(selection)):
+    for piece in drawn(reader, part, level, _bounds(selection)):
         if isinstance(piece, Run):
             step, ts_ms, value = buckets_of(reader, part, piece).extremes()
             points = Columns(step, ts_ms, value, np.full(len(step), piece.node.version, np.int64))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lensd.model import Floats
+from lensd.model import Floats, Ints
 
 _ROW = 64  # points that one matrix product smooths
 
@@ -31,6 +31,21 @@ class Smoother:
         smoothed = np.full(len(value), np.nan)
         smoothed[finite] = self._finite(value[finite])
         return smoothed
+
+    def feed_means(self, mean: Floats, count: Ints) -> Floats:
+        """The average behind each of the next stretches of points, from the mean and the number of the finite
+        values in it; NaN where there are none. As `feed` gives it, as far as values do not differ within a
+        stretch."""
+        smoothed = np.full(len(mean), np.nan)
+        decay = self._weight ** count.astype(np.float64)
+        filled = np.flatnonzero(count > 0)
+        for index, value, kept in zip(filled, mean[filled].tolist(), decay[filled].tolist(), strict=True):
+            self._average = kept * self._average + (1.0 - kept) * value
+            smoothed[index] = self._average
+        total = self._count + np.cumsum(count)
+        self._count = int(total[-1]) if len(total) else self._count
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(count > 0, smoothed / (1.0 - self._weight**total), np.nan)
 
     def _finite(self, value: Floats) -> Floats:
         count = len(value)

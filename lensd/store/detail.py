@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ class Bounds:
 
 
 ALL = Bounds()
+_COARSEST = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def pieces(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> Iter
     """A part as runs of buckets of this level, or of finer ones or windows where there are none, ascending.
 
     level: see `levels.level_of`. All points of a run are within the bounds. Where the ends of a range cut a
-    bucket its points come as windows, so that the first and the last point of the range are exact.
+    bucket its points come as windows.
     """
     is_timed = part.series in reader.clocks and bounds != ALL  # nodes know the points' own times
     level = -1 if is_timed else min(level, reader.top_level(part))
@@ -139,18 +140,43 @@ def _runs(
             yield lo, hi, int(edges[lo]), int(edges[hi]), bool(state[lo] == 2)
 
 
+def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[Run | Window]:
+    """Like `pieces`, with windows at both ends, so that the first and the last point of a curve are exact."""
+    found = list(pieces(reader, part, level, bounds))
+    if found and isinstance(found[-1], Run):
+        found[-1:] = _opened(reader, part, found[-1], found[-1].hi - 1)
+    if found and isinstance(found[0], Run):
+        found[:1] = _opened(reader, part, found[0], found[0].lo)
+    return found
+
+
+def _opened(reader: Reader, part: Part, run: Run, index: int) -> list[Run | Window]:
+    """A run whose first or last bucket, that of this index, is read as points."""
+    node, steps = run.node, reader.buckets(run.node).first_step
+    end = int(steps[index + 1]) if index + 1 < node.buckets else node.max_step + 1
+    bucket = part.clipped(int(steps[index]), end)
+    windows: list[Run | Window] = [Window(window, bucket) for window in reader.windows(bucket)]
+    before, after = Run(node, run.lo, index), Run(node, index + 1, run.hi)
+    return [*([before] if before.lo < before.hi else []), *windows, *([after] if after.lo < after.hi else [])]
+
+
 def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> int:
     """How many finite points a part of a metric shows. Chunks are decoded only where steps repeat or the
     range cuts them."""
     inner = part.clipped(lo, hi)
     total = 0
-    for piece in pieces(reader, inner, reader.top_level(inner)):
+    for piece in pieces(reader, inner, _COARSEST):
         if isinstance(piece, Run):
             whole = piece.whole
             total += piece.node.finite if whole else int(buckets_of(reader, part, piece).finite.sum())
         else:
             total += reader.count_window(piece.window, piece.part)
     return total
+
+
+def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int:
+    """About how many points parts show within the bounds; more rather than fewer. Reads no points."""
+    return sum(piece.points for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
 
 
 def buckets_of(reader: Reader, part: Part, run: Run) -> Buckets:

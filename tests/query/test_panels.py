@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from lensd.model import Batch, Floats, Points, Series
 from lensd.query.main_metric import main_metric
 from lensd.query.panels import PanelQuestion, Panels, panels
 from lensd.query.smoothing import Smoother
-from lensd.store import Store
+from lensd.store import Reader, Store
+from lensd.store import buckets as bucket
 from tests.conftest import an_input
 
 
@@ -43,6 +45,50 @@ def test_every_extreme_is_in_its_bin(tmp_path: Path, x: str, count: int) -> None
     assert np.nanmin(low) == values.min()
     assert series.points == count
     assert series.last == values[-1]
+    store.close()
+
+
+@pytest.mark.parametrize("x", ["step", "time", "relative"])
+@pytest.mark.parametrize(("lo", "hi"), [(None, None), (123_456, 345_678)])
+def test_buckets_draw_what_all_points_draw(
+    tmp_path: Path, x: str, lo: float | None, hi: float | None
+) -> None:
+    """400,000 points: bins are made of buckets. A bucket that two bins share gives its extremes to the bins
+    where they are and its mean to one, so that bins are off by what the curve does in an eighth of a bin."""
+    count, bins = 400_000, 100
+    steps = np.arange(count)
+    values = np.sin(steps / 3000.0) + 0.01 * np.random.default_rng(5).normal(size=count)
+    values[[200_001, 300_000]] = 50.0, np.nan
+    store = stored(tmp_path, values)
+    scale = {"step": 1.0, "time": 1000.0, "relative": 1.0}[x]
+    limits = {} if lo is None or hi is None else {"lo": lo * scale, "hi": hi * scale}
+    with mock.patch.object(Reader, "read_window", autospec=True, side_effect=Reader.read_window) as read:
+        (panel,) = asked(store, x=x, bins=bins, **limits).panels
+    (series,) = panel.series
+    assert read.call_count <= 6, "the ends only"
+    first, last = (0, count - 1) if lo is None or hi is None else (int(lo), int(hi))
+    inside = values[first : last + 1]
+    assert series.points == len(inside)
+    assert (series.not_finite, series.last, series.last_x) == (1, values[last], last * scale)
+    assert series.not_finite_x == pytest.approx([300_000 * scale], abs=bucket.POINTS * 4 * scale)
+    assert (np.nanmax(series.high), np.nanmin(series.low)) == (50.0, np.nanmin(inside))
+    places = np.arange(len(inside)) * bins // len(inside)
+    for number in range(bins):
+        truth = inside[places == number]
+        assert series.low[number] == pytest.approx(np.nanmin(truth), abs=0.09)
+        assert series.high[number] == pytest.approx(np.nanmax(truth), abs=0.09)
+        assert series.middle[number] == pytest.approx(np.nanmean(truth), abs=0.05)
+    store.close()
+
+
+def test_a_moving_average_of_buckets_is_close_to_that_of_all_points(tmp_path: Path) -> None:
+    count = 1_200_000
+    values = np.sin(np.arange(count) / 50_000.0)
+    store = stored(tmp_path, values)
+    (series,) = asked(store, bins=50, smooth=0.999).panels[0].series
+    smooth = Smoother(0.999).feed(values)
+    truth = [part.mean() for part in np.array_split(smooth, 50)]
+    assert series.smooth == pytest.approx(truth, abs=0.002)
     store.close()
 
 
