@@ -28,7 +28,9 @@ def downsample(x: Ints | Floats, y: Floats, count: int) -> Indices:
         return np.arange(len(y))
     lttb: Any = LTTBDownsampler
     index = lttb().downsample(x.astype(np.float64), np.ascontiguousarray(y), n_out=count - 2)
-    return np.unique(np.concatenate((index.astype(np.intp), [y.argmin(), y.argmax()])))
+    chosen: Indices = np.sort(np.append(index.astype(np.intp), (y.argmin(), y.argmax())))
+    distinct: Indices = chosen[np.append(True, chosen[1:] != chosen[:-1])]
+    return distinct
 
 
 def extremes(y: Floats, buckets: int) -> Indices:

@@ -27,7 +27,7 @@ from lensd.store.reader import Reader
 
 _MOST_MARKS = 200  # of values that are not finite, in one series
 _PER_BIN = 8  # buckets at least, where they stand for points: what one bin shares with the next is small
-_SMOOTHED = 1 << 14  # buckets at least, where a moving average is made of their means
+_SMOOTHED = 1 << 12  # buckets at least, where a moving average is made of their means
 
 
 @dataclass(slots=True)

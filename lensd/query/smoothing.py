@@ -33,19 +33,23 @@ class Smoother:
         return smoothed
 
     def feed_means(self, mean: Floats, count: Ints) -> Floats:
-        """The average behind each of the next stretches of points, from the mean and the number of the finite
-        values in it; NaN where there are none. As `feed` gives it, as far as values do not differ within a
-        stretch."""
+        """The average in the middle of each of the next stretches of points, from the mean and the number of
+        the finite values in it; NaN where there are none."""
         smoothed = np.full(len(mean), np.nan)
-        decay = self._weight ** count.astype(np.float64)
         filled = np.flatnonzero(count > 0)
-        for index, value, kept in zip(filled, mean[filled].tolist(), decay[filled].tolist(), strict=True):
-            self._average = kept * self._average + (1.0 - kept) * value
-            smoothed[index] = self._average
-        total = self._count + np.cumsum(count)
-        self._count = int(total[-1]) if len(total) else self._count
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(count > 0, smoothed / (1.0 - self._weight**total), np.nan)
+        decays = (self._weight ** count[filled].astype(np.float64)).tolist()
+        total = self._count + np.cumsum(count[filled])
+        debias = (1.0 - self._weight ** total.astype(np.float64)).tolist()
+        shown = self._average / (1.0 - self._weight**self._count) if self._count else None
+        for index, value, decay, share in zip(
+            filled.tolist(), mean[filled].tolist(), decays, debias, strict=True
+        ):
+            self._average = decay * self._average + (1.0 - decay) * value
+            before, shown = shown, self._average / share
+            smoothed[index] = shown if before is None else (before + shown) / 2
+        if len(total):
+            self._count = int(total[-1])
+        return smoothed
 
     def _finite(self, value: Floats) -> Floats:
         count = len(value)

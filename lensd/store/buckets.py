@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -60,20 +61,23 @@ class Buckets:
 
     def extremes(self) -> tuple[Ints, Floats, Floats]:
         """(steps, times, values) of the least and the greatest value of each bucket, ascending."""
-        filled = self.finite > 0
-        step = np.column_stack((self.low_step, self.high_step))[filled]
-        ts_ms = np.column_stack((self.low_ts, self.high_ts))[filled]
-        value = np.column_stack((self.low, self.high))[filled]
-        swapped = step[:, 0] > step[:, 1]
-        for column in (step, ts_ms, value):
-            column[swapped] = column[swapped][:, ::-1]
-        keep = np.column_stack((np.ones(len(step), np.bool_), step[:, 0] != step[:, 1])).ravel()
-        return step.ravel()[keep], ts_ms.ravel()[keep], value.ravel()[keep]
+        is_low_first = self.low_step <= self.high_step
+        step: Ints = np.empty(2 * len(self), np.int64)
+        ts_ms: Floats = np.empty(2 * len(self))
+        value: Floats = np.empty(2 * len(self))
+        step[::2], step[1::2] = _swapped(is_low_first, self.low_step, self.high_step)
+        ts_ms[::2], ts_ms[1::2] = _swapped(is_low_first, self.low_ts, self.high_ts)
+        value[::2], value[1::2] = _swapped(is_low_first, self.low, self.high)
+        keep = np.empty(2 * len(self), np.bool_)
+        keep[::2] = self.finite > 0
+        keep[1::2] = keep[::2] & (self.low_step != self.high_step)
+        return (step, ts_ms, value) if keep.all() else (step[keep], ts_ms[keep], value[keep])
 
 
 #: The columns, in the order of the fields of Buckets and of the table.
 COLUMNS = tuple(field.name for field in fields(Buckets))
 _TIMES = frozenset({"first_ts", "low_ts", "high_ts"})
+_Number = TypeVar("_Number", np.int64, np.float64)
 _FLOATS = frozenset({"low", "high", "mean"})
 
 
@@ -151,6 +155,12 @@ def _extremes(
         least = np.append(least, lows[whole * size :].argmin())
         greatest = np.append(greatest, highs[whole * size :].argmax())
     return starts + least, starts + greatest
+
+
+def _swapped(
+    in_order: npt.NDArray[np.bool_], first: npt.NDArray[_Number], second: npt.NDArray[_Number]
+) -> tuple[npt.NDArray[_Number], npt.NDArray[_Number]]:
+    return np.where(in_order, first, second), np.where(in_order, second, first)
 
 
 def _assembled(

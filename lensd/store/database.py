@@ -173,7 +173,7 @@ class Store:
         """A reader of one state of the database, for one thread at a time. Its calls raise ReadTimeout once
         `seconds` are over; `Reader.allow` grants more."""
         with self._connection() as db:
-            reader = Reader(db, self.path, self._clock() * 1000.0)
+            reader = Reader(db, self.path, self._clock() * 1000.0, is_moment=True)
             reader.allow(seconds)
             db.set_progress_handler(lambda: int(time.monotonic() > reader.deadline), _PROGRESS_STEPS)
             try:

@@ -7,6 +7,7 @@ import math
 import sqlite3
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +24,20 @@ from lensd.store.plan import BEYOND, LOWEST, Part
 from lensd.store.step_clock import StepClock
 from lensd.store.windows import CHUNK_INFO, ChunkInfo, StepWindow, disjoint
 
+#: Encoded columns of fewer bytes are decoded faster than found. So many decoded ones are 4 MiB.
+_WORTH_KEEPING, _MOST_KEPT = 64, 128
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What a reader of one moment read last: the head of a series and attempt, a node, columns by blob."""
+
+    series: tuple[int, int] | None = None
+    head: Columns = field(default_factory=empty)
+    node: int | None = None
+    buckets: Buckets | None = None
+    columns: dict[bytes, Ints] = field(default_factory=dict)
+
 
 class Reader(Catalogue, StoredLogs):
     """Reads through one connection, on one thread at a time; all that one reader sees is of one moment.
@@ -30,13 +45,16 @@ class Reader(Catalogue, StoredLogs):
     Any method raises StoreError, or ReadTimeout once the time it is allowed is over.
     """
 
-    def __init__(self, db: sqlite3.Connection, path: str, now_ms: float = 0.0) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, path: str, now_ms: float = 0.0, *, is_moment: bool = False
+    ) -> None:
+        """is_moment: within one transaction, so that what was read once need not be read again."""
         super().__init__(db)
         self._path = path
         self.now_ms = now_ms  # the wall clock when the read began, UTC milliseconds
         self.deadline = math.inf  # of the monotonic clock, seconds
         self.clocks: dict[int, StepClock] = {}  # by series: whose times its points are shown at
-        self._decoded: tuple[int, Buckets] | None = None
+        self._kept = _Kept() if is_moment else None
 
     def allow(self, seconds: float) -> None:
         """Let it read for so long from now on. A caller that sends what it reads renews this before each
@@ -94,12 +112,19 @@ class Reader(Catalogue, StoredLogs):
     def head(self, part: Part, after: int = -1) -> Columns:
         """The points of a part that are not sealed yet and were stored after version `after`, in the order
         written."""
-        sql = (
-            "SELECT step, ts_ms, value, version FROM head WHERE series_id = ? AND attempt = ?"
-            " AND step >= ? AND step < ? AND version > ? ORDER BY id"
-        )
-        bounds = (part.series, part.attempt, part.lo, part.hi, after)
-        rows = self._db.execute(sql, bounds).fetchall()
+        kept, key = self._kept, (part.series, part.attempt)
+        if kept is None:
+            head = self._read_head(key)
+        else:
+            if kept.series != key:
+                kept.series, kept.head = key, self._read_head(key)
+            head = kept.head
+        head = head.between(part.lo, part.hi)
+        return head if after < 0 else head.take(head.version > after)
+
+    def _read_head(self, key: tuple[int, int]) -> Columns:
+        sql = "SELECT step, ts_ms, value, version FROM head WHERE series_id = ? AND attempt = ? ORDER BY id"
+        rows = self._db.execute(sql, key).fetchall()
         if not rows:
             return empty()
         step, ts_ms, value, version = zip(*rows, strict=True)
@@ -141,13 +166,17 @@ class Reader(Catalogue, StoredLogs):
         return levels.nodes(self._db, part.series, part.attempt, level, part.lo, part.hi)
 
     def buckets(self, node: Node) -> Buckets:
-        """The buckets of a node, which is decoded once in a row."""
-        if self._decoded is None or self._decoded[0] != node.id:
-            try:
-                self._decoded = (node.id, levels.read(self._db, node))
-            except ChunkError as error:
-                raise StoreError(f"{self._path}: node {node.id}: {error}") from error
-        return self._decoded[1]
+        """The buckets of a node."""
+        kept = self._kept
+        if kept is not None and kept.node == node.id and kept.buckets is not None:
+            return kept.buckets
+        try:
+            buckets = levels.read(self._db, node)
+        except ChunkError as error:
+            raise StoreError(f"{self._path}: node {node.id}: {error}") from error
+        if kept is not None:
+            kept.node, kept.buckets = node.id, buckets
+        return buckets
 
     def ranges(self, parts: Sequence[Part], limit: int = 1 << 16) -> list[tuple[int, int]]:
         """Step ranges `lo <= step < hi` that together cover the parts, with about `limit` points in each."""
@@ -177,7 +206,7 @@ class Reader(Catalogue, StoredLogs):
         sql = 'SELECT steps, "values" FROM chunk WHERE id = ?'
         steps, values = self._db.execute(sql, (chunk.id,)).fetchone()
         try:
-            return decode_ints(steps, chunk.points), decode_floats(values, chunk.points)
+            return self._shared(steps, chunk.points), decode_floats(values, chunk.points)
         except ChunkError as error:
             raise self._damaged(chunk, error) from error
 
@@ -186,13 +215,26 @@ class Reader(Catalogue, StoredLogs):
         steps, times, values, versions = self._db.execute(sql, (chunk.id,)).fetchone()
         try:
             return Columns(
-                decode_ints(steps, chunk.points),
-                decode_ints(times, chunk.points) / PARTS,
+                self._shared(steps, chunk.points),
+                self._shared(times, chunk.points) / PARTS,
                 decode_floats(values, chunk.points),
                 decode_ints(versions, chunk.points),
             )
         except ChunkError as error:
             raise self._damaged(chunk, error) from error
+
+    def _shared(self, blob: bytes, count: int) -> Ints:
+        """Steps or times, decoded. Most series of a run have the same."""
+        if self._kept is None or len(blob) < _WORTH_KEEPING:
+            return decode_ints(blob, count)
+        columns = self._kept.columns
+        column = columns.get(blob)
+        if column is None:
+            if len(columns) >= _MOST_KEPT:
+                columns.clear()
+            column = columns[blob] = decode_ints(blob, count)
+            column.flags.writeable = False
+        return column
 
     def _damaged(self, chunk: ChunkInfo, error: ChunkError) -> StoreError:
         return StoreError(f"{self._path}: chunk {chunk.id}: {error}")

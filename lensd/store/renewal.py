@@ -12,7 +12,7 @@ from lensd.store.counters import Tally
 from lensd.store.reader import Reader
 from lensd.store.text import storable
 
-_OF_SERIES = ("head", "chunk", "span")
+_OF_SERIES = ("head", "chunk", "span", "node", "node_backlog")
 _OF_INPUT = ("series", "attempt", "fact", "line_mark", "log_line")
 _UNREAD = (
     "cursor = NULL, attempt = 1, min_ts = NULL, max_ts = NULL, dialect = NULL, state = 'new', error = NULL,"

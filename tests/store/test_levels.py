@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -246,4 +247,14 @@ def test_an_older_database_is_read_as_it_is(tmp_path: Path) -> None:
         (workload,) = reader.workloads()
         (member,) = reader.members(workload.id, kind="metric")
         assert detail.count(reader, Part(member.series, 1)) == 9000
+    store.close()
+
+
+def test_an_input_that_is_read_anew_leaves_no_levels(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input()])
+    write(store, input, list(range(9000)), [1.6e12 + i for i in range(9000)], [1.0] * 9000)
+    store.register([replace(input, prefix="train/")])
+    with store.read() as reader:
+        assert all(reader.top_level(Part(series, 1)) == -1 for series in range(9))
     store.close()
