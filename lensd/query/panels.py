@@ -20,7 +20,7 @@ from lensd.query.lens import is_metric
 from lensd.query.smoothing import Smoother
 from lensd.query.timing import take_times, times_of
 from lensd.store.buckets import Buckets
-from lensd.store.detail import ALL, Bounds, Run, Window, buckets_of, drawn, estimate
+from lensd.store.detail import ALL, Bounds, BucketRun, Window, buckets_of, drawn, estimate
 from lensd.store.levels import level_of
 from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan
 from lensd.store.reader import Reader
@@ -165,7 +165,7 @@ def _series(
     grid = _Grid(lo, hi, bins)
     smoother = Smoother(question.smooth) if question.smooth > 0 else None
     for part, piece in _read(reader, curve, question, lo, hi):
-        if isinstance(piece, Run):
+        if isinstance(piece, BucketRun):
             buckets = buckets_of(reader, part, piece)
             smooth = smoother.feed_means(buckets.mean, buckets.finite) if smoother else None
             grid.add_buckets(
@@ -196,7 +196,7 @@ def _series(
 
 def _read(
     reader: Reader, curve: _Curve, question: PanelQuestion, lo: float, hi: float
-) -> Iterator[tuple[Part, Run | Window]]:
+) -> Iterator[tuple[Part, BucketRun | Window]]:
     """The curve in order of steps, as buckets where the range holds many points, else as points.
 
     The range is all that is read, unless the curve is smoothed: a moving average depends on all before it.

@@ -11,7 +11,7 @@ from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
-from lensd.store.detail import Bounds, Run, buckets_of, count, drawn, estimate, pieces
+from lensd.store.detail import Bounds, BucketRun, buckets_of, count, drawn, estimate, pieces
 from lensd.store.levels import level_of, resolution
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
@@ -63,7 +63,7 @@ def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
 def _total(reader: Reader, part: Part, selection: Selection) -> int:
     points = 0
     for piece in pieces(reader, part, reader.top_level(part), _bounds(selection)):
-        if isinstance(piece, Run):
+        if isinstance(piece, BucketRun):
             points += piece.node.finite if piece.whole else int(buckets_of(reader, part, piece).finite.sum())
         else:
             points += int(_selected(reader.read_window(piece.window, piece.part), selection).sum())
@@ -110,7 +110,7 @@ def _candidates(
 ) -> Iterator[tuple[Columns, int]]:
     """The extremes of buckets, and of stretches of points where there are no buckets."""
     for piece in drawn(reader, part, level, _bounds(selection)):
-        if isinstance(piece, Run):
+        if isinstance(piece, BucketRun):
             step, ts_ms, value = buckets_of(reader, part, piece).extremes()
             points = Columns(step, ts_ms, value, np.full(len(step), piece.node.version, np.int64))
         else:

@@ -33,7 +33,7 @@ _COARSEST = 99
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class BucketRun:
     """Consecutive buckets of a node: those with lo <= index < hi."""
 
     node: Node
@@ -64,7 +64,7 @@ class Window:
         return self.window.points
 
 
-def pieces(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> Iterator[Run | Window]:
+def pieces(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> Iterator[BucketRun | Window]:
     """A part as runs of buckets of this level, or of finer ones or windows where there are none, ascending.
 
     level: see `levels.level_of`. All points of a run are within the bounds. Where the ends of a range cut a
@@ -80,7 +80,7 @@ def pieces(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> Iter
 
 def _at_level(
     reader: Reader, part: Part, level: int, bounds: Bounds, unsealed: tuple[int, int] | None
-) -> Iterator[Run | Window]:
+) -> Iterator[BucketRun | Window]:
     if part.lo >= part.hi:
         return
     if level < 0:
@@ -98,7 +98,7 @@ def _at_level(
             yield from _at_level(reader, part.clipped(at, begin), level - 1, bounds, unsealed)
             at = end
             if wanted:
-                yield Run(node, lo, hi)
+                yield BucketRun(node, lo, hi)
     yield from _at_level(reader, part.clipped(at, part.hi), level - 1, bounds, unsealed)
 
 
@@ -140,23 +140,23 @@ def _runs(
             yield lo, hi, int(edges[lo]), int(edges[hi]), bool(state[lo] == 2)
 
 
-def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[Run | Window]:
+def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[BucketRun | Window]:
     """Like `pieces`, with windows at both ends, so that the first and the last point of a curve are exact."""
     found = list(pieces(reader, part, level, bounds))
-    if found and isinstance(found[-1], Run):
+    if found and isinstance(found[-1], BucketRun):
         found[-1:] = _opened(reader, part, found[-1], found[-1].hi - 1)
-    if found and isinstance(found[0], Run):
+    if found and isinstance(found[0], BucketRun):
         found[:1] = _opened(reader, part, found[0], found[0].lo)
     return found
 
 
-def _opened(reader: Reader, part: Part, run: Run, index: int) -> list[Run | Window]:
+def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[BucketRun | Window]:
     """A run whose first or last bucket, that of this index, is read as points."""
     node, steps = run.node, reader.buckets(run.node).first_step
     end = int(steps[index + 1]) if index + 1 < node.buckets else node.max_step + 1
     bucket = part.clipped(int(steps[index]), end)
-    windows: list[Run | Window] = [Window(window, bucket) for window in reader.windows(bucket)]
-    before, after = Run(node, run.lo, index), Run(node, index + 1, run.hi)
+    windows: list[BucketRun | Window] = [Window(window, bucket) for window in reader.windows(bucket)]
+    before, after = BucketRun(node, run.lo, index), BucketRun(node, index + 1, run.hi)
     return [*([before] if before.lo < before.hi else []), *windows, *([after] if after.lo < after.hi else [])]
 
 
@@ -166,7 +166,7 @@ def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> int
     inner = part.clipped(lo, hi)
     total = 0
     for piece in pieces(reader, inner, _COARSEST):
-        if isinstance(piece, Run):
+        if isinstance(piece, BucketRun):
             whole = piece.whole
             total += piece.node.finite if whole else int(buckets_of(reader, part, piece).finite.sum())
         else:
@@ -179,7 +179,7 @@ def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int
     return sum(piece.points for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
 
 
-def buckets_of(reader: Reader, part: Part, run: Run) -> Buckets:
+def buckets_of(reader: Reader, part: Part, run: BucketRun) -> Buckets:
     """The buckets of a run of a part."""
     buckets = reader.buckets(run.node)
     if not run.whole:

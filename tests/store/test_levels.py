@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from lensd.model import Batch, Input, Points, Restarts, Series
 from lensd.store import Reader, Store, buckets, detail, levels, sealing
 from lensd.store.columns import Columns
-from lensd.store.detail import Bounds, Run
+from lensd.store.detail import Bounds, BucketRun
 from lensd.store.plan import Part
 from tests.conftest import an_input
 
@@ -77,7 +77,7 @@ def check(reader: Reader, part: Part, level: int, bounds: Bounds) -> None:
     wanted = truth.take(keep)
     seen: list[int] = []
     for piece in detail.pieces(reader, part, level, bounds):
-        if isinstance(piece, Run):
+        if isinstance(piece, BucketRun):
             seen += check_buckets(detail.buckets_of(reader, part, piece), wanted)
         else:
             points = reader.read_window(piece.window, piece.part)
@@ -169,7 +169,7 @@ def test_a_long_series_is_a_few_nodes_at_each_level(tmp_path: Path) -> None:
             top = reader.top_level(part)
             found = list(detail.pieces(reader, part, top))
             assert 4 * 2 ** (top - 1) * 8 <= count, "a level begins when the one below it has a full node"
-            runs = [piece for piece in found if isinstance(piece, Run)]
+            runs = [piece for piece in found if isinstance(piece, BucketRun)]
             assert {piece.node.level for piece in runs} >= {top, 0}
             assert len(runs) <= 2 * (top + 1)
             assert sum(piece.points for piece in found) == count
@@ -189,10 +189,10 @@ def test_steps_written_again_take_the_place_of_what_their_buckets_said(tmp_path:
             (member,) = reader.members(workload.id, kind="metric")
             part = Part(member.series, 1)
             found = list(detail.pieces(reader, part, 5))
-            assert any(isinstance(piece, Run) for piece in found)
+            assert any(isinstance(piece, BucketRun) for piece in found)
             highest = max(
                 detail.buckets_of(reader, part, piece).high.max()
-                if isinstance(piece, Run)
+                if isinstance(piece, BucketRun)
                 else reader.read_window(piece.window, piece.part).value.max()
                 for piece in found
             )
@@ -227,7 +227,7 @@ def test_an_older_database_gets_its_levels_piece_by_piece(tmp_path: Path) -> Non
             for member in reader.members(workload.id):
                 part = Part(member.series, 1)
                 found = list(detail.pieces(reader, part, reader.top_level(part)))
-                assert any(isinstance(piece, Run) for piece in found)
+                assert any(isinstance(piece, BucketRun) for piece in found)
                 assert sum(piece.points for piece in found) == count + 64
                 check(reader, part, 3, Bounds())
         store.close()
