@@ -144,6 +144,20 @@ async def test_a_log_that_agrees_raises_the_confidence_and_adds_the_base(
     assert detection["status"] == "verified"
 
 
+async def test_the_names_of_hugging_face_are_one_framework(connect: Connect, store: Store) -> None:
+    client = await connect()
+    evidence = {
+        "wrapper_frameworks": {"transformers_trainer": {"detected": True}},
+        "base_frameworks": {"transformers": {"detected": True}},
+    }
+    assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
+    (log,) = store.register([an_input(folder="")])
+    store.apply(log, Batch(b"1", facts={"framework": "huggingface"}))
+    detection = await (await client.get("/v1/workloads/w/framework-detection")).json()
+    assert (detection["framework"], detection["frameworks"]) == ("transformers", ["transformers"])
+    assert (detection["conflicts"], detection["status"]) == ([], "verified")
+
+
 async def test_a_log_that_disagrees_lowers_it_and_is_shown(connect: Connect, store: Store) -> None:
     client = await connect()
     evidence = {"environment": {"DS_CONFIG": "x"}}
