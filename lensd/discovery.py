@@ -141,7 +141,8 @@ class Roots:
             inner = file.parts[depth + 1 :]
             wandb = WANDB_FOLDER.match(part)
             if wandb:
-                return Claim(wandb["id"], folder, f"W&B run folder {part}", inner)
+                # A resumed run has several folders of the same id.
+                return Claim(wandb["id"], os.path.dirname(folder), f"W&B run folder {part}", inner)
             return Claim(part, folder, f"first folder below {os.path.basename(file.root) or '/'}", inner)
         wandb = _WANDB_FILE.match(file.name)
         if wandb:

@@ -20,7 +20,7 @@ from lensd.store import backlog, schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
 from lensd.store.merging import merge
 from lensd.store.reader import Reader
-from lensd.store.renewal import must_be_renewed, renew
+from lensd.store.renewal import may_be_elsewhere, must_be_renewed, renew
 from lensd.store.text import storable
 from lensd.store.writer import Writer
 
@@ -110,13 +110,16 @@ class Store:
             return registered
 
     def _register(self, db: sqlite3.Connection, input: Input) -> Input:
-        workload_id, uid = _claim(db, input)
         name, why = storable(input.name), storable(input.why)
         sql = (
             "SELECT workload.uid, prefix FROM input JOIN workload ON workload.id = workload_id WHERE key = ?"
         )
         row = db.execute(sql, (input.id,)).fetchone()
-        if row is None:
+        if row is not None and not may_be_elsewhere(input, *row):
+            # An input stays with the workload that its points are stored under, whatever is claimed later.
+            uid = row[0]
+        elif row is None:
+            workload_id, uid = _claim(db, input)
             db.execute(
                 "INSERT INTO input (key, workload_id, data_source, adapter, path, name, why, structured,"
                 " prefix, restarts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -125,14 +128,13 @@ class Store:
                     input.structured, storable(input.prefix), input.restarts.value,
                 ),
             )  # fmt: skip
-        elif must_be_renewed(input, uid, *row):
-            log.info("%s is read anew: it belongs to %s, with metrics %s...", input.name, uid, input.prefix)
-            renew(db, self.path, input, workload_id)
-            if self._writer:
-                self._writer.forget(input.id)
         else:
-            # An input stays with the workload that its points are stored under, whatever is claimed later.
-            uid = row[0]
+            workload_id, uid = _claim(db, input)
+            if must_be_renewed(input, uid, *row):
+                log.info("%s is read anew: it belongs to %s, with metrics %s...", name, uid, input.prefix)
+                renew(db, self.path, input, workload_id)
+                if self._writer:
+                    self._writer.forget(input.id)
         db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (why, name, input.id))
         return input if uid == input.workload else replace(input, workload=uid)
 
@@ -297,6 +299,8 @@ def _claim(db: sqlite3.Connection, input: Input) -> tuple[int, str]:
             db.execute("UPDATE workload SET folder = ? WHERE id = ?", (folder, workload_id))
             return int(workload_id), uid
         if claiming_folder == folder or not folder:
+            return int(workload_id), uid
+        if claiming_folder.startswith(folder + os.sep):  # an earlier version let the W&B run folder claim it
             return int(workload_id), uid
     raise StoreError(f"{input.folder} and another folder claim the workload {input.workload}")
 

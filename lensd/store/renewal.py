@@ -21,6 +21,11 @@ _UNREAD = (
 )
 
 
+def may_be_elsewhere(input: Input, stored_uid: str, stored_prefix: str) -> bool:
+    """Whether it is worth asking which workload an input belongs to now."""
+    return input.is_assigned or must_be_renewed(input, stored_uid, stored_uid, stored_prefix)
+
+
 def must_be_renewed(input: Input, uid: str, stored_uid: str, stored_prefix: str) -> bool:
     """Whether what is stored of an input is no longer where it belongs. uid: of the workload that it belongs
     to now."""

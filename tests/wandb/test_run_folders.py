@@ -96,6 +96,13 @@ def test_a_resumed_run_goes_on(tmp_path: Path) -> None:
     assert steps_of(tmp_path)[0] == {"exp": list(range(9))}
 
 
+def test_folders_of_a_resumed_run_straight_below_the_root_are_one_run(tmp_path: Path) -> None:
+    for number, (name, steps) in enumerate((("a", range(5)), ("b", range(3)), ("a", range(5, 9)))):
+        path = run_folder(name, number).removeprefix("exp/")
+        write(tmp_path / "runs" / path, name, steps, BEGAN + 1000 * number)
+    assert steps_of(tmp_path)[0] == {"a": list(range(9)), "b": [0, 1, 2]}
+
+
 def test_event_files_and_wandb_files_of_one_training_are_one_run(tmp_path: Path) -> None:
     for number, name in enumerate(("lr0.1", "lr0.01")):
         began = int(time.time())
