@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
 from lensd.model import SET_ASIDE, Batch, Input, Restarts
-from lensd_log import content, crowds, files, patterns, runicorn, trainer_state
+from lensd_log import content, crowds, exports, files, patterns, runicorn, trainer_state
 from lensd_log.blocks import BlockReader
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
@@ -167,7 +167,9 @@ class LogAdapter:
         binary_allowed: bool = False,
         diagnosis: DiagnosisBuilder | None = None,
     ) -> LineReader:
-        return LineReader(
+        as_export = not binary_allowed and exports.is_export(input, state, budget, self._recognition.zone)
+        reader = exports.ExportReader if as_export else LineReader
+        return reader(
             input,
             state,
             budget,

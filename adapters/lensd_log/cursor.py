@@ -37,6 +37,7 @@ class LogCursor:
     that was given before its newline came.
     set_aside: the stored size and why, while the input is not read because it looks like no log.
     unreadable: a sentence about segments that cannot be read.
+    export: size and lines done, of a file whose lines are read in the order of their times (see `exports`).
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
     (UTC ms) a read first found it there with something left open.
     """
@@ -58,6 +59,7 @@ class LogCursor:
     set_aside: State = field(default_factory=dict)
     unreadable: str = ""
     passed: bool = False
+    export: State = field(default_factory=dict)
     mark_line: int = -1
     mark_offset: int = -1
     reported: dict[str, Any] = field(default_factory=dict)

@@ -6,6 +6,8 @@ cursor alone; the recognition and the block reader that it gets hold nothing but
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
@@ -129,8 +131,14 @@ class LineReader:
             and room >= left
             and not self._cursor.closed
         )
-        try:
+        with self._errors():
             return read_lines(self._input.path, position, max(1, left), split=not as_block)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Errors of the file as those of an adapter."""
+        try:
+            yield
         except FileNotFoundError:
             raise InputGone(f"{self._input.name}: the file is not there any more") from None
         except PermissionError:

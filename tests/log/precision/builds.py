@@ -33,7 +33,7 @@ BUILDS: dict[str, str] = {
     ";touch *.c; ninja -C n -d explain;cmake -S . -B m;cmake --build m;cmake --build m --clean-first -- VERBOSE=1"
     ";cmake --trace -S . -B m;ninja -C n -t graph;ninja -C n -t commands",
     "compilers": "gcc -v -Wall -Wextra -c *.c;gcc -ftime-report -O3 -c f1.c;gcc -S -O2 -o - *.c;gcc -E f1.c"
-    ";gcc -Wall -fdiagnostics-format=json -c *.c;gcc -O3 -fopt-info-all -c *.c;javac -verbose {d}/Work.java"
+    ";gcc -Wall -fdiagnostics-format=json -c *.c;gcc -O3 -fopt-info-all -c *.c;javac -verbose Work.java"
     ";gcc -fdump-statistics -fmem-report -c f1.c;ld --verbose;gcc -H -c f1.c;as -al f1.s",
     "test runners": f"{PYTHON} -m pytest -p no:cacheprovider t;{PYTHON} -m pytest -p no:cacheprovider -v -s t"
     f";{PYTHON} -m pytest -p no:cacheprovider -v --durations=0 t;{PYTHON} -m unittest -v t/test_a.py"
