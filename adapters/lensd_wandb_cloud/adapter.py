@@ -8,19 +8,20 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from lensd.adapter import Budget, ReadError
 from lensd.discovery import Roots
-from lensd.model import Batch, Counts, Fact, Input, Restarts, SeriesBuilder
+from lensd.model import Batch, Counts, Fact, Input, LogLine, Restarts, SeriesBuilder
 from lensd.wandb.about import facts_of_internal, label_facts
 from lensd.wandb.axes import Axes, definitions
+from lensd.wandb.online_run import add_system_rows, console_lines
 from lensd.wandb.values import add_history, config_facts, loads, scalar_facts, step_of
+from lensd_wandb_cloud.package import WandbPackage, is_installed
 from lensd_wandb_cloud.server import DEFAULT, WandbServer
 
-_PAGE = 10_000  # steps to ask for at once
 _MAX_PAGE = 1 << 40
 _STATES = {
     "running": "running",
@@ -41,7 +42,8 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     """`options` of a `[[source]]` block.
 
     runs: a regular expression for ids or names of runs; empty for all. poll_seconds: between two requests for
-    a running run, and for the list of runs.
+    a running run, and for the list of runs. client: `wandb` reads through the wandb package, which also has
+    exports in Parquet, system metrics and the console.
     """
 
     entity: str = ""
@@ -49,16 +51,19 @@ class Options(msgspec.Struct, forbid_unknown_fields=True):
     runs: str = ""
     base_url: str = ""
     poll_seconds: float = 60.0
+    client: Literal["graphql", "wandb"] = "graphql"
 
 
 class _CloudCursor(msgspec.Struct):
     """step: where reading goes on: at the last row, once all rows are read. page: steps to ask for at once.
-    done: everything was read after the run had ended. axes: of the metrics."""
+    done: everything was read after the run had ended. axes: of the metrics. system_ms: the time of the last
+    system metrics, UTC ms."""
 
     step: int | None = None
-    page: int = _PAGE
+    page: int = WandbServer.page
     done: bool = False
     axes: Axes = msgspec.field(default_factory=Axes)
+    system_ms: float = 0.0
 
 
 class WandbCloudAdapter:
@@ -81,7 +86,10 @@ class WandbCloudAdapter:
         except re.error as error:
             raise ValueError(f"runs is not a regular expression: {error}") from error
         url = self._options.base_url or os.environ.get("WANDB_BASE_URL") or DEFAULT
-        self._server = WandbServer(url)
+        by_package = self._options.client == "wandb"
+        if by_package and not is_installed():
+            raise ValueError('client = "wandb" needs the wandb package: pip install "lensd[wandb]"')
+        self._server = WandbPackage(url) if by_package else WandbServer(url)
         self._clock = clock
         self._inputs: list[Input] = []
         self._next_list = -1.0
@@ -107,7 +115,9 @@ class WandbCloudAdapter:
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
         """The next page of history. Reads the last row again, which may have got more metrics."""
-        here = msgspec.json.decode(cursor, type=_CloudCursor) if cursor else _CloudCursor()
+        here = (
+            msgspec.json.decode(cursor, type=_CloudCursor) if cursor else _CloudCursor(page=self._server.page)
+        )
         if here.done or self._clock() < self._next_read.get(input.id, -1.0):
             return Batch(cursor or b"", waits=not here.done)
         entity, project, name = input.path.removeprefix("wandb://").split("/", 2)
@@ -127,11 +137,17 @@ class WandbCloudAdapter:
             add_history(rows, points, counts, created_ms)
             counts.bytes = sum(map(len, rows))
             # Steps may be far apart (counted in tokens, say): after a page without rows comes a wider one.
-            here.page = _PAGE if rows else min(here.page * 16, _MAX_PAGE)
+            here.page = self._server.page if rows else min(here.page * 16, _MAX_PAGE)
             here.step = end if end <= last else last
             more = end <= last
         else:
             more = False
+        lines: list[LogLine] = []
+        if not more and isinstance(self._server, WandbPackage):
+            system = self._server.system_rows(entity, project, name)
+            here.system_ms = add_system_rows(system, here.system_ms, last or 0, points)
+            if status != "running":
+                lines = console_lines(self._server.console(entity, project, name), created_ms)
         if not more:
             here.done = status != "running"
             self._next_read[input.id] = self._clock() + self._options.poll_seconds
@@ -144,6 +160,7 @@ class WandbCloudAdapter:
             series,
             facts=facts | here.axes.facts(),
             counts=counts,
+            lines=lines,
             more=more,
             waits=not more and not here.done,
             log_format="wandb cloud",

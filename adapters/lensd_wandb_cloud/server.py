@@ -34,6 +34,8 @@ _PAGE = """query HistoryPage($entity: String!, $project: String!, $run: String!,
 class WandbServer:
     """One server. Every method raises RetryAfter, InputGone or InputDead with a message for the user."""
 
+    page = 10_000  # steps to ask for at once
+
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -116,7 +116,7 @@ def batch_of_file_stream(cursor: bytes | None, body: Mapping[str, Any], now_ms: 
             _add_system_metrics(file.lines, progress.step or 0, now_ms, points, counts)
         elif name == "output.log":
             progress.output = max(progress.output, file.end)
-            log_lines += _console_lines(file, now_ms)
+            log_lines += console_lines(file.lines, now_ms, file.offset)
         elif name == "wandb-summary.json" and file.lines:
             facts |= _take_summary(_object(file.lines[-1]), progress)
     facts |= _state(body, has_rows=counts.matched > 0)
@@ -172,20 +172,37 @@ def _add_system_metrics(
     for line in lines:
         counts.records += 1
         row = _object(line)
-        ts_ms = milliseconds(row.get(TIMESTAMP)) or now_ms
-        points.next_row()
-        for key, value in row.items():
-            number = number_of(value)
-            if key not in BOOKKEEPING and number is not None:
-                points.add(system_name(key), step, ts_ms, number)
+        _add_system_row(row, step, milliseconds(row.get(TIMESTAMP)) or now_ms, points)
 
 
-def _console_lines(file: StreamedLines, now_ms: float) -> list[LogLine]:
-    """Lines of the console, with the timestamp that the SDK puts in front of each stripped."""
+def add_system_rows(
+    rows: Iterable[Mapping[str, Any]], after_ms: float, step: int, points: SeriesBuilder
+) -> float:
+    """Add the rows of system metrics that are later than `after_ms`, at `step`. Returns the latest time."""
+    latest = after_ms
+    for row in rows:
+        ts_ms = milliseconds(row.get(TIMESTAMP))
+        if ts_ms is not None and ts_ms > after_ms:
+            _add_system_row(row, step, ts_ms, points)
+            latest = max(latest, ts_ms)
+    return latest
+
+
+def _add_system_row(row: Mapping[str, Any], step: int, ts_ms: float, points: SeriesBuilder) -> None:
+    points.next_row()
+    for key, value in row.items():
+        number = number_of(value)
+        if key not in BOOKKEEPING and number is not None:
+            points.add(system_name(key), step, ts_ms, number)
+
+
+def console_lines(lines: Iterable[str], default_ms: float, first: int = 0) -> list[LogLine]:
+    """Lines of the console, with the timestamp that the SDK puts in front of each stripped. first: the number
+    of the first line."""
     log_lines = []
-    for number, line in enumerate(file.lines, file.offset):
+    for number, line in enumerate(lines, first):
         prefix = _CONSOLE_PREFIX.match(line)
-        ts_ms = now_ms
+        ts_ms = default_ms
         if prefix:
             ts_ms = datetime.fromisoformat(prefix[1][:26]).replace(tzinfo=UTC).timestamp() * 1000.0
             line = line[prefix.end() :]

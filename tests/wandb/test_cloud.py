@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from lensd.discovery import Roots
 from lensd.ingest.registry import load
 from lensd.ingest.sources import make
 from lensd.model import Batch, Input
+from lensd.query import lens
+from lensd.query.results import Selection
+from lensd.store import Store
 from lensd_wandb_cloud.adapter import WandbCloudAdapter
 
 KEY = "k" * 40
@@ -67,7 +71,22 @@ class Cloud:
                 rows = self.runs[name]["rows"]
                 live = [{"_step": float(rows[0]["_step"])}] if rows else []
                 project["run"]["parquetHistory"] = {"parquetUrls": [], "liveData": live}
+            if name in self.runs and "events(" in query:
+                project["run"]["events"] = [json.dumps(row) for row in self.runs[name].get("system", [])]
+            if name in self.runs and "files(" in query:
+                project["run"]["files"] = self.files(name)
         return {"project": project}
+
+    def files(self, name: str) -> dict[str, Any]:
+        edges = [
+            {"node": {
+                "id": "1", "name": "output.log", "sizeBytes": len(text),
+                "url": f"{self.url}/{name}/output.log", "directUrl": f"{self.url}/{name}/output.log",
+                "mimetype": "text/plain", "md5": "x", "storagePath": "x", "updatedAt": "2026-01-01T00:00:00Z",
+            }, "cursor": "1"}
+            for text in [self.runs[name].get("console", "")] if text
+        ]  # fmt: skip
+        return {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
 
     def node(self, name: str) -> dict[str, Any]:
         run = self.runs[name]
@@ -79,6 +98,7 @@ class Cloud:
             "summaryMetrics": json.dumps({"best": 0.5}), "systemMetrics": "{}", "tags": [],
             "historyKeys": {"lastStep": last, "sets": [], "keys": {}}, "historyLineCount": len(run["rows"]),
             "createdAt": "2026-01-01T00:00:00Z", "heartbeatAt": "2026-01-01T00:00:00Z", "readOnly": False,
+            "fileCount": 1,
             "user": {"name": "e", "username": "e"}, "sweepName": None, "group": None, "jobType": None,
             "commit": None, "description": None, "notes": None, "stopped": False,
         }  # fmt: skip
@@ -99,6 +119,13 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def do_GET(self) -> None:
+        text = self.cloud.runs[self.path.split("/")[1]]["console"].encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
 
     def log_message(self, *arguments: Any) -> None:
         """Quiet."""
@@ -205,6 +232,52 @@ def test_the_real_client_reads_the_same_rows_from_this_stand_in(cloud: Cloud, tm
     adapter = adapter_of(cloud)
     (run,) = adapter.discover(Roots([]))
     assert losses(read_on(adapter, run)) == theirs
+
+
+@pytest.mark.slow
+def test_with_the_package_a_run_also_has_system_metrics_and_its_console(cloud: Cloud, tmp_path: Path) -> None:
+    cloud.add("r1", rows(0, 5_000), "finished")
+    cloud.runs["r1"]["system"] = [
+        {"_timestamp": 1795208600.5 + second, "_runtime": second, "system.cpu": 50.0 + second}
+        for second in range(3)
+    ]
+    cloud.runs["r1"]["console"] = "2026-11-20T20:03:49.058321 line 0\nline 1\n"
+    done = subprocess.run(
+        [sys.executable, "-m", "lensd", "ingest", "--config", configuration(tmp_path, cloud), "--db", "x.db"],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+        env=os.environ | {"WANDB_API_KEY": KEY, "HOME": str(tmp_path), "WANDB_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "RunParquetHistory" in cloud.requests
+    store = Store.open(str(tmp_path / "x.db"), read_only=True)
+    with store.read() as reader:
+        _, slices = lens.points(reader, "r1", Selection(metrics=frozenset({"loss", "system/cpu"})))
+        points: dict[str, list[float]] = {}
+        for part in slices:
+            points.setdefault(part.metric_name, []).extend(part.value.tolist())
+        (input,) = lens.inputs(reader, "r1")
+        lines = reader.console_lines(input.id, 0, 10)
+    store.close()
+    assert points["loss"] == [1 / (step + 1) for step in range(5_000)]
+    assert points["system/cpu"] == [52.0], "system metrics stand at the last step, and the last one counts"
+    assert lines == [(0, "line 0"), (1, "line 1")]
+    assert input.state == "ok"
+
+
+def configuration(folder: Path, cloud: Cloud) -> str:
+    path = folder / "lensd.toml"
+    path.write_text(
+        '[[source]]\nadapter = "wandb_cloud"\n'
+        f'options = {{ entity = "e", project = "p", base_url = "{cloud.url}", client = "wandb" }}\n'
+    )
+    return str(path)
+
+
+def test_the_package_is_asked_for_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lensd_wandb_cloud.adapter.is_installed", lambda: False)
+    options = {"entity": "e", "project": "p", "client": "wandb"}
+    with pytest.raises(ConfigError, match=r"pip install .lensd\[wandb\]"):
+        make(load(), "wandb_cloud", Config(), options)
 
 
 def test_steps_that_lie_far_apart_take_few_requests(cloud: Cloud) -> None:
