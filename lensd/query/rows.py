@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import numpy as np
@@ -13,15 +13,19 @@ import numpy as np
 from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
 from lensd.query.downsample import downsample_rows
 from lensd.query.lens import is_metric
+from lensd.query.long_rows import chosen_steps, count_steps, is_long, values_at
 from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
 from lensd.query.timing import take_times
 from lensd.store.catalogue import Workload
 from lensd.store.columns import Columns, is_ascending, joined
-from lensd.store.plan import Member, Part, plan, plan_all
+from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan, plan_all
 from lensd.store.reader import Reader
 
 #: Names that are coordinates of a row and never a column of values.
 _COORDINATES = frozenset({"global_step", "step", "epoch", "time", "stage"})
+#: Answers kept from tables that are too long to be kept.
+_MOST_LONG = 8
+_LongKey = tuple[str, int, int, tuple[str, ...]]
 Bounds = tuple[int, int]
 
 
@@ -70,6 +74,7 @@ class RowCache:
         self.max_size = max_size
         self.max_bytes = max_bytes
         self._tables: OrderedDict[tuple[str, str, str | None], _Table] = OrderedDict()
+        self._long: OrderedDict[_LongKey, tuple[tuple[Part, ...], RowTable]] = OrderedDict()
         self._lock = threading.Lock()
         self._hits = self._misses = self._updates = 0
 
@@ -88,10 +93,16 @@ class RowCache:
         workload = reader.workload(run_id)
         if workload is None:
             return None
+        is_restricted = metric_names is not None or step_range is not None
+        if axis == "step" and (is_restricted or not self._is_held(workload, axis, data_source)):
+            _refuse_unreadable(reader, workload)
+            columns = _restricted(_columns(reader, workload, axis, data_source), metric_names, step_range)
+            if downsample is not None and is_long(reader, [column.parts for column in columns]):
+                return self._long_table(reader, workload, columns, downsample)
+            if is_restricted:
+                part = _read(reader, columns, axis)
+                return _row_table(reader, part if metric_names is None else _filled(part), axis, downsample)
         table = self._table(reader, workload, axis, data_source)
-        if metric_names is not None or step_range is not None:
-            part = _restricted(table, metric_names, step_range)
-            return _row_table(reader, part, axis, downsample)
         with self._lock:
             answer = table.downsampled.get(downsample or 0)
         if answer is None:
@@ -102,6 +113,28 @@ class RowCache:
                     while len(table.downsampled) > 4:
                         table.downsampled.popitem(last=False)
         return answer
+
+    def _is_held(self, workload: Workload, axis: Axis, source: str | None) -> bool:
+        with self._lock:
+            table = self._tables.get((workload.uid, axis, source))
+        return table is not None and table.version == workload.version
+
+    def _long_table(
+        self, reader: Reader, workload: Workload, columns: list[_Column], downsample: int
+    ) -> RowTable:
+        """So many rows of columns that are too long to be read whole."""
+        key = (workload.uid, workload.version, downsample, tuple(column.name for column in columns))
+        parts = tuple(part for column in columns for part in column.parts)
+        with self._lock:
+            cached = self._long.get(key)
+        if cached is not None and cached[0] == parts:
+            return cached[1]
+        table = _long_table(reader, columns, downsample)
+        with self._lock:
+            self._long[key] = parts, table
+            while len(self._long) > _MOST_LONG:
+                self._long.popitem(last=False)
+        return table
 
     def stats(self) -> CacheStats:
         with self._lock:
@@ -310,25 +343,42 @@ def _strings(reader: Reader, codes: Floats) -> list[str | None]:
     return [by_code.get(int(code)) if code == code else None for code in codes.tolist()]
 
 
-def _restricted(table: _Table, names: frozenset[str] | None, step_range: Bounds | None) -> _Table:
-    """The metrics of these names and rows of these steps, without labels and rows that then have no value."""
-    metrics = [
-        i
-        for i, column in enumerate(table.columns)
-        if column.kind == "metric" and (names is None or column.name in names)
-    ]
-    keep = np.ones(len(table.axis), np.bool_)
-    if step_range is not None:
-        keep &= (table.axis >= step_range[0]) & (table.axis <= step_range[1])
-    if names is not None:
-        has_value = np.zeros(len(table.axis), np.bool_)
-        for i in metrics:
-            has_value |= np.isfinite(table.values[i])
-        keep &= has_value
-    return _Table(
-        table.version,
-        [table.columns[i] for i in metrics],
-        table.axis[keep],
-        [table.values[i][keep] for i in metrics],
-        table.max_step,
+def _restricted(
+    columns: list[_Column], names: frozenset[str] | None, step_range: Bounds | None
+) -> list[_Column]:
+    """The metrics of these names at these steps (both included), no labels; all, if nothing restricts."""
+    if names is None and step_range is None:
+        return columns
+    lo, hi = (LOWEST, BEYOND) if step_range is None else (step_range[0], step_range[1] + 1)
+    result = []
+    for column in columns:
+        if column.kind == "metric" and (names is None or column.name in names):
+            parts = [part.clipped(lo, hi) for part in column.parts]
+            result.append(replace(column, parts=[part for part in parts if part.lo < part.hi]))
+    return result
+
+
+def _filled(table: _Table) -> _Table:
+    """Without the rows in which no column has a finite value."""
+    keep = np.zeros(len(table.axis), np.bool_)
+    for column in table.values:
+        keep |= np.isfinite(column)
+    values = [column[keep] for column in table.values]
+    return _Table(table.version, table.columns, table.axis[keep], values, table.max_step)
+
+
+def _long_table(reader: Reader, columns: list[_Column], downsample: int) -> RowTable:
+    """So many rows of columns that are too long to be read whole."""
+    metrics = [column for column in columns if column.kind == "metric"]
+    labels = [column for column in columns if column.kind == "label"]
+    parts = [column.parts for column in metrics]
+    steps = chosen_steps(reader, parts, downsample)
+    return RowTable(
+        axis_name="global_step",
+        axis=steps,
+        columns=[column.name for column in metrics],
+        values=[values_at(reader, column.parts, steps) for column in metrics],
+        labels={c.name: _strings(reader, values_at(reader, c.parts, steps)) for c in labels},
+        total=count_steps(reader, parts),
+        last_step=int(steps[-1]) if len(steps) else None,
     )

@@ -85,16 +85,16 @@ class Reader(Catalogue, StoredLogs):
 
     def read_values(self, part: Part) -> tuple[Ints, Floats]:
         """The steps and values that `read` returns, without decoding times and versions where possible."""
-        steps, values = [np.empty(0, np.int64)], [np.empty(0)]
-        for window in self.windows(part):
-            if window.only_chunk is not None and window.within(part):
-                step, value = self._decode_values(window.only_chunk)
-            else:
-                points = self.read_window(window, part)
-                step, value = points.step, points.value
-            steps.append(step)
-            values.append(value)
-        return np.concatenate(steps), np.concatenate(values)
+        pieces = [self.window_values(window, part) for window in self.windows(part)]
+        steps = [np.empty(0, np.int64), *(step for step, _ in pieces)]
+        return np.concatenate(steps), np.concatenate([np.empty(0), *(value for _, value in pieces)])
+
+    def window_values(self, window: StepWindow, part: Part) -> tuple[Ints, Floats]:
+        """The steps and values of the points of a window that the part shows."""
+        if window.only_chunk is not None and window.within(part):
+            return self._decode_values(window.only_chunk)
+        points = self.read_window(window, part)
+        return points.step, points.value
 
     def written(self, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> Columns:
         """All points of a part with lo <= step < hi in the order written, repeated steps included."""
