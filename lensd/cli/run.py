@@ -66,10 +66,10 @@ def run(
         fail(USAGE, f"{own} cannot be created: {error.strerror}")
     server = _server(root, port, db)
     gatherer = Gatherer(root, own, time.time())
-    gatherer.watch(os.getpid())
     url = server.url if server else f"http://127.0.0.1:{port}"
     try:
-        code = tee.run(command, daemon.child_environment(os.environ, url, uid, wandb), own / "logs.txt")
+        child = daemon.child_environment(os.environ, url, uid, wandb)
+        code = tee.run(command, child, own / "logs.txt", lambda: gatherer.watch(os.getpid()))
     except tee.CommandError as error:
         fail(error.code, str(error))
     except OSError as error:

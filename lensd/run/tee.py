@@ -1,8 +1,10 @@
 """Runs a command as if it were started directly, and copies every byte it prints to a log.
 
 Its stdout and stderr are pseudo-terminals where ours are terminals, else pipes, so that it prints the same as
-without us. Each signal reaches it once: the terminal sends its signals to the whole foreground group, and
-others are passed on.
+without us; they are one where ours are one terminal, pipe or file, so that it prints in the same order. A
+process of its own copies what it prints, and goes on if we are killed, so that the command does too. Each
+signal reaches the command once: the terminal sends its signals to the whole foreground group, and others are
+passed on.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import select
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lensd import platform
@@ -24,7 +26,7 @@ from lensd import platform
 FORWARDED = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _WATCHED = {*FORWARDED, signal.SIGWINCH, signal.SIGCHLD}
 
-_LINGER = 1.0  # seconds to wait, after the command, for children that keep its output open
+_LINGER = 1.0  # seconds to wait, after the command, for what it printed last to be copied
 
 
 class CommandError(Exception):
@@ -35,16 +37,24 @@ class CommandError(Exception):
         self.code = code
 
 
-def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+def run(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    on_start: Callable[[], object] = lambda: None,
+) -> int:
     """Run the command and return its exit code, as a shell would (128 + N if signal N ended it).
 
-    Raises CommandError if it cannot be started, OSError if the log cannot be opened."""
+    on_start: called once the command runs. Raises CommandError if it cannot be started, OSError if the log
+    cannot be opened."""
+    _fill_closed()
     with log.open("ab", buffering=0) as file:
         streams = [_Output(1, file.fileno()), _Output(2, file.fileno())]
-        if streams[0].is_terminal and streams[1].is_terminal:
+        if _are_one(streams):
             streams[1].share(streams[0])
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
         try:
+            copier = _start_copier(streams)
             try:
                 child = subprocess.Popen(
                     command,
@@ -59,18 +69,64 @@ def run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> in
                 raise CommandError(f"{command[0]}: {error.strerror}", code) from error
             finally:
                 for stream in streams:
-                    stream.close_inner()
-            threads = [stream.start() for stream in streams]
+                    stream.leave_to_copier()
+            on_start()
             code = _wait(child, streams)
-            until = time.monotonic() + _LINGER
-            for thread in threads:
-                if thread is not None:
-                    thread.join(max(0.0, until - time.monotonic()))
+            _linger(copier)
         finally:
             for stream in streams:
-                stream.stopped = True
+                stream.close()
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return code if code >= 0 else 128 - code
+
+
+def _fill_closed() -> None:
+    """Open nothing in the place of outputs that are closed, before the log takes their numbers."""
+    for output in (1, 2):
+        try:
+            os.fstat(output)
+        except OSError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            if nothing != output:
+                os.dup2(nothing, output)
+                os.close(nothing)
+
+
+def _are_one(streams: Sequence[_Output]) -> bool:
+    """Do our outputs lead to the same terminal, pipe or file?"""
+    if all(stream.is_terminal for stream in streams):
+        return True
+    first, second = os.fstat(1), os.fstat(2)
+    return (first.st_dev, first.st_ino) == (second.st_dev, second.st_ino)
+
+
+def _start_copier(streams: Sequence[_Output]) -> int:
+    """Start the process that copies the outputs, in a session of its own, where no terminal sends it signals.
+    Returns its number."""
+    with warnings.catch_warnings():
+        # Where there are threads: the copier uses none of their locks.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        copier = os.fork()
+    if copier:
+        return copier
+    try:
+        os.setsid()
+        with contextlib.suppress(OSError):
+            os.close(0)  # who writes to our input shall notice when we end
+        for stream in streams:
+            stream.close_inner()
+        for thread in [stream.start() for stream in streams]:
+            if thread is not None:
+                thread.join()
+    finally:
+        os._exit(0)
+
+
+def _linger(copier: int) -> None:
+    """Wait for the copier, but not for children of the command that keep its output open."""
+    until = time.monotonic() + _LINGER
+    while os.waitpid(copier, os.WNOHANG)[0] == 0 and time.monotonic() < until:
+        time.sleep(0.005)
 
 
 def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Output]) -> int:
@@ -90,19 +146,18 @@ def _wait(child: subprocess.Popen[bytes], streams: Sequence[_Output]) -> int:
 
 
 class _Output:
-    """One of our outputs: `inner` is the end that the command writes to; a thread copies from the other."""
+    """One of our outputs: `inner` is the end that the command writes to; the copier copies from the other."""
 
     def __init__(self, ours: int, log: int) -> None:
         terminal = platform.open_terminal() if os.isatty(ours) else None
         self.is_terminal = terminal is not None
-        self.stopped = False
         self._ours, self._log = ours, log
         self._outer, self.inner = terminal or os.pipe()
         self._owns = True
         self.copy_size()
 
     def share(self, other: _Output) -> None:
-        """Use the terminal of another output, which keeps both in the order they are printed."""
+        """Use the terminal or pipe of another output, which keeps both in the order they are printed."""
         os.close(self._outer)
         os.close(self.inner)
         self.inner, self._outer, self._owns = other.inner, other._outer, False
@@ -111,9 +166,21 @@ class _Output:
         if self._owns:
             os.close(self.inner)
 
+    def leave_to_copier(self) -> None:
+        """Close what the command and the copier hold; of a terminal not our end, through which its size is
+        set."""
+        self.close_inner()
+        if not self.is_terminal:
+            self.close()
+
+    def close(self) -> None:
+        if self._owns and self._outer >= 0:
+            os.close(self._outer)
+            self._outer = -1
+
     def copy_size(self) -> None:
         """Give the terminal of the command the size of ours."""
-        if self.is_terminal:
+        if self.is_terminal and self._outer >= 0:
             platform.copy_terminal(self._ours, self._outer)
 
     def start(self) -> threading.Thread | None:
@@ -125,12 +192,7 @@ class _Output:
 
     def _copy(self) -> None:
         try:
-            while not self.stopped:
-                if not select.select([self._outer], [], [], 0.5)[0]:
-                    continue
-                data = os.read(self._outer, 1 << 16)
-                if not data:
-                    return
+            while data := os.read(self._outer, 1 << 16):
                 with contextlib.suppress(OSError):  # a full disk must not stop the command
                     _write(self._log, data)
                 _write(self._ours, data)
