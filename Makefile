@@ -15,7 +15,7 @@ help:
 	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
-	@echo "make fuzz       hostile lines for the log formats, for 30 minutes (MINUTES=1 for a short run)"
+	@echo "make fuzz       every property with many examples, then hostile lines for 30 minutes (MINUTES=1 for a short run)"
 	@echo "make bench      measure against the peers, each in its own environment"
 
 $(BIN)/python:
@@ -81,6 +81,7 @@ bench-logs: .venv/.lensd
 	$(BIN)/python bench/run.py logs
 
 fuzz: .venv/.checks
+	$(BIN)/python -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=fuzz
 	PYTHONPATH=adapters $(BIN)/python -m tests.log.fuzz --minutes $(or $(MINUTES),30)
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,12 +16,34 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lensd.model import Input
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT / "tests" / "data"
 SHARED = ROOT.parent / "shared"
+
+# Tests start hundreds of Pythons; without bytecode each of them would compile all modules again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# How many examples a property is tried with: few in each run of the tests, many in `make fuzz`.
+_RELAXED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+settings.register_profile("tests", max_examples=50, deadline=None, suppress_health_check=_RELAXED)
+settings.register_profile("fuzz", settings.get_profile("tests"), max_examples=2000)
+settings.load_profile("tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, or one process would run the last of them while the others wait. Those that
+    share a process come first: they run one after the other."""
+
+    def rank(item: pytest.Item) -> int:
+        if item.get_closest_marker("xdist_group"):
+            return 0
+        return 1 if item.get_closest_marker("slow") else 2
+
+    items.sort(key=rank)
 
 
 @dataclass

@@ -9,7 +9,7 @@ none matches is given to the structural reader.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
 from lensd_log.cursor import LogCursor
@@ -27,6 +27,17 @@ _LONGEST_SHAPE = 4096
 _METRIC_LIKE_HEAD = 1000
 
 
+def _with_needles(log_formats: Iterable[LogFormat]) -> list[tuple[LogFormat, tuple[str, ...]]]:
+    """Each log format with its needles, without digits."""
+    return [
+        (log_format, tuple(needle.translate(_NO_DIGITS) for needle in log_format.needles) or ("",))
+        for log_format in log_formats
+    ]
+
+
+_WITH_NEEDLES = _with_needles(LOG_FORMATS)
+
+
 class Recognition:
     """The log formats of one adapter, the user's `patterns` among them.
 
@@ -37,10 +48,7 @@ class Recognition:
     def __init__(self, patterns: Sequence[LogFormat], zone: tzinfo | None) -> None:
         self.zone = zone
         self._log_formats = (*patterns, *LOG_FORMATS)
-        self._needles = [
-            (log_format, tuple(needle.translate(_NO_DIGITS) for needle in log_format.needles) or ("",))
-            for log_format in self._log_formats
-        ]
+        self._needles = [*_with_needles(patterns), *_WITH_NEEDLES]
         self._structure = StructuralReader()
         self._candidates: dict[bytes | str, tuple[LogFormat, ...]] = {}
 

@@ -119,6 +119,7 @@ def one_large_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "LARGE_ANSWERS", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("one_large_answer")
 async def test_large_answers_wait_for_one_another_without_readers(
     connect: Connect, store: Store, readers: Readers
@@ -185,6 +186,7 @@ async def test_the_connection_of_a_dropped_client_ends_though_it_does_not_close_
         assert await received(stuck), "what had come; then the connection ends"
 
 
+@pytest.mark.slow
 async def test_a_client_that_takes_its_time_gets_every_line(connect: Connect, long_log: Path) -> None:
     client = await connect()
     async with client.ws_connect(f"{LOGS}?tail=all&follow=0") as socket:
@@ -220,6 +222,7 @@ async def test_large_answers_and_streams_do_not_outlive_the_daemon(
         await readers.none()
 
 
+@pytest.mark.slow
 def test_the_daemon_ends_whoever_is_connected(
     tmp_path: Path, serve: StartDaemon, long_log: Path, store: Store
 ) -> None:

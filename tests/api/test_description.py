@@ -63,6 +63,7 @@ CALLS: dict[str, tuple[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_openapi() -> None:
     validate(DOCUMENT)
 

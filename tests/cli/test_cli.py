@@ -58,6 +58,7 @@ def refusal(done: subprocess.CompletedProcess[str], code: int) -> str:
     return lines[0]
 
 
+@pytest.mark.slow
 def test_ingesting_twice_adds_nothing(database: str) -> None:
     again = lensd("ingest", RUNS, "--db", database)
     assert again.returncode == 0
@@ -115,6 +116,7 @@ def test_export_gives_every_point(database: str) -> None:
     assert [float(row["value"]) for row in rows] == [each["value"] for each in objects]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attempt", ["current", "all"])
 def test_export_writes_what_the_api_answers(
     database: str, tmp_path: Path, serve: StartDaemon, attempt: str

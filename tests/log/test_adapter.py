@@ -238,6 +238,7 @@ def test_a_last_json_line_without_newline_counts_once_the_file_rests(tmp_path: P
     assert reading.points["loss"] == [(1, 0.5), (2, 0.25), (3, 0.125)]
 
 
+@pytest.mark.slow
 def test_a_text_corpus_is_not_read_to_its_end_but_what_is_appended_is(tmp_path: Path) -> None:
     paragraph = b"It was the best of times, it was the worst of times. " * 60 + b"\n"
     corpus = write(tmp_path / "corpus.txt", paragraph * 6000)

@@ -59,6 +59,7 @@ def test_however_small_the_budget_the_points_are_the_same(
     assert (parts.facts, parts.targets) == (whole.facts, whole.targets)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_log_that_grows_byte_by_byte_gives_the_same_points(name: str, tmp_path: Path) -> None:
     whole = read(place(name, tmp_path))

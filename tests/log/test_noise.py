@@ -165,6 +165,7 @@ def test_a_hostile_line_does_not_harm_its_neighbours(number: int, tmp_path: Path
     assert (points["loss"][0], points["loss"][-1]) == ((1, 0.5), (2, 0.25))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(25))
 def test_random_logs_are_read_to_their_end(number: int, tmp_path: Path) -> None:
     rng = random.Random(number)

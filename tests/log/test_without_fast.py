@@ -46,6 +46,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [str(path) for path in paths]
 
 
+@pytest.mark.slow
 def test_without_the_fast_path_every_log_gives_the_same(logs: list[str], tmp_path: Path) -> None:
     without = shutil.ignore_patterns("fast", "__pycache__")
     shutil.copytree(ROOT / "adapters" / "lensd_log", tmp_path / "lensd_log", ignore=without)

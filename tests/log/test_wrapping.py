@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd_log import LogAdapter
@@ -56,13 +58,18 @@ def plain_text(name: str) -> str:
     return (GOLDEN / f"{name}.log").read_bytes().decode().replace("\r\n", "\n")
 
 
+@cache
+def bare_points(name: str) -> dict[str, list[Point]]:
+    """Those of a golden log without anything around its lines."""
+    with TemporaryDirectory() as folder:
+        return points_of(write(Path(folder) / "bare.log", plain_text(name).encode()))
+
+
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("name", LINES)
 def test_one_wrapper_changes_nothing(name: str, wrapper: str, tmp_path: Path) -> None:
-    text = plain_text(name)
-    bare = points_of(write(tmp_path / "bare.log", text.encode()))
-    around = points_of(write(tmp_path / "around.log", wrapped(text, [wrapper]).encode()))
-    assert around == bare
+    around = points_of(write(tmp_path / "around.log", wrapped(plain_text(name), [wrapper]).encode()))
+    assert around == bare_points(name)
 
 
 def stacks() -> st.SearchStrategy[list[str]]:
@@ -72,13 +79,10 @@ def stacks() -> st.SearchStrategy[list[str]]:
     return st.builds(lambda a, b: list(dict.fromkeys([*a, *b])), inner, around)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(LINES), stack=stacks())
 def test_any_stack_of_wrappers_changes_nothing(name: str, stack: list[str], tmp_path: Path) -> None:
-    text = plain_text(name)
-    bare = points_of(write(tmp_path / "bare.log", text.encode()))
-    around = points_of(write(tmp_path / "around.log", wrapped(text, stack).encode()))
-    assert around == bare, stack
+    around = points_of(write(tmp_path / "around.log", wrapped(plain_text(name), stack).encode()))
+    assert around == bare_points(name), stack
 
 
 def in_parts(line: str, cuts: list[int]) -> list[str]:
@@ -87,7 +91,6 @@ def in_parts(line: str, cuts: list[int]) -> list[str]:
     return [line[begin:end] for begin, end in pairwise(places)] or [""]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(LINES),
     cuts=st.lists(st.integers(0, 1000), max_size=3),
@@ -108,11 +111,10 @@ def test_lines_that_a_container_cut_into_parts_are_whole(
             ]
         else:
             lines += [f"{TIME}.5Z stdout P {segment}" for segment in begun] + [f"{TIME}.5Z stdout F {last}"]
-    bare = points_of(write(tmp_path / "bare.log", text.encode()))
-    assert points_of(write(tmp_path / "cut.log", "\n".join([*lines, ""]).encode())) == bare
+    cut = write(tmp_path / "cut.log", "\n".join([*lines, ""]).encode())
+    assert points_of(cut) == bare_points(name)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(LINES),
     stack=stacks(),
@@ -130,6 +132,7 @@ def test_any_split_into_reads_gives_the_same(
     assert reading.points == whole
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL_LOGS, reason="the real logs are not at hand; left out")
 @pytest.mark.parametrize("name", REAL_LOGS)
 def test_wrappers_around_a_real_log_change_nothing(name: str, tmp_path: Path) -> None:

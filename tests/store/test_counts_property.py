@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd.model import Batch, Points, Restarts, Series
@@ -24,7 +24,6 @@ RECORD = st.tuples(st.integers(0, 12), st.lists(st.tuples(st.sampled_from(NAMES)
 BATCH = st.tuples(st.integers(0, 2), st.lists(RECORD, max_size=12), st.booleans())
 
 
-@settings(max_examples=150, deadline=None)
 @given(
     batches=st.lists(BATCH, max_size=8),
     restarts=st.sampled_from(list(Restarts)),

@@ -62,6 +62,7 @@ def test_a_torn_or_corrupt_end_is_the_end(kind: str, tmp_path: Path) -> None:
         assert TEXT.startswith(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", PACK)
 def test_a_bomb_is_not_unfolded_at_once(kind: str, tmp_path: Path) -> None:
     path = tmp_path / f"x.log.{kind}"

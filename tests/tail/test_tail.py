@@ -299,27 +299,33 @@ def test_the_lag_is_what_is_left_unread(tmp_path: Path) -> None:
 # Where to begin
 
 
-def three_segments(tmp_path: Path) -> Path:
-    log = tmp_path / "x.log"
+@pytest.fixture(scope="module")
+def three_segments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
+    """A log of three segments, and its lines."""
+    log = tmp_path_factory.mktemp("segments") / "x.log"
     with gzip.open(f"{log}.2.gz", "wb") as file:
         file.write(numbered(0, 30_000))
     Path(f"{log}.1").write_bytes(numbered(30_000, 60_000) + b"half")
     log.write_bytes(numbered(60_001, 90_000) + b"torn")
-    return log
+    lines = take(log, None)[0]
+    assert len(lines) == 90_000
+    return log, lines
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 999, 29_999, 30_000, 30_001, 60_000, 60_001, 90_000, 10**9])
-def test_the_last_lines_are_found_over_all_segments(tmp_path: Path, count: int) -> None:
-    log = three_segments(tmp_path)
-    whole = take(log, None)[0]
-    assert len(whole) == 90_000
+def test_the_last_lines_are_found_over_all_segments(
+    three_segments: tuple[Path, list[bytes]], count: int
+) -> None:
+    log, whole = three_segments
     position = tail_position(str(log), count)
     assert take(log, position)[0] == (whole[-count:] if count else [])
     assert position.line == (0 if count >= 90_000 else -count)
 
 
-def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(tmp_path: Path) -> None:
-    log = three_segments(tmp_path)
+def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(
+    three_segments: tuple[Path, list[bytes]],
+) -> None:
+    log, _ = three_segments
     marks: list[LineMark] = []
     position = None
     for _ in range(3):
@@ -332,8 +338,10 @@ def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("line", [0, 1, 511, 29_999, 30_000, 59_999, 60_000, 60_001, 89_999])
 @pytest.mark.parametrize("marked", [False, True])
-def test_a_line_is_found_by_its_number(tmp_path: Path, line: int, marked: bool) -> None:
-    log = three_segments(tmp_path)
+def test_a_line_is_found_by_its_number(
+    three_segments: tuple[Path, list[bytes]], line: int, marked: bool
+) -> None:
+    log, whole = three_segments
     marks, position = [], None
     while marked:
         chunk = read_lines(str(log), position, 50_000)
@@ -341,11 +349,10 @@ def test_a_line_is_found_by_its_number(tmp_path: Path, line: int, marked: bool) 
         marks += [LineMark(one.number, position.segment, one.start) for one in chunk.lines[::512]]
         if not chunk.more:
             break
-    whole = take(log, None)[0]
-    found = position_of_line(str(log), line, marks)
-    assert found is not None
-    assert found.line == line
-    assert take(log, found)[0] == whole[line:]
+    position = position_of_line(str(log), line, marks)
+    assert position is not None
+    assert position.line == line
+    assert take(log, position)[0] == whole[line:]
 
 
 def test_a_line_that_is_not_there_yet_or_any_more_has_no_place(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd.model import Batch
@@ -158,10 +158,9 @@ flips = st.lists(st.tuples(st.floats(0, 1), st.integers(1, 255)), max_size=4)
 limits = st.tuples(
     st.sampled_from((1 << 40, 1 << 40, 5_000, 700)), st.sampled_from((1 << 40, 1 << 40, 300, 17))
 )
-relaxed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=relaxed)
+@pytest.mark.slow
 @given(
     st.lists(stretches(40), min_size=1, max_size=4),
     st.integers(0, 99),
@@ -189,7 +188,6 @@ def test_small_files_with_low_thresholds(
         assert_same(path, damage(write(parts, seed), flips), limits)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=relaxed)
 @given(st.lists(stretches(60), min_size=1, max_size=5), st.integers(0, 99), flips, limits)
 def test_files_of_several_blocks(
     tmp_path_factory: pytest.TempPathFactory,

@@ -186,6 +186,7 @@ def losses(batches: list[Batch]) -> list[tuple[int, float]]:
     ]
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_steps_then_only_what_is_new(cloud: Cloud) -> None:
     cloud.add("r1", rows(0, 100_000))
     clock = Clock()
@@ -214,6 +215,7 @@ def test_a_hundred_thousand_steps_then_only_what_is_new(cloud: Cloud) -> None:
     assert not last[-1].waits, "a run that ended is read once more, and then never again"
 
 
+@pytest.mark.slow
 def test_the_real_client_reads_the_same_rows_from_this_stand_in(cloud: Cloud, tmp_path: Any) -> None:
     cloud.add("r1", rows(0, 5_000), "finished")
     script = """if True:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd.adapter import Budget, InputDead, InputGone
@@ -103,6 +103,7 @@ def test_a_killed_run_gives_every_intact_record_and_has_no_end() -> None:
     assert reading.batches[-1].lag_bytes >= 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [{"bytes": 1}, {"points": 1}, {"bytes": 5000}])
 @pytest.mark.parametrize("path", [*sorted(FILES.glob("*.wandb")), TORCH], ids=lambda path: path.name)
 def test_however_small_the_budget_the_points_are_the_same(path: Path, limits: dict[str, float]) -> None:
@@ -239,7 +240,6 @@ OTHERS = [
 KEYS = ["loss", "a" * 10, "b" * 18, "k" * 130, "opt.lr", "é", "\x82", "x\ny", "x\x12y", "_odd"]
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(
         st.tuples(

@@ -7,11 +7,13 @@ import os
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.conftest import Daemon, StartDaemon
+from tests.conftest import Daemon, start_daemon
 
 pytestmark = pytest.mark.slow  # each test trains with wandb
 
@@ -43,10 +45,19 @@ def series(daemon: Daemon, uid: str, name: str) -> list[tuple[int, float]]:
     return [(point["iteration"], point["value"]) for point in found]
 
 
-@pytest.fixture
-def daemon(serve: StartDaemon, tmp_path: Path) -> Daemon:
-    (tmp_path / "watched").mkdir()
-    return serve(str(tmp_path / "watched"), "--db", str(tmp_path / "x.db"))
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One for all tests; each has runs of its own."""
+    place = tmp_path_factory.mktemp("online")
+    (place / "watched").mkdir()
+    daemon = start_daemon(str(place / "watched"), "--db", str(place / "x.db"))
+    yield daemon
+    daemon.stop()
+
+
+def listed(daemon: Daemon, uid: str) -> Any:
+    (workload,) = (w for w in daemon.get("/v1/workloads")["workloads"] if w["uid"] == uid)
+    return workload
 
 
 def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
@@ -64,8 +75,8 @@ def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
     assert series(daemon, "r1", "loss") == [(step, 1 / (step + 1)) for step in range(300)]
     assert len(series(daemon, "r1", "opt.lr")) == 300
     assert series(daemon, "r1", "odd") == []
-    (workload,) = daemon.get("/v1/workloads")["workloads"]
-    assert (workload["uid"], workload["name"], workload["status"]) == ("r1", "first", "finished")
+    workload = listed(daemon, "r1")
+    assert (workload["name"], workload["status"]) == ("first", "finished")
     about = daemon.get("/api/runs/r1")
     assert about["summary"]["best"] == 0.5
     assert "secret" not in json.dumps(about)
@@ -74,42 +85,41 @@ def test_an_untouched_script_is_served(daemon: Daemon, tmp_path: Path) -> None:
 def test_the_address_may_name_the_workload(daemon: Daemon, tmp_path: Path) -> None:
     output = train(daemon, tmp_path, """
         import wandb
-        run = wandb.init(project="p", id="r1")
+        run = wandb.init(project="p", id="named")
         run.log({"loss": 0.5})
         wandb.finish()
     """, WANDB_BASE_URL=f"{daemon.base}/for/exp%207")  # fmt: skip
-    assert "/for/exp%207/lensd/p/runs/r1" in output
+    assert "/for/exp%207/lensd/p/runs/named" in output
     assert series(daemon, "exp%207", "loss") == [(0, 0.5)]
 
 
 def test_a_run_that_is_resumed_goes_on(daemon: Daemon, tmp_path: Path) -> None:
     script = """
         import wandb
-        run = wandb.init(project="p", id="r1", resume="{resume}")
+        run = wandb.init(project="p", id="resumed", resume="{resume}")
         for number in range(100):
             run.log({{"loss": number}})
         wandb.finish()
     """
     train(daemon, tmp_path, script.format(resume="allow"))
     train(daemon, tmp_path, script.format(resume="must"))
-    assert series(daemon, "r1", "loss") == [(step, step % 100) for step in range(200)]
+    assert series(daemon, "resumed", "loss") == [(step, step % 100) for step in range(200)]
 
 
 def test_a_script_that_fails_is_reported_as_failed(daemon: Daemon, tmp_path: Path) -> None:
     train(daemon, tmp_path, """
         import wandb
-        run = wandb.init(project="p", id="r1")
+        run = wandb.init(project="p", id="fails")
         run.log({"loss": 1})
         run.finish(exit_code=3)
     """)  # fmt: skip
-    (workload,) = daemon.get("/v1/workloads")["workloads"]
-    assert workload["status"] == "failed"
+    assert listed(daemon, "fails")["status"] == "failed"
 
 
 def test_what_lensd_does_not_keep_harms_nobody(daemon: Daemon, tmp_path: Path) -> None:
     train(daemon, tmp_path, """
         import wandb
-        run = wandb.init(project="p", id="r1")
+        run = wandb.init(project="p", id="rest")
         run.log({"table": wandb.Table(columns=["a"], data=[[1]]), "loss": 0.5})
         artifact = wandb.Artifact("name", type="model")
         with artifact.new_file("x.txt") as file:
@@ -118,19 +128,20 @@ def test_what_lensd_does_not_keep_harms_nobody(daemon: Daemon, tmp_path: Path) -
         run.alert("title", "text")
         wandb.finish()
     """)  # fmt: skip
-    assert series(daemon, "r1", "loss") == [(0, 0.5)]
+    assert series(daemon, "rest", "loss") == [(0, 0.5)]
 
 
 @pytest.mark.sdk
 def test_every_sdk_delivers_ten_thousand_steps_of_twenty_metrics(
     sdk: str, daemon: Daemon, tmp_path: Path
 ) -> None:
-    train(daemon, tmp_path, """
+    run_id = Path(sdk).parents[1].name
+    train(daemon, tmp_path, f"""
         import wandb
-        run = wandb.init(project="p", id="r1")
+        run = wandb.init(project="p", id="{run_id}")
         for step in range(10_000):
-            run.log({f"m{index}": step + index + 0.5 for index in range(20)})
+            run.log({{f"m{{index}}": step + index + 0.5 for index in range(20)}})
         wandb.finish()
     """, python=sdk)  # fmt: skip
     for index in range(20):
-        assert series(daemon, "r1", f"m{index}") == [(step, step + index + 0.5) for step in range(10_000)]
+        assert series(daemon, run_id, f"m{index}") == [(step, step + index + 0.5) for step in range(10_000)]
