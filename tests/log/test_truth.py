@@ -133,4 +133,6 @@ def test_batches_of_epochs_without_a_length_never_go_back(name: str) -> None:
 def test_a_lightning_console_without_a_log_format_says_that_nothing_matched() -> None:
     reading = read(DATA / "runs" / "lightning-1" / "stdout.log", now_ms=0.0)
     assert reading.points == {}
-    assert reading.last.note == "0 of 21 lines matched any log format"
+    assert reading.last.note == (
+        "no points: 2 of 21 lines look like metrics, but none was read; `lensd doctor` on this file says why"
+    )

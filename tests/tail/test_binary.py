@@ -92,7 +92,7 @@ def test_cursors_that_lensd_0_1_stored_are_still_right() -> None:
     with (DATA / "wandb-files" / "wandb-0.22.3.wandb").open("rb") as file:
         wandb, restart = Snapshot(file).resume(wandb_cursor, WandbCursor)
         assert (wandb.offset, wandb.lost, wandb.step, wandb.partial, restart) == (40030, False, 92, {}, False)
-    for data, kind in ((event_cursor, EventCursor), (wandb_cursor, WandbCursor)):
-        cursor = decode_cursor(data, kind)
-        assert cursor is not None
-        assert encode_cursor(cursor) == data
+    assert encode_cursor(resumed[0]) == event_cursor
+    # A cursor of W&B's files has more fields since then: what was stored still stands first.
+    assert encode_cursor(wandb)[1 : len(wandb_cursor)] == wandb_cursor[1:]
+    assert decode_cursor(encode_cursor(wandb), WandbCursor) == wandb
