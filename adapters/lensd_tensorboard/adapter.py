@@ -5,6 +5,7 @@ Knows files, budgets and damage. `scalars` knows what is in a record.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
@@ -110,12 +111,15 @@ class _EventRead:
         if self._start == 0 and scalars.row and not scalars.matched and not more:
             self._note = self._note or f"none of its {scalars.row} records is a scalar"
         head, trace = self._file.fingerprints(self._at)
-        cursor = EventCursor(offset=self._at, head=head, trace=trace, foreign=b"".join(sorted(foreign)))
+        others = Counter(self._cursor.others) + scalars.others
+        cursor = EventCursor(
+            offset=self._at, head=head, trace=trace, foreign=b"".join(sorted(foreign)), others=dict(others)
+        )
         log_format = "event file (TF2 tensors)" if scalars.tensors else "event file"
         return Batch(
             cursor=encode_cursor(cursor),
             series=series,
-            facts=scalars.facts,
+            facts=scalars.facts | {name: others[name] for name in scalars.others},
             counts=Counts(
                 records=scalars.row,
                 matched=scalars.matched,

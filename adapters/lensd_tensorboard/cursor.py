@@ -14,6 +14,7 @@ class EventCursor(msgspec.Struct, array_like=True):
 
     offset: where a record begins, or damage that no sound record follows yet. foreign: digests of the tags
     that belong to plugins other than the scalars', joined; only the first value of a tag names its plugin.
+    others: how many histograms, images and sounds there were so far, by `histograms.TAG`.
     """
 
     version: int = 1
@@ -21,6 +22,7 @@ class EventCursor(msgspec.Struct, array_like=True):
     head: bytes = b""
     trace: bytes = b""
     foreign: bytes = b""
+    others: dict[str, int] = {}
 
     def foreign_tags(self) -> set[bytes]:
         """The digests, as `tag_digest` makes them."""

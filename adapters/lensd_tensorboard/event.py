@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from lensd.tail.protobuf import BYTES, FIXED32, FIXED64, VARINT, Field, double, fields, signed, varint
+from lensd.tail.protobuf import BYTES, FIXED32, FIXED64, VARINT, Field, double, fields, signed, text, varint
 
 #: How one number lies in the payload: a numpy type, `bool`, or `bf16` (the upper half of a float).
 WIDTHS = {
@@ -28,6 +28,9 @@ _FORMATS = {
     "<u8": "<Q", "<u4": "<I", "<u2": "<H", "<u1": "<B", "bool": "<B",
 }  # fmt: skip
 
+#: What old writers put into a Summary.Value beside scalars, by its field; newer ones name the plugin.
+_OTHERS = {4: "images", 5: "histograms", 6: "audio"}
+_OTHER_PLUGINS = frozenset(name.encode() for name in _OTHERS.values())
 
 #: (number, kind as in `WIDTHS`, where its bytes lie in the payload or None where they have no fixed width)
 _Scalar = tuple[float, str, int | None]
@@ -52,7 +55,8 @@ class Event:
     """The scalars of a record, and where wall time and step lie in its payload (None where absent).
 
     foreign: tags that this record assigns to plugins other than the scalars'. hparams: contents for the
-    plugin of that name.
+    plugin of that name. texts: tag and text of text summaries. others: kind (`histograms`, `images` or
+    `audio`) and tag of what is only counted.
     """
 
     wall_s: float = 0.0
@@ -63,6 +67,8 @@ class Event:
     values: list[ScalarValue] = field(default_factory=list)
     foreign: list[bytes] = field(default_factory=list)
     hparams: list[bytes] = field(default_factory=list)
+    texts: list[tuple[bytes, str]] = field(default_factory=list)
+    others: list[tuple[str, bytes]] = field(default_factory=list)
 
 
 def parse(payload: bytes) -> Event:
@@ -83,7 +89,8 @@ def parse(payload: bytes) -> Event:
 def _add_value(payload: bytes, start: int, stop: int, event: Event) -> None:
     """Add one Summary.Value: old writers write a `simple_value`, TF2 a tensor."""
     scalar: _Scalar | None = None
-    tag, plugin, content, tensor = b"", b"", b"", False
+    tag, plugin, content, tensor, kind_of_other = b"", b"", b"", False, ""
+    tensor_at = tensor_end = 0
     for number, kind, _, at, end in fields(payload, start, stop):
         if number == 1 and kind == BYTES:
             tag = payload[at:end]
@@ -91,6 +98,9 @@ def _add_value(payload: bytes, start: int, stop: int, event: Event) -> None:
             scalar, tensor = (_number(payload[at:end], "<f4"), "<f4", at), False
         elif number == 8 and kind == BYTES:
             scalar, tensor = _tensor(payload, at, end), True
+            tensor_at, tensor_end = at, end
+        elif number in _OTHERS and kind == BYTES:
+            kind_of_other = _OTHERS[number]
         elif number == 9 and kind == BYTES:
             plugin, content = _plugin(payload, at, end)
     foreign = plugin not in (b"", b"scalars")
@@ -98,9 +108,23 @@ def _add_value(payload: bytes, start: int, stop: int, event: Event) -> None:
         event.foreign.append(tag)
     if plugin == b"hparams":
         event.hparams.append(content)
+    elif plugin == b"text" and tensor:
+        event.texts.append((tag, _first_text(payload, tensor_at, tensor_end)))
+    elif plugin in _OTHER_PLUGINS:
+        kind_of_other = plugin.decode()
+    if kind_of_other and tag:
+        event.others.append((kind_of_other, tag))
     # A point without a name could never be asked for.
     if scalar is not None and tag and not (tensor and foreign):
         event.values.append(ScalarValue(tag, *scalar, tensor))
+
+
+def _first_text(payload: bytes, start: int, stop: int) -> str:
+    """The first of the strings in a TensorProto."""
+    for number, kind, _, at, end in fields(payload, start, stop):
+        if number == 8 and kind == BYTES:
+            return text(payload, at, end)
+    return ""
 
 
 def _plugin(payload: bytes, start: int, stop: int) -> tuple[bytes, bytes]:

@@ -6,6 +6,7 @@ record. Neither knows of files or cursors.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from lensd_tensorboard.cursor import tag_digest
 from lensd_tensorboard.event import parse
 from lensd_tensorboard.frames import FRAME, LONG, FrameState, frame_at, payload_at
 from lensd_tensorboard.hparams import hparams_of
+from lensd_tensorboard.texts import text_facts
 
 #: Wall times beyond the year 9999, and NaN, are damage that a checksum does not show.
 LATEST_S = 253_402_300_799.0
@@ -64,7 +66,8 @@ class TagPoints:
 
 @dataclass(slots=True)
 class Scalars:
-    """Everything that was read so far. foreign: tags that other plugins own, with the row that said so."""
+    """Everything that was read so far. foreign: tags that other plugins own, with the row that said so.
+    others: how many histograms, images and sounds there were, by `histograms.TAG`."""
 
     by_tag: dict[bytes, list[TagPoints]] = field(default_factory=dict)
     foreign: dict[bytes, int] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class Scalars:
     matched: int = 0
     skipped: int = 0
     facts: dict[str, Fact] = field(default_factory=dict)
+    others: Counter[str] = field(default_factory=Counter)
 
     def add(self, tag: bytes, points: TagPoints) -> None:
         self.by_tag.setdefault(tag, []).append(points)
@@ -92,6 +96,7 @@ class Scalars:
         self.matched += other.matched
         self.skipped += other.skipped
         self.facts.update(other.facts)
+        self.others.update(other.others)
 
     def series(self, prefix: str, foreign: set[bytes]) -> dict[str, Series]:
         """All points by name, in the order of first appearance.
@@ -171,6 +176,10 @@ class Collector:
             scalars.disown(tag, row)
         for content in event.hparams:
             scalars.facts.update(hparams_of(content))
+        for tag, text in event.texts:
+            scalars.facts.update(text_facts(tag.decode("utf-8", "backslashreplace"), text))
+        for kind, tag in event.others:
+            scalars.others[f"{kind}.{tag.decode('utf-8', 'backslashreplace')}"] += 1
         for place, value in enumerate(event.values):
             columns = self._columns.setdefault((value.tag, value.tensor, place), ([], [], [], []))
             columns[0].append(row)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import warnings
@@ -106,6 +107,33 @@ def test_hyperparameters_are_facts(tmp_path: Path) -> None:
             facts |= batch.facts
     assert facts == {f"hparams.{name}": value for name, value in hparams.items()}
     assert ours(tmp_path)["trial/hparam/accuracy"][0][2] == 0.5
+
+
+def test_texts_histograms_and_images_are_facts_as_tbparse_counts_them(tmp_path: Path) -> None:
+    arguments = {"learning_rate": 5e-5, "fp16": False, "hub_token": "hf_abcdefghijklmnop", "lr": {"end": 0.1}}
+    with SummaryWriter(str(tmp_path / "run")) as writer:
+        writer.add_text("args", json.dumps(arguments, indent=2))  # as the Hugging Face Trainer does
+        writer.add_text("model_config", '{"layers": 3}')
+        writer.add_text("note", "a first try", 1)
+        writer.add_text("note", "a *second* try", 2)
+        for step in range(3):
+            writer.add_histogram("weights", np.arange(10) + step, step)
+            writer.add_scalar("loss", 1.0, step)
+        writer.add_image("sample", np.zeros((3, 4, 4)), 0)
+    facts: dict[str, object] = {}
+    for each in inputs_below(tmp_path):
+        for batch in read_to_end(each, limits=(200, 1)).batches:
+            facts |= batch.facts
+    assert facts == {
+        "config.learning_rate": 5e-5, "config.fp16": False, "config.hub_token": "***", "config.lr.end": 0.1,
+        "config.model_config.layers": 3, "text.note": "a *second* try",
+        "histograms.weights": 3, "images.sample": 1,
+    }  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        peer = SummaryReader(str(tmp_path / "run"), event_types={"text", "histograms"})  # images: TensorFlow
+        assert peer.text["value"].tolist()[-1] == facts["text.note"]
+        assert len(peer.histograms) == facts["histograms.weights"]
 
 
 def test_several_writers_in_one_folder_are_several_inputs(tmp_path: Path) -> None:
