@@ -25,8 +25,13 @@ from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import number
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
+_COUNT = r"\d{1,12}(?:\.\d{1,2})?[kM]?"  # tqdm's unit_scale: `1.02k`
 _BAR = re.compile(
-    r"(?P<title>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>\d{1,12})/(?P<length>\d{1,12})"
+    r"(?P<title>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>"
+    + _COUNT
+    + r")/(?P<length>"
+    + _COUNT
+    + r")"
     r" \[(?:\d{1,6} days?, )?[\d:]{4,12}<(?:\d{1,6} days?, )?[\d:?]{1,12},\s{0,4}[^,\]\s]{1,20}"
     r"(?:, (?P<pairs>[^\r]{1,4000}))?\]"
 )
@@ -71,7 +76,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
             continue
         if not metrics.values:
             if _OUTER.match(match["title"]):
-                state["outer"] = int(match["at"])
+                state["outer"] = _whole(match["at"])
             # A bar without numbers belongs to something else (a data loader, Trainer).
             ours = ours or "bars" in state
             continue
@@ -94,13 +99,20 @@ def _pairs(match: re.Match[str]) -> Iterator[tuple[str, str]]:
         yield pair[1], pair[2]
 
 
+def _whole(printed: str) -> int:
+    """`1.02k` is 1020."""
+    if printed.isdecimal():
+        return int(printed)
+    return round(float(printed.rstrip("kM")) * {"k": 1000, "M": 1_000_000}.get(printed[-1], 1))
+
+
 def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> int:
     """The step through the run.
 
     State `bars`: epoch, place and length of the bar before. `before`: steps of bars that started over in the
     same epoch.
     """
-    at, length = int(match["at"]), int(match["length"] or 0)
+    at, length = _whole(match["at"]), _whole(match["length"] or "0")
     for name, printed in _PAIR.findall(match["pairs"] or ""):
         if (
             name == "global_step"

@@ -13,7 +13,11 @@ from lensd_log.line.record import State
 from lensd_log.structure.sketch import FRACTION, Sketch
 from lensd_log.structure.words import (
     BATCH,
+    COUNTERS,
     EPOCH,
+    GLOBAL,
+    ROUND,
+    SAMPLES,
     STEP,
     TRAIN,
     TRAINING_COUNTERS,
@@ -27,6 +31,9 @@ _SHARE = 50  # of this many lines one must be proved for the door to be open
 _COVERED = 0.4
 _COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
+_MOSTLY = 0.75
+_COMPARED = 8  # values of two lines
+_STEADY = 5  # lines
 _RESULT = 0.6
 _SETTING = re.compile(r"(?i)\blr\b|rate|_lr|lr_")
 _MANY_VALUES = 4
@@ -42,6 +49,14 @@ def new_shape(line: int) -> State:
 def observe(shape: State, step: int | None, values: list[float], epoch: int | None) -> None:
     """Add one line to what is known of its shape."""
     shape["n"] += 1
+    if not shape.get("proved"):
+        before, shape["before"] = shape.get("before", ()), values[:_COMPARED]
+        pairs = zip(before, values, strict=False)
+        shape["moved"] = shape.get("moved", 0) + (
+            sum(a != b and not (a % 1 == b % 1 == 0) for a, b in pairs) > 1
+        )
+    elif "before" in shape:
+        del shape["before"], shape["moved"]
     if step is not None:
         observe_step(shape, step, epoch)
     if not shape["changed"]:
@@ -81,7 +96,23 @@ def moves(shape: State) -> bool:
 
 def proves_itself(shape: State, sketch: Sketch, headed: bool) -> bool:
     """The first stage: the shape speaks for itself, or consists of pairs below a header that does."""
-    return (speaks_of_training(sketch) or (headed and _is_measured_pair(sketch))) and moves(shape)
+    speaks = speaks_of_training(sketch) or (headed and _is_measured_pair(sketch))
+    return (speaks and moves(shape)) or behaves(shape, sketch)
+
+
+def behaves(shape: State, sketch: Sketch) -> bool:
+    """Do a counter that only rises and several fractions that change all the time show a run, whatever their
+    names are?"""
+    n, kinds = shape["n"], (GLOBAL, STEP, EPOCH, ROUND, SAMPLES)
+    counter = sketch.count(*kinds)
+    worded = counter is not None and counter.word in COUNTERS and not sketch.code
+    steady = n >= _STEADY and not shape["down"] and shape["up"] == n - 1
+    return worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1) and not _rates(sketch)
+
+
+def _rates(sketch: Sketch) -> bool:
+    """Are the values times, sizes and speeds, as any program prints them?"""
+    return sum(not value.unit for value in sketch.values) < 2
 
 
 def speaks_of_training(sketch: Sketch) -> bool:
@@ -125,7 +156,7 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
         return False
     if not near and any(count.kind == BATCH for count in sketch.counts) and sketch.count(EPOCH) is None:
         return False
-    least = _COVERED_NEAR if near and _worded(sketch) else _COVERED
+    least = _COVERED_NEAR if near and is_worded(sketch) else _COVERED
     return sketch.covered >= least or len(sketch.values) >= _MANY_VALUES
 
 
@@ -142,8 +173,8 @@ def _is_measured_pair(sketch: Sketch) -> bool:
     return not sketch.counts and fractions and _are_pairs(sketch) and not sketch.code
 
 
-def _are_pairs(sketch: Sketch) -> bool:
-    return all(value.signed for value in sketch.values) and sketch.covered >= _PAIRS_ALONE
+def _are_pairs(sketch: Sketch, least: float = _PAIRS_ALONE) -> bool:
+    return all(value.signed for value in sketch.values) and sketch.covered >= least
 
 
 def is_result(sketch: Sketch) -> bool:
@@ -158,7 +189,7 @@ def _is_measured(name: str) -> bool:
     return is_metric(name) or "metric" in name.lower()
 
 
-def _worded(sketch: Sketch) -> bool:
+def is_worded(sketch: Sketch) -> bool:
     """Does a word of counting stand beside a counter of the line?"""
     return any(count.word not in ("", "[") for count in sketch.counts)
 
@@ -167,12 +198,14 @@ def passes_door(shape: State, sketch: Sketch, near: bool, known: bool, titled: b
     """The second stage, beside lines that are proved: a moving counter and pairs are enough. known: beside
     those of a known log format, which has its own lines without a counter, the line must print it, or be
     nothing but pairs. titled: below a title such as `Eval results`."""
-    worded = _worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
-    if known and not (worded or (titled and _are_pairs(sketch))):
+    worded = is_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
+    pairs = _are_pairs(sketch) if titled else shape.get("moved", 0) > 1 and _are_pairs(sketch, _MOSTLY)
+    if known and not (worded or pairs):
         return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
         return False
-    return shape["changed"] and any(value.signed or is_metric(value.name) for value in sketch.values)
+    named = any(value.signed or is_metric(value.name) for value in sketch.values)
+    return shape["changed"] and (named or sketch.covered >= _PAIRS_ALONE)
 
 
 def is_near(state: State, line: int) -> bool:

@@ -10,6 +10,7 @@ from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PAIRS_OF_WORDS, PHA
 _SHORT = 4  # letters; words no longer must stand alone
 _LONGEST_HEADER = 200
 _LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]|#\d")
+_PAIR = re.compile(r"[^\w\s{]{0,4}\s{0,8}[A-Za-z_][\w@./ -]{0,40}[=:]\s{0,8}-?\d{1,12}\.\d")
 _DIGIT = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
 _EAST = re.compile(f"[{EAST}]")
@@ -66,4 +67,4 @@ def may_speak(text: str) -> bool:
         return False  # cut off
     if _DIGIT.search(text) is None:
         return len(text) <= _LONGEST_HEADER and _PHASES.is_in(text)
-    return _SPEAKING.is_in(text) or bool(_LEAD.match(text) or _EAST.search(text))
+    return _SPEAKING.is_in(text) or bool(_PAIR.match(text) or _LEAD.match(text) or _EAST.search(text))

@@ -16,6 +16,7 @@ from lensd_log.structure.sketch import Count, Sketch, Value
 from lensd_log.structure.tokens import LONGEST, NUMBER, SKIPPED, WORD, Token, cleaned, tokens
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
+_FULL_WIDTH = str.maketrans("：，；＝（）［］【】／％　、", ":,;=()[][]/% ,")  # as East Asian texts have them
 _MOST_SHAPES = 1024
 _MOST_OF_A_SHAPE = 6
 _TOUCHES = re.compile(r"[:-]\d|\d[:-]|,\d\d|\d,\d")
@@ -140,6 +141,8 @@ class Sketcher:
         """Sketch one line, whose prefixes are stripped."""
         if len(text) > LONGEST:
             return Sketch()
+        if not text.isascii():
+            text = text.translate(_FULL_WIDTH)
         shape = text.translate(_NO_DIGITS)
         plans = self._plans.get(shape)
         if plans:

@@ -175,8 +175,8 @@ class StructuralReader:
         phase, word = read.phase, read.phase_word
         if read.counts:
             at.pop("phase", None)
-            if not read.values and read.words <= _HEADER_WORDS and evidence.counts_training(read):
-                at["header"] = line.number
+            if not read.values and read.words <= _HEADER_WORDS and evidence.is_worded(read):
+                at.update(header=line.number, trains=evidence.counts_training(read))
             if phase is not None and not read.values and read.words <= _HEADER_WORDS:
                 at.update(phase=phase, word=word, phase_line=line.number)  # `Validation Results, Epoch 3:`
         elif phase is None and "phase" in at and line.number - at["phase_line"] <= _PHASE_LINES:
@@ -220,7 +220,8 @@ class StructuralReader:
             if step is None:
                 proved = shape["changed"] and evidence.is_pairs_alone(read, line.stamped, titled)
             else:
-                headed = line.number - state["at"].get("header", -_PHASE_LINES) < _PHASE_LINES
+                at = state["at"]
+                headed = line.number - at.get("header", -_PHASE_LINES) < _PHASE_LINES and at["trains"]
                 proved = evidence.proves_itself(shape, read, headed)
             if proved or (step is not None and evidence.passes_door(shape, read, near, known, titled)):
                 shape["proved"] = 1 if proved else 2

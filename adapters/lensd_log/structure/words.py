@@ -24,7 +24,8 @@ _COUNTERS = {
     BATCH: "batch batches minibatch mini-batch batch_idx bs_idx 批次 批 バッチ 배치 батч пакет lot lote",
     EPOCH: "epoch epochs ep epo epoche époque époch epoque época epoca 轮 轮次 轮数 周期 エポック 에포크 에폭"
     " эпоха эпохи epoka epok",
-    ROUND: "episode episodes round rounds rollout rollouts generation gen trial cycle game games"
+    ROUND: "episode episodes round rounds rollout rollouts trajectory traj sweep generation gen trial cycle game"
+    " games"
     " 回合 エピソード 에피소드 эпизод episodio episódio épisode runde"
     " 代 世代 세대 поколение génération generación geração generazione",
     SAMPLES: "timestep timesteps total_timesteps env_steps frames num_timesteps",
@@ -33,7 +34,7 @@ COUNTERS = {word: kind for kind, words in _COUNTERS.items() for word in words.sp
 
 #: Counters in the plural hold a total or a setting when a sign joins them to their number (`epochs: 3`).
 PLURALS = frozenset(
-    "steps iterations iters updates batches epochs episodes rounds rollouts games 步数 迭代次数 轮数".split()
+    "steps iterations iters updates batches epochs episodes rounds rollouts games 步数 轮数".split()
 )
 #: In front of a counter these make it a total or a setting (`total steps`, `best epoch`).
 NOT_COUNTING = frozenset(
@@ -48,7 +49,9 @@ TRAINING_WORDS = frozenset("episode episodes rollout эпизод エピソー�
 TRAIN = "train"
 PHASES: dict[str, str] = {
     **dict.fromkeys(
-        "train training trn trained learn 训练 学習 訓練 훈련 학습 обучение entrenamiento".split(), TRAIN
+        "train training trn trained learn 训练 学習 訓練 훈련 학습 обучение entrenamiento treino treinamento"
+        " entraînement apprentissage addestramento".split(),
+        TRAIN,
     ),
     **dict.fromkeys(
         "val valid validation validating eval evaluation evaluating evaluate dev cv 验证 検証 검증 валидация"
@@ -66,6 +69,9 @@ _LEADING = frozenset(
     " perdita errore accuratezza precisione".split()
 )
 _OF = frozenset("de del du des di da do der en na no en su на по при за в".split())
+
+#: Behind a name they say which of its values.
+_STATISTICS = frozenset("mean avg average max min std stddev median best last".split())
 
 #: Names that hold these words (as the last word, or as a part of an identifier) are metrics of training.
 STRONG = frozenset(
@@ -150,6 +156,8 @@ def is_strong(name: str) -> bool:
         return is_strong(bracket[1]) or is_strong(bracket[2])
     if len(words) > 2 and words[0].lower() in _LEADING and words[1].lower() in _OF:
         return True
+    if len(words) > 1 and words[-1].lower() in _STATISTICS:
+        return is_strong(" ".join(words[:-1]))
     if len(words[-1]) <= _LONGEST_COMPOUND and words[-1].endswith(_EAST_STRONG):
         return True
     if " ".join(words[-2:]).lower() in PAIRS_OF_WORDS:
