@@ -32,7 +32,7 @@ _COVERED = 0.4
 _COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
 _MOSTLY = 0.75
-_COMPARED = 8  # values of two lines
+_COMPARED = 4  # values of two lines
 _STEADY = 5  # lines
 _RESULT = 0.6
 _SETTING = re.compile(r"(?i)\blr\b|rate|_lr|lr_")
@@ -49,7 +49,7 @@ def new_shape(line: int) -> State:
 def observe(shape: State, step: int | None, values: list[float], epoch: int | None) -> None:
     """Add one line to what is known of its shape."""
     shape["n"] += 1
-    if not shape.get("proved"):
+    if not shape.get("proved") and step is not None:
         before, shape["before"] = shape.get("before", ()), values[:_COMPARED]
         pairs = zip(before, values, strict=False)
         shape["moved"] = shape.get("moved", 0) + (
@@ -199,7 +199,8 @@ def passes_door(shape: State, sketch: Sketch, near: bool, known: bool, titled: b
     those of a known log format, which has its own lines without a counter, the line must print it, or be
     nothing but pairs. titled: below a title such as `Eval results`."""
     worded = is_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
-    pairs = _are_pairs(sketch) if titled else shape.get("moved", 0) > 1 and _are_pairs(sketch, _MOSTLY)
+    moved = shape.get("moved", 0) > 1 and not _rates(sketch)
+    pairs = _are_pairs(sketch) if titled else moved and _are_pairs(sketch, _MOSTLY)
     if known and not (worded or pairs):
         return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:

@@ -12,8 +12,8 @@ import re
 
 from lensd_log.structure.code import looks_like_code
 from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front
-from lensd_log.structure.phases import phase_of_line, take_phase_of_first, tell_apart
 from lensd_log.structure.sketch import FRACTION, LEAD, Count, Sketch, Value
+from lensd_log.structure.titles import phase_of_line, take_phase_of_first, take_unit_of_title, tell_apart
 from lensd_log.structure.tokens import NUMBER, SKIPPED, WORD, Token
 from lensd_log.structure.words import (
     COUNTERS,
@@ -80,6 +80,7 @@ class _LineScan:
         self.let_go()
         result.phase, result.phase_word = phase_of_line(self.rest, self.first_value)
         tell_apart(result, self.sections)
+        take_unit_of_title(self.text, self.rest, result)
         if result.phase is None and result.values:
             take_phase_of_first(result)
         result.covered = self.covered / max(1, _width(self.text.strip()))

@@ -24,9 +24,8 @@ _COUNTERS = {
     BATCH: "batch batches minibatch mini-batch batch_idx bs_idx 批次 批 バッチ 배치 батч пакет lot lote",
     EPOCH: "epoch epochs ep epo epoche époque époch epoque época epoca 轮 轮次 轮数 周期 エポック 에포크 에폭"
     " эпоха эпохи epoka epok",
-    ROUND: "episode episodes round rounds rollout rollouts trajectory traj sweep generation gen trial cycle game"
-    " games"
-    " 回合 エピソード 에피소드 эпизод episodio episódio épisode runde"
+    ROUND: "episode episodes round rounds rollout rollouts trajectory traj sweep generation gen trial cycle"
+    " game games 回合 エピソード 에피소드 эпизод episodio episódio épisode runde"
     " 代 世代 세대 поколение génération generación geração generazione",
     SAMPLES: "timestep timesteps total_timesteps env_steps frames num_timesteps",
 }

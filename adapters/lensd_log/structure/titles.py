@@ -1,4 +1,4 @@
-"""Which phase of training the values of a line belong to, by the words beside them."""
+"""What the words beside the values of a line tell of all of them: the phase of training, the unit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lensd_log.structure.sketch import Sketch
 from lensd_log.structure.tokens import Token
-from lensd_log.structure.words import PHASES, TRAIN
+from lensd_log.structure.words import PHASES, TRAIN, UNITS
 
 
 def phase_of_line(words: list[Token], before: int) -> tuple[str | None, str]:
@@ -45,3 +45,11 @@ def tell_apart(sketch: Sketch, sections: Sequence[Token | None]) -> None:
             if value.phase != TRAIN:
                 value.name = f"{section.text}/{value.name}"
     sketch.phase, sketch.phase_word = None, ""
+
+
+def take_unit_of_title(text: str, words: Sequence[Token], sketch: Sketch) -> None:
+    """`time (ms) | forward: 306.62 | backward: 575.17`. words: those that belong to no value."""
+    title = next((word for word in words if word.text in UNITS and text[word.end :][:1] == ")"), None)
+    if title is not None:
+        for value in sketch.values:
+            value.unit = value.unit or title.text
