@@ -65,16 +65,21 @@ class PushedMetric(msgspec.Struct):
     tags: dict[str, Any] | UnsetType = UNSET
 
 
-class MetricsPush(msgspec.Struct):
-    """Values passed to wandb. `timestamp` is in seconds since the epoch and defaults to now."""
+class _ValuesPush(msgspec.Struct, kw_only=True):
+    """Whose values these are."""
 
-    metrics: list[PushedMetric]
     workload_uid: str | None = None
     pod_name: str | None = None
     run_id: str | UnsetType = UNSET
     source: str | UnsetType = UNSET
     pod_uid: str | UnsetType = UNSET
     timestamp: float | UnsetType = UNSET
+
+
+class MetricsPush(_ValuesPush, kw_only=True):
+    """Values passed to wandb. `timestamp` is in seconds since the epoch and defaults to now."""
+
+    metrics: list[PushedMetric]
 
 
 class PushedRow(msgspec.Struct):
@@ -86,16 +91,10 @@ class PushedRow(msgspec.Struct):
     timestamp: float | UnsetType = UNSET
 
 
-class LogsPush(msgspec.Struct):
+class LogsPush(_ValuesPush, kw_only=True):
     """Rows passed to wandb. `timestamp` is in seconds since the epoch and defaults to now."""
 
     logs: list[PushedRow]
-    workload_uid: str | None = None
-    pod_name: str | None = None
-    run_id: str | UnsetType = UNSET
-    source: str | UnsetType = UNSET
-    pod_uid: str | UnsetType = UNSET
-    timestamp: float | UnsetType = UNSET
 
 
 class BatchPush(msgspec.Struct):
