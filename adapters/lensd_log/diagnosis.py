@@ -9,8 +9,8 @@ from lensd.adapter import Diagnosis, LineShape
 from lensd.model import Batch
 from lensd.tail import Line
 from lensd_log.cursor import LogCursor
-from lensd_log.formats.names import METRIC_LIKE
 from lensd_log.line.record import ParsedLine, Record
+from lensd_log.names import METRIC_LIKE
 from lensd_log.placement import ROWS_PER_LINE
 from lensd_log.proposal import SampleLine, block, propose
 from lensd_log.structure.hearing import names_metric

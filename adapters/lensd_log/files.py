@@ -14,7 +14,7 @@ from dataclasses import replace
 from lensd.discovery import File, Roots
 from lensd.model import Input, Series
 from lensd.tail import as_segment, base_before, base_name, is_other_log, unpacked_name
-from lensd_log.formats.names import NAMED_BY_FILE
+from lensd_log.names import NAMED_BY_FILE
 
 EVENTS = "events.jsonl"  #: Runicorn
 TRAINER_STATE = "trainer_state.json"

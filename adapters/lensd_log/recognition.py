@@ -14,10 +14,10 @@ from datetime import tzinfo
 
 from lensd_log.cursor import LogCursor
 from lensd_log.formats import LOG_FORMATS
-from lensd_log.formats.names import METRIC_LIKE
 from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, ParsedLine, Record, State
+from lensd_log.names import METRIC_LIKE
 from lensd_log.structure import waiting
 from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, Watch, claim_names
 

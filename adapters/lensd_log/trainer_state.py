@@ -16,8 +16,8 @@ import msgspec
 from lensd.adapter import Budget, InputGone, RetryAfter
 from lensd.model import Batch, Input, Points, SeriesBuilder
 from lensd.wandb.values import config_facts
-from lensd_log.formats.names import COUNTERS
 from lensd_log.line.numbers import json_number, json_step
+from lensd_log.names import COUNTERS
 
 _LIMIT = 256 << 20
 #: Fields that configure the training; `trial_params` are those of a hyperparameter search.

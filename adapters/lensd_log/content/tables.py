@@ -7,9 +7,9 @@ import re
 from itertools import dropwhile
 
 from lensd_log.content.vocabulary import counts, counts_from_the_start, is_counter, is_metric, is_strong
-from lensd_log.formats.names import TIME_KEYS
 from lensd_log.formats.proof import is_example
 from lensd_log.line.numbers import number
+from lensd_log.names import TIME_KEYS
 
 _NAME = re.compile(r"[^\W\d][^=\"{}\[\n]{0,119}\Z")
 _WIDEST = 2000

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from itertools import pairwise
 
-from lensd_log.formats import names
+from lensd_log import names
 from lensd_log.structure import words
 
 _STEP_KEYS = {key.lower() for key in (*names.STEP_KEYS, *names.EPOCH_KEYS)}

@@ -25,12 +25,12 @@ import csv
 import re
 
 from lensd_log.formats.json_text import decode
-from lensd_log.formats.names import COUNTERS, EPOCH_KEYS, NAMED_BY_FILE, STEP_KEYS, TIME_KEYS
 from lensd_log.formats.origins import origin
 from lensd_log.formats.proof import is_example, is_sure, proved, rested
 from lensd_log.line.numbers import json_number, number
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 from lensd_log.line.timestamps import parse_iso
+from lensd_log.names import COUNTERS, EPOCH_KEYS, NAMED_BY_FILE, STEP_KEYS, TIME_KEYS
 
 _NAME = re.compile(r"[A-Za-z_][^,:=\"{}]{0,119}\Z")
 _WIDEST = 2000

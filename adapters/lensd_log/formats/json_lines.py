@@ -15,18 +15,18 @@ import math
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.json_text import decode
-from lensd_log.formats.names import (
+from lensd_log.formats.origins import origin
+from lensd_log.formats.proof import is_example, is_sure, proved, rested, speaks_alone
+from lensd_log.line.numbers import json_number, json_step, number
+from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
+from lensd_log.line.timestamps import parse_iso
+from lensd_log.names import (
     COUNTERS,
     EPOCH_KEYS,
     STEP_KEYS,
     TIME_KEYS,
     TOTAL_KEYS,
 )
-from lensd_log.formats.origins import origin
-from lensd_log.formats.proof import is_example, is_sure, proved, rested, speaks_alone
-from lensd_log.line.numbers import json_number, json_step, number
-from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
-from lensd_log.line.timestamps import parse_iso
 from lensd_log.structure.words import IDENTIFIERS
 
 _INNER = ("metrics", "data", "values", "scalars", "logs")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from lensd_log.formats.names import COUNTERS
 from lensd_log.line.numbers import NUMBER, UNIT, measure
 from lensd_log.line.record import State
+from lensd_log.names import COUNTERS
 
 #: Clock times, which are not metrics.
 _CLOCKS = frozenset(("eta", "remaining", "elapsed", "time elapsed", "hours left"))

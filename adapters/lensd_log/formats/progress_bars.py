@@ -20,10 +20,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lensd_log.formats.names import sounds_like_metric
 from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import number
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
+from lensd_log.names import sounds_like_metric
 
 _COUNT = r"\d{1,12}(?:\.\d{1,2})?[kM]?"  # tqdm's unit_scale: `1.02k`
 _BAR = re.compile(

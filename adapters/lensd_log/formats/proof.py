@@ -13,9 +13,9 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from lensd_log.formats.names import COUNTERS, EPOCH_KEYS, STEP_KEYS, TIME_KEYS, sounds_like_metric
 from lensd_log.line.numbers import number
 from lensd_log.line.record import Record, State
+from lensd_log.names import COUNTERS, EPOCH_KEYS, STEP_KEYS, TIME_KEYS, sounds_like_metric
 from lensd_log.structure.words import is_strong
 
 _LONG = 200  # characters of a text

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.names import sounds_like_metric
 from lensd_log.formats.pairs import Values, qualify_evaluation
 from lensd_log.line.numbers import NUMBER, UNIT
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
+from lensd_log.names import sounds_like_metric
 
 _EPOCH = re.compile(
     r"(?:Epoch|Train): ?\[(\d{1,9})(?:/\d{1,9})?\]\[\s{0,12}(\d{1,12})/(\d{1,12})\]:?\s{1,8}(?=[A-Za-z])"

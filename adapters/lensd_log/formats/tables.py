@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import re
 
-from lensd_log.formats.names import COUNTERS, STEP_KEYS, sounds_like_metric
 from lensd_log.formats.pairs import Values
 from lensd_log.formats.proof import proved, rested
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
+from lensd_log.names import COUNTERS, STEP_KEYS, sounds_like_metric
 
 _BETWEEN = re.compile(r"\t| {2,200}")
 _FIRST = frozenset(("epoch", "e", "step", "steps", "iter", "iteration", "round", "update", "global_step"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from lensd_log.formats.names import sounds_like_metric
+from lensd_log.names import sounds_like_metric
 
 #: What a counter counts. A global step counts through the run; a step usually does; a batch begins anew
 #: with each epoch; a sample count places a record only where nothing else does.
