@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
@@ -187,7 +187,7 @@ def _sentence(path: str | None, text: str) -> str:
     where = path or "the configuration"
     unknown = re.search(r"unknown field `(\w+)`(?: - at `\$\.?(.*)`)?", text)
     if unknown is None:
-        return f"{where}: {text.replace('`$.', '`')}"
+        return f"{where}: {_wrong_value(text)}"
     section = re.sub(r"\[.*?\]", "", unknown[2] or "")
     options = _options_of(section)
     near = difflib.get_close_matches(unknown[1], options, 1)
@@ -196,12 +196,38 @@ def _sentence(path: str | None, text: str) -> str:
     return f"{where}: unknown option {unknown[1]!r}{place}{hint}"
 
 
+_KINDS = {
+    "int": "a whole number", "float": "a number", "str": "text in quotes", "bool": "true or false",
+    "array": "a list", "object": "a table", "null": "nothing",
+}  # fmt: skip
+
+
+def _wrong_value(text: str) -> str:
+    """msgspec's message about a value that is missing, or not what its option takes."""
+    message, _, at = text.partition(" - at `$")
+    option = at.strip("`.").replace("[...]", "")
+    if expected := re.fullmatch(r"Expected `(.+)`, got `(.+)`", message):
+        kinds = " or ".join(_KINDS.get(kind, kind) for kind in expected[1].split(" | "))
+        return f"{option} must be {kinds}, not {_KINDS.get(expected[2], expected[2])}"
+    if missing := re.fullmatch(r"Object missing required field `(\w+)`", message):
+        return f"[{option.partition('[')[0]}] lacks {missing[1]!r}"
+    if value := re.fullmatch(r"Invalid enum value (.+)", message):
+        section, _, name = option.rpartition(".")
+        allowed = get_args(get_type_hints(_struct_of(section)).get(name))
+        return f"{option} must be one of {', '.join(map(repr, allowed))}, not {value[1]}"
+    return text.replace("`$.", "`")
+
+
 def _options_of(section: str) -> Sequence[str]:
+    return _struct_of(section).__struct_fields__
+
+
+def _struct_of(section: str) -> type[msgspec.Struct]:
     structs: dict[str, type[msgspec.Struct]] = {
         "": Config, "rate_limits": RateLimits, "limits": Limits, "polling": Polling,
         "clusters": ClusterConfig, "source": SourceConfig, "log": LogConfig,
     }  # fmt: skip
-    return structs.get(section.split(".")[0], Config).__struct_fields__
+    return structs.get(section.split(".")[0], Config)
 
 
 def _check(config: Config, path: str | None) -> None:

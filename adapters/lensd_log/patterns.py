@@ -8,6 +8,7 @@ step get theirs as those of the structural reader do (`structure.steps`).
 
 from __future__ import annotations
 
+import difflib
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -63,7 +64,12 @@ def log_formats(blocks: object) -> tuple[LogFormat, ...]:
     try:
         patterns = msgspec.convert(blocks, list[Pattern])
     except msgspec.ValidationError as error:
-        raise ValueError(f"pattern: {error}") from None
+        unknown = re.search(r"unknown field `(\w+)`", str(error))
+        if unknown is None:
+            raise ValueError(f"pattern: {error}") from None
+        near = difflib.get_close_matches(unknown[1], Pattern.__struct_fields__, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"its keys: {', '.join(Pattern.__struct_fields__)}"
+        raise ValueError(f"pattern: unknown key {unknown[1]!r}; {hint}") from None
     return tuple(_log_format(pattern, number) for number, pattern in enumerate(patterns, 1))
 
 

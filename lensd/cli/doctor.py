@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 import textwrap
 import time
 from collections.abc import Iterator
 
+import click
+
 from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, LineShape, ReadError, SamplePoint
-from lensd.config import Config, ConfigError
+from lensd.cli.exit import UNREADABLE, errors, fail, log_to_stderr
+from lensd.config import Config, ConfigError, load
 from lensd.discovery import Roots
 from lensd.ingest.registry import Registry
 from lensd.ingest.registry import load as load_adapters
@@ -23,6 +27,65 @@ _MOST_STORED, _MOST_LEFT = 5, 4  # shapes
 _SHOWN_POINTS = 3
 _SHOWN_METRICS = 12
 _WIDTH = 100
+_LONGEST_LINE = 1 << 20
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--pattern", metavar="REGEX", multiple=True, help="Try this pattern before all log formats; repeatable."
+)
+@click.option(
+    "--pattern-for", metavar="N", type=int, help="Print only a [[pattern]] block for lines like [N]."
+)
+@click.option("--all", "everything", is_flag=True, help="Show all kinds of lines, not the first few.")
+@click.option("--config", metavar="FILE", help="A TOML file; its patterns and time zone are used.")
+def doctor(
+    file: str, pattern: tuple[str, ...], pattern_for: int | None, everything: bool, config: str | None
+) -> None:
+    """Show what each line of FILE becomes, and why.
+
+    Lines that differ in their numbers alone are one kind. For each kind it shows an example, the step, the
+    metrics, and the reason where nothing is stored. Stores nothing.
+
+    \b
+    lensd doctor train.log
+    lensd doctor train.log --pattern 'it (?P<step>\\d+): goodness (?P<goodness>\\S+)'
+
+    A pattern is a regular expression with named groups: step, total, epoch, batch and time place a point,
+    every other group is a metric. Doctor proposes one for lines that look like metrics and are not read. To
+    keep it, and to have it for lines that are read:
+
+    \b
+    lensd doctor train.log --pattern-for 2 >> lensd.toml
+    lensd doctor train.log --config lensd.toml
+    lensd serve ./runs --config lensd.toml
+
+    Exit code: 0 if points would be stored, 1 if none.
+    """
+    with errors():
+        log_to_stderr("error")
+        options = load(config, os.environ, {})
+        options.pattern = [*({"regex": regex} for regex in pattern), *options.pattern]
+        try:
+            mode = os.stat(file).st_mode
+        except OSError as error:
+            fail(UNREADABLE, f"{file}: {(error.strerror or str(error)).lower()}")
+        if stat.S_ISDIR(mode):
+            fail(UNREADABLE, f"{file}: a folder; `lensd sources {file}` lists what is in it")
+        if not stat.S_ISREG(mode):
+            fail(UNREADABLE, f"{file}: a pipe or device; write it into a file first")
+        answer = examine(file, options)
+        if isinstance(answer, str):
+            fail(UNREADABLE, answer)
+        heading, diagnosis = answer
+        if pattern_for is not None:
+            click.echo(pattern_of(diagnosis, pattern_for))
+            return
+        for line in report(heading, diagnosis, everything=everything):
+            click.echo(line)
+        if not diagnosis.point_count:
+            raise SystemExit(UNREADABLE)
 
 
 def examine(file: str, options: Config) -> tuple[str, Diagnosis] | str:
@@ -58,7 +121,7 @@ def report(heading: str, diagnosis: Diagnosis, *, everything: bool = False) -> I
         yield "Lines that say nothing to lensd:"
         yield from (f"    {_cut(line)}" for line in diagnosis.samples)
     if diagnosis.points:
-        yield f"The first of {_counted(diagnosis.point_count, 'point')}:"
+        yield "The first points:"
         yield from map(_point, diagnosis.points[:_SHOWN_POINTS])
     yield from _advice(diagnosis)
 
@@ -110,6 +173,8 @@ def _header(file: str, size: int, adapter: Adapter, input: Input, diagnosis: Dia
     part = ""
     if diagnosis.read_bytes < diagnosis.total_bytes:
         part = f", the first {_bytes(diagnosis.read_bytes)} of which were read"
+        if diagnosis.total_bytes < _BYTES and diagnosis.total_bytes - diagnosis.read_bytes < _LONGEST_LINE:
+            part = f", of which {_bytes(diagnosis.total_bytes - diagnosis.read_bytes)} are an unfinished line"
     return f"{file}: {_bytes(size)}{part}; adapter {adapter.name}, workload {input.workload}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -46,3 +47,10 @@ def errors() -> Iterator[None]:
         raise SystemExit(0) from None
     except KeyboardInterrupt:
         fail(_INTERRUPTED, "interrupted")
+
+
+def log_to_stderr(level: str) -> None:
+    """Send the messages of libraries and of the daemon to stderr, from this level on."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import sys
 import tempfile
@@ -16,8 +15,8 @@ import click
 
 from lensd import __version__
 from lensd.cli.browser import open_page
-from lensd.cli.doctor import examine, pattern_of, report
-from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, note
+from lensd.cli.doctor import doctor
+from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr, note
 from lensd.cli.export import write_points
 from lensd.cli.hook import hook
 from lensd.cli.run import run as run_command
@@ -32,7 +31,7 @@ _EPILOG = """
 \b
 Exit codes:
   0  success
-  1  some inputs could not be read
+  1  some inputs could not be read, or nothing was found in them
   2  wrong usage or configuration
   3  the database cannot be used, or could not store everything
   4  cannot listen on the address
@@ -45,6 +44,11 @@ _INPUTS = (
 _EXPORT_SECONDS = 24 * 3600.0
 
 _db = click.option("--db", metavar="FILE", help="The database file.")
+_serve_db = click.option(
+    "--db",
+    metavar="FILE",
+    help="The database file.  [default: one for each set of paths, in your data folder]",
+)
 _required_db = click.option("--db", metavar="FILE", required=True, help="The database file.")
 _workload = click.option(
     "--workload", metavar="UID", help="Put everything into this one workload (also $WORKLOAD_UID)."
@@ -55,18 +59,25 @@ _config = click.option(
 _paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 
-@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+class _Commands(click.Group):
+    """Lists the commands in the order in which people need them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "export", "hook"]
+        return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else 99)
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lensd", message="%(prog)s %(version)s")
 def main() -> None:
     """Serve the metrics of training runs from the files that they already write.
 
     lensd reads text logs, TensorBoard event files and Weights & Biases files while they grow, keeps every
-    point in one SQLite file, and serves it as JSON. Training code stays as it is.
+    point in one SQLite file, and serves a page with curves and a JSON API. Training code stays as it is.
 
     \b
-    Serve a folder of runs, and ask for its runs:
-      lensd serve ./runs
-      curl http://127.0.0.1:8080/api/runs
+    Serve a folder of runs, and see them in a browser:
+      lensd serve --open ./runs
 
     \b
     Start a training and serve its metrics, with one command:
@@ -75,7 +86,7 @@ def main() -> None:
     \b
     See why a run or a curve is missing:
       lensd sources ./runs                     which files are read, as what, and why
-      lensd doctor ./runs/exp1/train.log       which lines of a file are parsed
+      lensd doctor ./runs/exp1/train.log       what each line of a file becomes, and why
 
     \b
     Work without a daemon:
@@ -95,7 +106,7 @@ def main() -> None:
     "--port", metavar="N", type=int, multiple=True,
     help="Port to listen on; may be repeated; 0 takes a free port.  [default: 8080]",
 )  # fmt: skip
-@_db
+@_serve_db
 @_workload
 @click.option("--once", is_flag=True, help="Read everything to its end, then serve without polling.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
@@ -103,6 +114,9 @@ def serve_command(
     paths: tuple[str, ...], config: str | None, once: bool, open_browser: bool, **flags: Any
 ) -> None:
     """Read the runs under PATH while they grow, and serve them.
+
+    PATH is a folder of runs, of any depth, or a file. The page is at the address that is printed, the JSON
+    API below /api/runs and /api/v1. Ctrl-C stops; the database stays, and reading goes on from there.
 
     \b
     lensd serve --open ./runs
@@ -113,7 +127,7 @@ def serve_command(
 
     with errors():
         options = load(config, os.environ, {"paths": list(paths), **_without_tuples(flags)})
-        _log_to_stderr(options.log_level)
+        log_to_stderr(options.log_level)
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder, as in `lensd serve ./runs`")
         try:
@@ -142,6 +156,8 @@ def serve_command(
 def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | None) -> None:
     """Read everything under PATH into a database, then exit.
 
+    Reading again adds only what is new. A file whose lines look like metrics and give no points is named.
+
     \b
     lensd ingest ./copied-logs --db crash.db && lensd runs --db crash.db
     """
@@ -149,7 +165,7 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
         options = load(config, os.environ, {"paths": list(paths), "workload": workload, "db": db})
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")
-        _log_to_stderr("error")
+        log_to_stderr("error")
         with closing(_open(db)) as store:
             poller = _poller(options, store)
             with _bar("reading") as progress:
@@ -192,7 +208,7 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
     with errors():
         if (bool(paths) or bool(config)) == bool(db):
             fail(USAGE, "name either folders (`lensd sources ./runs`) or a database (`--db runs.db`)")
-        _log_to_stderr("error")
+        log_to_stderr("error")
         if db:
             with closing(Store.open(db, read_only=True)) as store, store.read() as reader:
                 print_inputs(lens.inputs(reader, None), {})
@@ -212,62 +228,10 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
                 inputs = lens.inputs(reader, None)
             problems = poller.problems | {n: f"adapter {n} {why}" for n, why in unavailable.items()}
             print_inputs(inputs, problems)
+            if not inputs and problems:
+                raise SystemExit(UNREADABLE)
             if not inputs:
                 fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {_INPUTS}")
-
-
-@main.command()
-@click.argument("file", metavar="FILE")
-@click.option(
-    "--pattern", metavar="REGEX", multiple=True, help="Try this pattern before all log formats; repeatable."
-)
-@click.option(
-    "--pattern-for", metavar="N", type=int, help="Print only a [[pattern]] block for lines like [N]."
-)
-@click.option("--all", "everything", is_flag=True, help="Show all kinds of lines, not the first few.")
-@click.option("--config", metavar="FILE", help="A TOML file; its patterns and time zone are used.")
-def doctor(
-    file: str, pattern: tuple[str, ...], pattern_for: int | None, everything: bool, config: str | None
-) -> None:
-    """Show which lines of FILE are read, and what each of their numbers becomes.
-
-    Lines that differ in their numbers alone are one kind. For each kind it shows an example, the step, the
-    metrics, and the reason where nothing is stored. Stores nothing.
-
-    \b
-    lensd doctor train.log
-    lensd doctor train.log --pattern 'it (?P<step>\\d+): goodness (?P<goodness>\\S+)'
-
-    A pattern is a regular expression with named groups: step, total, epoch, batch and time place a point,
-    every other group is a metric. Doctor proposes one for lines that look like metrics and are not read. To
-    keep it, and to have it for lines that are read:
-
-    \b
-    lensd doctor train.log --pattern-for 2 >> lensd.toml
-    lensd doctor train.log --config lensd.toml
-    lensd serve ./runs --config lensd.toml
-
-    Exit code: 0 if points would be stored, 1 if none.
-    """
-    with errors():
-        _log_to_stderr("error")
-        options = load(config, os.environ, {})
-        options.pattern = [*({"regex": regex} for regex in pattern), *options.pattern]
-        if os.path.isdir(file):
-            fail(UNREADABLE, f"{file}: a folder; `lensd sources {file}` lists what is in it")
-        if not os.path.isfile(file):
-            fail(UNREADABLE, f"{file}: no such file")
-        answer = examine(file, options)
-        if isinstance(answer, str):
-            fail(UNREADABLE, answer)
-        heading, diagnosis = answer
-        if pattern_for is not None:
-            click.echo(pattern_of(diagnosis, pattern_for))
-            return
-        for line in report(heading, diagnosis, everything=everything):
-            click.echo(line)
-        if not diagnosis.point_count:
-            raise SystemExit(UNREADABLE)
 
 
 @main.command(name="runs")
@@ -319,6 +283,7 @@ def export(db: str, workload: str, output_format: Literal["csv", "ndjson"], atte
             sys.stdout.flush()
 
 
+main.add_command(doctor)
 main.add_command(hook)
 main.add_command(run_command)
 
@@ -361,12 +326,6 @@ def _warn_if_open(options: Config) -> None:
             f"warning: listening on {options.host} without a token: everybody who can reach this machine can"
             " read the runs; set LENSD_TOKEN"
         )
-
-
-def _log_to_stderr(level: str) -> None:
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
 
 
 @contextmanager

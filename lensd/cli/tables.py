@@ -10,6 +10,7 @@ import click
 from lensd.cli.exit import note
 from lensd.model import SET_ASIDE
 from lensd.query.results import InputInfo, RunInfo, WorkloadInfo
+from lensd.query.workloads import sentence_about
 
 _READABLE = ("ok", "new")
 
@@ -39,7 +40,8 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
 
 
 def _summary(input: InputInfo) -> str:
-    parts = [input.log_format or "no log format matches", f"{input.points} points"]
+    nothing = "no log format matches" if input.records or input.state in _READABLE else "not read yet"
+    parts = [input.log_format or nothing, f"{input.points} points"]
     if input.unparsed:
         parts.append(f"{input.unparsed} of {input.records} records unparsed")
     if input.skipped:
@@ -69,9 +71,9 @@ def print_summary(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> b
     unreadable = [input for input in inputs if input.state not in _READABLE]
     for input in inputs:
         if input.note and input.log_format != SET_ASIDE:
-            note(f"warning: {input.name}: {input.note}")
+            note(f"warning: {sentence_about(input, input.note)}")
     for input in unreadable:
-        note(f"{input.name}: {input.error}")
+        note(sentence_about(input, str(input.error)))
     for sentence in problems.values():
         note(sentence)
     return bool(unreadable or problems)

@@ -19,6 +19,9 @@ def sources(config: Config, registry: Registry | None = None) -> tuple[list[Adap
     registry = registry or load()
     result: list[AdapterSource] = []
     for block in config.source:
+        if block.adapter not in {*registry.classes, *registry.unavailable}:
+            installed = ", ".join(sorted(registry.classes))
+            raise ConfigError(f"source: no adapter {block.adapter!r} is installed; these are: {installed}")
         adapter = make(registry, block.adapter, config, block.options)
         if adapter is not None:
             workload = block.workload or config.workload

@@ -128,13 +128,18 @@ def workload_info(summary: Summary) -> WorkloadInfo:
         updated_at=_rounded(summary.end_ts if summary.end_ts is not None else workload.updated_ms),
         times_inferred=sorted({input.data_source for input in summary.inputs if input.time_inferred}),
         warnings=[
-            f"{input.name}: {sentence}"
+            sentence_about(input, sentence)
             for input in summary.inputs
             if input.log_format != SET_ASIDE
             for sentence in (input.error, input.note)
             if sentence
         ],
     )
+
+
+def sentence_about(input: StoredInput, sentence: str) -> str:
+    """A sentence that names the input that it is about."""
+    return sentence if sentence.startswith(input.name) else f"{input.name}: {sentence}"
 
 
 def _name(workload: Workload, facts: Mapping[str, Fact]) -> str:

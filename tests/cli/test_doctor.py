@@ -125,7 +125,10 @@ def test_files_of_all_kinds(tmp_path: Path, name: str, data: bytes, message: str
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     result = doctor(str(tmp_path / "none.log"))
-    assert (result.exit_code, result.stderr) == (1, f"lensd: {tmp_path}/none.log: no such file\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"lensd: {tmp_path}/none.log: no such file or directory\n",
+    )
     assert "`lensd sources" in doctor(str(tmp_path)).stderr
 
 
