@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,10 +14,14 @@ from lensd.query.points import downsampled, slices, total
 from lensd.query.results import MetricInfo, PointsInfo, Selection, Slice, SourceCount
 from lensd.query.timing import take_times
 from lensd.query.workloads import inputs, workloads
-from lensd.store.columns import joined
+from lensd.store.columns import Columns, joined
+from lensd.store.detail import Bounds, BucketRun, buckets_of, drawn, estimate
+from lensd.store.levels import level_of
 from lensd.store.plan import Member, Part, plan, plan_all, plan_iterations
 from lensd.store.reader import Reader
 from lensd.wandb.values import is_metadata
+
+_LONG = 1 << 12  # buckets that must stand for iterations before they do
 
 __all__ = [
     "IterationSlice",
@@ -148,6 +153,13 @@ def iteration_times(
                 by_source[source] = _planned(steps, selection)
     stream = _iteration_slices(reader, by_source, selection)
     if selection.downsample is not None:
+        bounds = Bounds(selection.start_ms, selection.end_ms, selection.since)
+        level = level_of(estimate(reader, [p for parts in by_source.values() for p in parts], bounds), _LONG)
+        if level >= 0 and len(by_source) == 1:
+            ((source, parts),) = by_source.items()
+            if _are_disjoint(reader, parts):
+                info.total_points, sampled = _sampled_iterations(reader, source, parts, level, bounds)
+                return info, iter(_downsampled_iterations([sampled], selection.downsample))
         all_slices = list(stream)
         info.total_points = sum(len(part) for part in all_slices)
         return info, iter(_downsampled_iterations(all_slices, selection.downsample))
@@ -183,6 +195,38 @@ def _iteration_slices(
                 points.value[chosen],
                 [names[index] for index in origin[chosen]],
             )
+
+
+def _are_disjoint(reader: Reader, parts: Sequence[Part]) -> bool:
+    """Whether no step is in two parts."""
+    ends = [(w[0].min_step, w[-1].max_step) for w in (reader.windows(part) for part in parts) if w]
+    return all(before[1] < after[0] for before, after in itertools.pairwise(sorted(ends)))
+
+
+def _sampled_iterations(
+    reader: Reader, source: str, parts: Sequence[Part], level: int, bounds: Bounds
+) -> tuple[int, IterationSlice]:
+    """(how many iterations, one of each bucket): where a bucket has a target, one that reports it."""
+    total, pieces = 0, []
+    for part in parts:
+        for piece in drawn(reader, part, level, bounds):
+            if isinstance(piece, BucketRun):
+                buckets = buckets_of(reader, part, piece)
+                total += int(buckets.points.sum())
+                has_target = buckets.finite > 0
+                step = np.where(has_target, buckets.low_step, buckets.first_step)
+                ts_ms = np.where(has_target, buckets.low_ts, buckets.first_ts)
+                version = np.full(len(step), piece.node.version, np.int64)
+                pieces.append(Columns(step, ts_ms, buckets.low, version))
+            else:
+                points = reader.read_window(piece.window, piece.part, kind="iteration")
+                points = points.take(bounds.contain(points))
+                total += len(points)
+                pieces.append(points)
+    points = joined(pieces)
+    points = points.take(np.argsort(points.step, kind="stable"))
+    ts_ms = np.rint(points.ts_ms).astype(np.int64)
+    return total, IterationSlice(points.step, ts_ms, points.value, [source] * len(points))
 
 
 def _downsampled_iterations(all_slices: list[IterationSlice], count: int) -> list[IterationSlice]:

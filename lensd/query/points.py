@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
@@ -147,12 +148,6 @@ def _may_match(group: _Overlap, selection: Selection) -> bool:
     return since is None or any(window.may_be_newer(since) for window, _ in group.members)
 
 
-def _selected(points: Columns, selection: Selection) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    keep = np.isfinite(points.value)
-    if selection.start_ms is not None:
-        keep &= np.rint(points.ts_ms) >= selection.start_ms
-    if selection.end_ms is not None:
-        keep &= np.rint(points.ts_ms) <= selection.end_ms
-    if selection.since is not None:
-        keep &= points.version > selection.since
+def _selected(points: Columns, selection: Selection) -> npt.NDArray[np.bool_]:
+    keep: npt.NDArray[np.bool_] = np.isfinite(points.value) & _bounds(selection).contain(points)
     return keep

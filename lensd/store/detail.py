@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from lensd.model import Ints
 from lensd.store.buckets import Buckets
-from lensd.store.columns import empty
+from lensd.store.columns import Columns, empty
 from lensd.store.levels import Node
 from lensd.store.plan import BEYOND, LOWEST, Part
 from lensd.store.reader import Reader
@@ -26,6 +27,18 @@ class Bounds:
     start_ms: int | None = None
     end_ms: int | None = None
     since: int | None = None
+
+    def contain(self, points: Columns) -> npt.NDArray[np.bool_]:
+        """Which of the points are within them."""
+        times = np.rint(points.ts_ms)
+        keep = np.ones(len(points), np.bool_)
+        if self.start_ms is not None:
+            keep &= times >= self.start_ms
+        if self.end_ms is not None:
+            keep &= times <= self.end_ms
+        if self.since is not None:
+            keep &= points.version > self.since
+        return keep
 
 
 ALL = Bounds()

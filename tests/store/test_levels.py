@@ -66,15 +66,7 @@ def batches(draw: st.DrawFn) -> list[tuple[list[int], list[float], list[float]]]
 def check(reader: Reader, part: Part, level: int, bounds: Bounds) -> None:
     """Pieces hold each point within the bounds once, and their buckets say what their points say."""
     truth = reader.read(part)
-    keep = np.ones(len(truth), np.bool_)
-    times = np.rint(truth.ts_ms)
-    if bounds.start_ms is not None:
-        keep &= times >= bounds.start_ms
-    if bounds.end_ms is not None:
-        keep &= times <= bounds.end_ms
-    if bounds.since is not None:
-        keep &= truth.version > bounds.since
-    wanted = truth.take(keep)
+    wanted = truth.take(bounds.contain(truth))
     seen: list[int] = []
     for piece in detail.pieces(reader, part, level, bounds):
         if isinstance(piece, BucketRun):

@@ -1,0 +1,44 @@
+"""When iterations were reported, of a run so long that buckets stand for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+from lensd.model import Batch, Floats, Points, Series
+from lensd.query import lens
+from lensd.query.results import Selection
+from lensd.store import Reader, Store
+from tests.conftest import an_input
+
+COUNT = 300_000
+
+
+def test_a_long_run_is_not_read_to_be_downsampled(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input()])
+    times: Floats = 1.6e12 + np.arange(COUNT, dtype=np.float64) * 100.0
+    times[200_000:] += 3600_000.0  # a stall of an hour
+    steps = np.arange(COUNT, dtype=np.int64)
+    batch = Batch(b"c", {"loss": Series(Points(steps, times, np.ones(COUNT), steps))})
+    batch.targets = Points(steps, times, np.full(COUNT, float(COUNT)), steps)
+    store.apply(input, batch)
+    with (
+        store.read() as reader,
+        mock.patch.object(Reader, "read_window", autospec=True, side_effect=Reader.read_window) as read,
+    ):
+        info, slices = lens.iteration_times(reader, "w", Selection(downsample=1000))
+        found = list(slices)
+        assert read.call_count <= 4, "the ends only"
+    store.close()
+    step = np.concatenate([part.iteration for part in found])
+    ts_ms = np.concatenate([part.ts_ms for part in found])
+    assert info.total_points == COUNT
+    assert (step[0], step[-1]) == (0, COUNT - 1)
+    assert 900 < len(step) <= 1000
+    assert (ts_ms == times[step]).all()
+    assert {part.target[0] for part in found} == {COUNT}
+    gap = int(np.diff(ts_ms).argmax())
+    assert step[gap] < 200_000 <= step[gap + 1], "the stall is where it was"
