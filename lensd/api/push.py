@@ -172,7 +172,13 @@ async def _detection(request: web.Request, body: Json) -> DetectionTaken:
         facts = {"detection": msgspec.json.encode(verdict).decode(), "framework": verdict.framework}
         answer.framework, answer.confidence = verdict.framework, verdict.confidence
     facts |= facts_of_evidence(evidence)
-    await _put(request, target, lambda cursor: Batch(cursor or b"", facts=facts, log_format="push"))
+
+    def told(cursor: bytes | None) -> Batch:
+        progress = PushedRun.decode(cursor)
+        progress.define(evidence)
+        return Batch(progress.encode(), facts=facts | progress.axes.facts(), log_format="push")
+
+    await _put(request, target, told)
     return answer
 
 

@@ -17,7 +17,8 @@ class Channel:
 
     Training calls `observe`, which takes no lock; the threads of the reporter use everything else.
 
-    detection: the body about the run's framework until it is sent. pending: rows in memory, holding
+    detection: the body about the run and its framework until it is sent. axes: the metrics that
+    `define_metric` gave an axis, and that axis. pending: rows in memory, holding
     `pending_values` values. overflowed: log calls that found the queue full and were lost.
     """
 
@@ -26,6 +27,7 @@ class Channel:
         self.spool = spool
         self.next_step = next_step
         self.detection: dict[str, Any] | None = None
+        self.axes: list[tuple[str, str]] = []
         self.pending: deque[Row] = deque()
         self.pending_values = 0
         self.finished = False

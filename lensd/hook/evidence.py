@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .frameworks import BASE_MODULES, IN_TRAINER, MODULES_WITH_TORCH, VARIABLES, WRAPPER_MODULES, WRAPPERS
@@ -24,6 +24,7 @@ _REPORTED_VARIABLES = (
     *("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "SLURM_NODEID", "SLURM_JOB_ID"),
 )
 _MOST_ARGUMENTS = 200
+_MOST_AXES = 1000
 _REPORTED_VERSIONS = tuple(
     "wandb torch transformers lightning pytorch_lightning deepspeed megatron jax numpy".split()
 )
@@ -38,10 +39,14 @@ _BUILD_VARIABLES = {
 }
 
 
-def detection_body(run: Any, identity: Mapping[str, str], namespace: str) -> dict[str, Any]:
-    """The body for a run. `identity` holds workload_uid, pod_uid, pod_name and run_id."""
+def detection_body(
+    run: Any, identity: Mapping[str, str], namespace: str, axes: Sequence[tuple[str, str]] = ()
+) -> dict[str, Any]:
+    """The body for a run. `identity` holds workload_uid, pod_uid, pod_name and run_id. axes: of metrics."""
     now_s = time.time()
     evidence = _evidence(run, identity["run_id"])
+    if axes:
+        evidence["wandb"]["axes"] = [list(pair) for pair in axes[:_MOST_AXES]]
     return {
         "source": "wandb",
         "type": "framework_detection_raw",

@@ -43,6 +43,7 @@ def intercept(wandb: Any) -> None:
     name = "_log" if _takes_data_step_commit(getattr(run_class, "_log", None)) else "log"
     setattr(run_class, name, _observing_log(getattr(run_class, name)))
     run_class.finish = _observing_finish(run_class.finish)
+    run_class.define_metric = _observing_definition(run_class.define_metric)
     wandb.init = _observing_init(wandb.init, wandb)
 
 
@@ -75,6 +76,16 @@ def _observing_log(log: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _observing_definition(define_metric: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(define_metric)
+    def wrapper(run: Any, *arguments: Any, **options: Any) -> Any:
+        result = define_metric(run, *arguments, **options)
+        _define(run, *arguments, **options)
+        return result
+
+    return wrapper
+
+
 def _observing_finish(finish: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(finish)
     def wrapper(run: Any, *arguments: Any, **options: Any) -> Any:
@@ -101,6 +112,16 @@ def _observe(run: Any, data: Any = None, step: Any = None, commit: Any = None, s
     if channel is not None and isinstance(data, Mapping):
         channel.observe(data, step, commit)
         reporter().wake_if_busy(channel.queued_values)
+
+
+@guarded
+def _define(run: Any, name: Any, step_metric: Any = None, *_: Any, **__: Any) -> None:
+    """Report the axis of a metric, with the detection, which is sent again."""
+    axis = getattr(step_metric, "name", step_metric)
+    channel = _channel(run)
+    if channel is not None and isinstance(name, str) and isinstance(axis, str):
+        channel.axes.append((name, axis))
+        _queue_detection(channel, run, reporter().settings.namespace)
 
 
 @guarded
@@ -183,7 +204,7 @@ def _identity(run: Any, options: HookSettings) -> dict[str, str]:
 
 @guarded
 def _queue_detection(channel: Channel, run: Any, namespace: str) -> None:
-    body = evidence.detection_body(run, channel.identity, namespace)
+    body = evidence.detection_body(run, channel.identity, namespace, channel.axes)
     channel.detection = body
     debug_hook("Framework detection data queued for reporting")
     debug(f"  Detected frameworks: {body['hints']['possible_frameworks']}")

@@ -59,7 +59,8 @@ class DetectionTask(Task):
         channel.detection = None
 
     def put_back(self) -> None:
-        (self.channel.detection,) = self.detections
+        if self.channel.detection is None:  # else there is a newer one
+            (self.channel.detection,) = self.detections
 
 
 class RowsTask(Task):

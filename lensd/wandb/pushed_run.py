@@ -9,6 +9,7 @@ timestamp, so that a post that is repeated changes nothing. An axis among the me
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -38,6 +39,14 @@ class PushedRun(msgspec.Struct):
 
     def encode(self) -> bytes:
         return msgspec.json.encode(self)
+
+    def define(self, evidence: Mapping[str, Any]) -> None:
+        """Take the axes out of the evidence that lensd's hook sends of a run."""
+        run = evidence.get("wandb")
+        axes = run.get("axes") if isinstance(run, Mapping) else None
+        for pair in axes if isinstance(axes, list) else ():
+            if isinstance(pair, list) and len(pair) == 2 and all(isinstance(name, str) for name in pair):
+                self.axes.define(*pair)
 
     def place(self, series: Mapping[str, Series]) -> dict[str, Series]:
         """The series of a post with their iterations, out of those with the steps that it says."""

@@ -149,6 +149,32 @@ def test_the_hook_pushes_to_a_daemon_that_was_away_in_between(serve: StartDaemon
     assert detected["framework"] == "primus"
 
 
+def test_the_hook_tells_the_labels_of_a_run_and_the_axes_of_its_metrics(
+    serve: StartDaemon, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    daemon = serve(str(tmp_path / "empty"), "--db", str(tmp_path / "x.db"))
+    script = """
+        import wandb
+        labels = {"project": "p", "group": "g", "job_type": "train", "tags": ["a,b"], "notes": "n"}
+        run = wandb.init(config={"lr": 0.1}, **labels)
+        run.define_metric("val/step")
+        run.define_metric("val/*", step_metric="val/step")
+        for step in range(4):
+            run.log({"loss": step / 2, "val/acc": step / 4, "val/step": 100 * step})
+        wandb.finish()
+    """
+    settings = {"WORKLOAD_UID": "w", "LENSD_API_BASE_URL": f"{daemon.base}/api/v1"}
+    finish(start(tmp_path, script, PYTHONPATH=str(source() / "inject"), **settings))
+    assert series(daemon, "w", "val/acc") == [(0, 0.0), (100, 0.25), (200, 0.5), (300, 0.75)]
+    assert series(daemon, "w", "loss") == [(0, 0.0), (1, 0.5), (2, 1.0), (3, 1.5)]
+    about = daemon.get("/v1/workloads/w")
+    labels = [about[name] for name in ("project", "group", "job_type", "notes", "tags")]
+    assert labels == ["p", "g", "train", "n", ["a,b"]]
+    assert (about["config"]["lr"], about["facts"]["step_metric"]) == (0.1, "val/step")
+    assert about["host"] == os.uname().nodename
+
+
 @pytest.mark.sdk
 def test_the_reference_client_is_served(serve: StartDaemon, tmp_path: Path) -> None:
     python = ROOT / ".sdks" / "primus-lens" / "bin" / "python"
