@@ -34,13 +34,15 @@ _NO_DIGITS = str.maketrans("", "", "0123456789")
 
 @dataclass(slots=True)
 class _Shape:
-    """A shape while it is read. key: of the structural reader. box: its lines are the rows of a box."""
+    """A shape while it is read. key: of the structural reader. box: its lines are the rows of a box. names,
+    step: the metrics of a known log format, and the step of the first line."""
 
     report: LineShape
     key: str = ""
     samples: list[SampleLine] = field(default_factory=list)
     box: bool = False
     names: dict[str, None] = field(default_factory=dict)
+    step: int | None = None
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ class DiagnosisBuilder:
             elif shape.names:
                 names = list(shape.names)
                 more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
-                report.slots = [f"metrics {', '.join(names[:_MOST_NAMES])}{more}"]
+                step = "" if shape.step is None else f"step {shape.step}; "
+                report.slots = [f"{step}metrics {', '.join(names[:_MOST_NAMES])}{more}"]
             if report.metric_like:
                 diagnosis.metric_like += report.lines - report.stored
         diagnosis.samples = [*self._naming, *diagnosis.samples][:_SAMPLES]
@@ -166,6 +169,8 @@ class DiagnosisBuilder:
         if not records:
             shape.report.metric_like, shape.report.why = True, f"it is cut off, or no valid line of {name}"
             return
+        if not shape.report.stored:
+            shape.step = records[0].step
         shape.report.stored += 1
         shape.report.points += sum(len(record.values) + len(record.labels) for record in records)
         for record in records:
@@ -208,6 +213,8 @@ class DiagnosisBuilder:
         report.slots = list(_slots(shape))
         if not report.stored:
             report.why = why_not(sample.sketch, known.get(shape.key))
+            if sample.text[:1] == "{" and report.lines == 1 and not sample.sketch.counts:
+                report.why = "a dict that is printed once, without a counter: taken for a configuration"
             state = known.get(shape.key)
             rises = report.lines > 1 and state is not None and bool(state["up"] and state["changed"])
             named = any(is_strong(value.name) for value in sample.sketch.values)

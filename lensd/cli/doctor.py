@@ -185,7 +185,7 @@ def _verdict(diagnosis: Diagnosis) -> str:
     unread += f" {'was' if one else 'were'} not read"
     if diagnosis.point_count:
         points, metrics = _counted(diagnosis.point_count, "point"), _counted(len(diagnosis.metrics), "metric")
-        verdict = f"A log{framework}: {points} of {metrics}."
+        verdict = f"{'A log' if diagnosis.shapes else 'Records'}{framework}: {points} of {metrics}."
         if diagnosis.metric_like:
             verdict += f" {unread}: see why below."
         return verdict
@@ -205,9 +205,10 @@ def _verdict(diagnosis: Diagnosis) -> str:
 
 def _details(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.lines:
+        noun = "lines" if diagnosis.shapes or diagnosis.samples else "records"
         other = max(0, diagnosis.lines - diagnosis.matched - diagnosis.metric_like)
         yield (
-            f"  lines      {diagnosis.lines:,}: {diagnosis.matched:,} gave points, {diagnosis.metric_like:,}"
+            f"  {noun:<10} {diagnosis.lines:,}: {diagnosis.matched:,} gave points, {diagnosis.metric_like:,}"
             f" look like metrics and were not read, {other:,} other"
         )
     if diagnosis.skipped:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd.adapter import Budget, LineShape
+from lensd.cli.main import main
+from lensd.query import lens
+from lensd.store import Store
 from lensd_log import LogAdapter
 from lensd_log.patterns import log_formats
 from lensd_log.proposal import SampleLine, block, propose
@@ -50,6 +55,22 @@ def test_what_is_pasted_reads_the_lines_as_they_are_read_without_it(path: Path, 
             counted = "ordinal of the record" not in shape.slots[0]
             if shape.stored and metric in without and counted:
                 assert points[metric] == without[metric], (metric, pattern)
+
+
+@pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
+def test_what_is_pasted_into_a_configuration_is_ingested(path: Path, tmp_path: Path) -> None:
+    blocks = [shape.pattern for shape in shapes_of(path, LogAdapter()) if shape.pattern]
+    config, db = tmp_path / "lensd.toml", str(tmp_path / "x.db")
+    config.write_text("\n\n".join(blocks), encoding="utf-8")
+    arguments = ["ingest", str(path), "--config", str(config), "--db", db, "--workload", "w"]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    if not blocks and done.exit_code:
+        return
+    assert done.exit_code == 0, done.stderr
+    with closing(Store.open(db, read_only=True)) as store, store.read() as reader:
+        stored = {metric.name for metric in lens.available(reader, "w", None)}
+    for pattern in tomllib.loads(config.read_text(encoding="utf-8")).get("pattern", []):
+        assert stored.issuperset(metrics_of(pattern)), pattern
 
 
 ODD = {
