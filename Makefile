@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks lint docs page screenshots bench bench-logs fuzz clean help
+.PHONY: demo test quick test-sdks lint docs page screenshots bench bench-logs fuzz precision clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
@@ -16,6 +16,7 @@ help:
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
 	@echo "make fuzz       every property with many examples, then hostile lines for 30 minutes (MINUTES=1 for a short run)"
+	@echo "make precision  points that texts of this machine give which are no training: none, it should be"
 	@echo "make bench      measure against the peers, each in its own environment"
 
 $(BIN)/python:
@@ -83,6 +84,9 @@ bench-logs: .venv/.lensd
 fuzz: .venv/.checks
 	$(BIN)/python -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=fuzz
 	PYTHONPATH=adapters $(BIN)/python -m tests.log.fuzz --minutes $(or $(MINUTES),30)
+
+precision: .venv/.checks
+	PYTHONPATH=adapters $(BIN)/python -m tests.log.precision
 
 clean:
 	rm -rf .venv .sdks .demo dist build

@@ -38,6 +38,7 @@ class LogCursor:
     set_aside: the stored size and why, while the input is not read because it looks like no log.
     unreadable: a sentence about segments that cannot be read.
     export: size and lines done, of a file whose lines are read in the order of their times (see `exports`).
+    beside: how far the other stream of the job was looked at (see `beside`).
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
     (UTC ms) a read first found it there with something left open.
     """
@@ -60,6 +61,7 @@ class LogCursor:
     unreadable: str = ""
     passed: bool = False
     export: State = field(default_factory=dict)
+    beside: State = field(default_factory=dict)
     mark_line: int = -1
     mark_offset: int = -1
     reported: dict[str, Any] = field(default_factory=dict)

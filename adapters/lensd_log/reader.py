@@ -13,7 +13,7 @@ from dataclasses import replace
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Input, Ints, LineMark, Restarts
 from lensd.tail import Line, LineChunk, read_lines, tail_position, with_stream
-from lensd_log import files, lookahead
+from lensd_log import beside, files, lookahead
 from lensd_log.binary import looks_binary
 from lensd_log.blocks import BlockReader
 from lensd_log.clock import Clock, LastRecord, Midnights
@@ -78,6 +78,7 @@ class LineReader:
             self._refuse_binary()
         elif not cursor.passed and self._is_data():
             self._pass_data()
+        beside.look(self._input.path, cursor)
         first = True
         while True:
             chunk = self._chunk()
@@ -89,6 +90,7 @@ class LineReader:
                 cursor.restart()
                 self._waited = 0
             first = False
+            beside.look(self._input.path, cursor)
             problems = [f"{name}: {why}" for name, why in sorted(chunk.problems.items())]
             cursor.unreadable = "not read: " + "; ".join(problems) if problems else ""
             clock = self._placement.clock = self._clock(chunk.mtime_ms)
@@ -121,7 +123,8 @@ class LineReader:
 
     def _chunk(self, split: bool = False) -> LineChunk:
         position = self._cursor.position if self._cursor.position.segment else None
-        left = min(self._budget.bytes - self._bytes, _CHUNK_BYTES)
+        most = beside.CHUNK_BYTES if self._cursor.beside.get("total") else _CHUNK_BYTES
+        left = min(self._budget.bytes - self._bytes, most)
         # The points of a block are counted when it is read: with a small budget, lines are read one by one.
         room = (self._budget.points - self._placement.series.points) * _POINT_BYTES
         as_block = (

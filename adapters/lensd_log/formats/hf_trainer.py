@@ -30,6 +30,8 @@ _EPOCHS = re.compile(r"Num Epochs\s?=\s?([\d,]{1,16})")
 _KNOWN = frozenset("epoch loss eval_loss train_runtime".split())  # a dict of settings has none of them
 _COUNTERS = frozenset("epoch step global_step max_steps total_flos".split())
 _WAITING = 64
+#: In the state: steps of dicts whose bars are in another file (see `beside`), and the last step of all.
+WRITES, OF = "writes", "of"
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
@@ -96,6 +98,10 @@ def _log(items: dict[str, str], state: State) -> list[Record]:
         if step.isdecimal():
             state["last"] = int(step)
             return [Record(values, int(step), target=int(total) if total.isdecimal() else None)]
+    if state.get(WRITES) and not state.get("bars"):
+        step = state["last"] = state[WRITES].pop(0)
+        late = evaluation or summary
+        return [Record(values, step, late, target=None if late else state[OF])]
     waiting = state.setdefault("waiting", [])
     flushed: list[Record] = []
     if state.get("bars"):

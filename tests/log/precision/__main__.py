@@ -86,13 +86,16 @@ def measure(path: Path, text: Text, row: Row) -> None:
     row.lines += text.data.count(b"\n") + 1
     row.walked += sum(map(len, walked.values()))
     row.named += sum(map(len, named.values()))
-    if named:
-        some = "; ".join(f"{name} {pairs[0]} ({len(pairs)})" for name, pairs in list(named.items())[:4])
+    if named or walked:
+        some = "; ".join(
+            f"{name} {pairs[0]} ({len(pairs)})" for name, pairs in list((named or walked).items())[:4]
+        )
         row.samples.append(f"{path}: {some}")
 
 
 def report(table: dict[str, Row]) -> None:
     total = Row()
+    table = dict(sorted(table.items()))
     print(f"{'kind':<32}{'texts':>7}{'lines':>10}{'points':>8}{'if named':>10}")
     for kind, row in (*table.items(), ("total", total)):
         print(f"{kind:<32}{row.texts:>7}{row.lines:>10}{row.walked:>8}{row.named:>10}")

@@ -10,21 +10,21 @@ from tests.log.precision.texts import Text
 
 _FILES = 40
 _FUNCTION = (
-    "#include <stdio.h>\nint step_{n}(int epoch) {{ int loss = epoch * {n}, unused;\n"
-    '  printf("step %d loss=%d\\n", epoch, loss); return loss - "{n}"[0]; }}\n'
+    "#include <stdio.h>\nint area_{n}(int side) {{ int result = side * {n}, unused;\n"
+    '  printf("area %d=%d\\n", side, result); return result - "{n}"[0]; }}\n'
 )
 _TEST = (
     "import pytest, time, unittest\n"
-    "@pytest.mark.parametrize('step', range(40))\n"
-    "def test_step(step): print('step', step, 'accuracy', step / 40); assert step != 33\n"
-    "class TestLoss(unittest.TestCase):\n"
-    + "".join(f"    def test_loss_{n}(self): self.assertAlmostEqual({n}.5, {n}.5)\n" for n in range(30))
+    "@pytest.mark.parametrize('side', range(40))\n"
+    "def test_area(side): print('side', side, 'area', side / 40); assert side != 33\n"
+    "class TestArea(unittest.TestCase):\n"
+    + "".join(f"    def test_area_{n}(self): self.assertAlmostEqual({n}.5, {n}.5)\n" for n in range(30))
 )
-_CARGO = '[package]\nname = "steps"\nversion = "0.1.0"\nedition = "2021"\n'
-_RUST = "".join(f"#[test] fn step_{n}() {{ let loss = {n}; assert!(true) }}\n" for n in range(40))
+_CARGO = '[package]\nname = "areas"\nversion = "0.1.0"\nedition = "2021"\n'
+_RUST = "".join(f"#[test] fn area_{n}() {{ let area = {n}; assert!(true) }}\n" for n in range(40))
 _NODE = (
     "const {test} = require('node:test');\n"
-    "for (let i = 0; i < 60; i++) test('epoch ' + i, t => { t.diagnostic('loss: ' + i / 60); });\n"
+    "for (let i = 0; i < 60; i++) test('area ' + i, t => { t.diagnostic('side: ' + i / 60); });\n"
 )
 
 BUILDS: dict[str, str] = {
@@ -64,18 +64,18 @@ def project(folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     for n in range(_FILES):
         (folder / f"f{n}.c").write_text(_FUNCTION.format(n=n))
-    calls = "".join(f"step_{n}({n});" for n in range(_FILES))
+    calls = "".join(f"area_{n}({n});" for n in range(_FILES))
     (folder / "main.c").write_text(f"int main(void) {{ {calls} return 0; }}\n")
     (folder / "Makefile").write_text(
         "CFLAGS = -Wall -Wextra -w\nall: main\nmain: $(patsubst %.c,%.o,$(wildcard *.c))\n\t$(CC) -o $@ $^\n"
     )
     (folder / "CMakeLists.txt").write_text(
-        "cmake_minimum_required(VERSION 3.10)\nproject(steps C)\nenable_testing()\nfile(GLOB S *.c)\n"
+        "cmake_minimum_required(VERSION 3.10)\nproject(areas C)\nenable_testing()\nfile(GLOB S *.c)\n"
         "add_compile_options(-w)\nadd_executable(main ${S})\n"
-        "foreach(i RANGE 1 30)\nadd_test(NAME epoch_${i} COMMAND main)\nendforeach()\n"
+        "foreach(i RANGE 1 30)\nadd_test(NAME area_${i} COMMAND main)\nendforeach()\n"
     )
     (folder / "t" / "test_a.py").write_text(_TEST)
     (folder / "n.js").write_text(_NODE)
     (folder / "rust" / "Cargo.toml").write_text(_CARGO)
     (folder / "rust" / "src" / "lib.rs").write_text(_RUST)
-    (folder / "node" / "package.json").write_text('{"name": "steps", "version": "1.0.0"}')
+    (folder / "node" / "package.json").write_text('{"name": "areas", "version": "1.0.0"}')
