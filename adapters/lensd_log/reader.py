@@ -348,8 +348,8 @@ class LineReader:
         del self._placement.clock  # it refers to this reader: a cycle that would keep the points in memory
         batch.log_format = cursor.log_format
         batch.counts.unparsed += waiting.metric_like(cursor.structure) - self._waited
-        if not cursor.matched and not batch.more:
-            batch.note = self._why_nothing()
+        if not batch.more:
+            batch.note = self._why_little() if cursor.matched else self._why_nothing()
         if cursor.passed and not cursor.matched:
             batch.note = (
                 f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"
@@ -357,6 +357,17 @@ class LineReader:
         batch.note = cursor.unreadable or batch.note
         batch.cursor = cursor.encode()
         return batch
+
+    def _why_little(self) -> str | None:
+        """The note of an input most of whose metrics are not read."""
+        cursor = self._cursor
+        like = cursor.unparsed + waiting.metric_like(cursor.structure)
+        if self._strict or like < max(_NOTE_AFTER_LINES, cursor.matched):
+            return None
+        return (
+            f"{like} of {cursor.lines} lines look like metrics, but were not read; `lensd doctor` on this"
+            " file says why"
+        )
 
     def _why_nothing(self) -> str | None:
         """The note of an input without points; None for prose, data, and records without numbers."""

@@ -113,8 +113,8 @@ def examine(file: str, options: Config) -> tuple[str, Diagnosis] | str:
 
 def report(heading: str, diagnosis: Diagnosis, *, everything: bool = False) -> Iterator[str]:
     """The lines to print: one screen, or all shapes of lines."""
-    yield heading
-    yield _verdict(diagnosis)
+    yield from _wrapped(heading, "", "  ")
+    yield from _wrapped(_verdict(diagnosis), "", "  ")
     yield from _details(diagnosis)
     yield from _shapes(diagnosis, everything)
     if diagnosis.samples and not any(shape.stored for shape in diagnosis.shapes):
@@ -174,7 +174,7 @@ def _header(file: str, size: int, adapter: Adapter, input: Input, diagnosis: Dia
     if diagnosis.read_bytes < diagnosis.total_bytes:
         part = f", the first {_bytes(diagnosis.read_bytes)} of which were read"
         if diagnosis.total_bytes < _BYTES and diagnosis.total_bytes - diagnosis.read_bytes < _LONGEST_LINE:
-            part = f", of which {_bytes(diagnosis.total_bytes - diagnosis.read_bytes)} are an unfinished line"
+            part = ", whose last line has no newline yet"
     return f"{file}: {_bytes(size)}{part}; adapter {adapter.name}, workload {input.workload}"
 
 

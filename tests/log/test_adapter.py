@@ -205,6 +205,16 @@ def test_line_marks_lead_back_into_the_log(tmp_path: Path) -> None:
     assert [mark.offset for mark in marks] == [len(b"".join(lines[: mark.line])) for mark in marks]
 
 
+def test_a_log_most_of_which_is_not_read_says_so(tmp_path: Path) -> None:
+    known = b"".join(b"step %d loss=0.5\n" % n for n in range(15))
+    other = b"some unknown thing, wer: 0.25\n" * 30
+    few = read(write(tmp_path / "few.log", known + other[:300]))
+    assert few.last.note is None
+    many = read(write(tmp_path / "many.log", other + b"prose\n" * 60 + known))
+    assert len(many.points["loss"]) == 15
+    assert str(many.last.note).startswith("30 of 105 lines look like metrics, but were not read")
+
+
 def test_lines_that_wait_count_once_it_is_known_what_they_are(tmp_path: Path) -> None:
     blocks = "".join(f"pass no. {n}:\nMean value loss: 0.{n}\nMean reward: 0.{n}5\n" for n in range(1, 4))
     read_blocks = read(write(tmp_path / "blocks.log", blocks.replace("pass no.", "Step").encode()))
