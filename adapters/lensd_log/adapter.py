@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lensd.adapter import Budget, Diagnosis, InputGone
 from lensd.discovery import File, Roots
-from lensd.model import SET_ASIDE, Batch, Input, Restarts
+from lensd.model import SET_ASIDE, Batch, Fact, Input, Restarts
 from lensd_log import content, crowds, exports, files, patterns, runicorn, trainer_state
 from lensd_log.blocks import BlockReader
 from lensd_log.cursor import LogCursor
@@ -93,11 +93,13 @@ class LogAdapter:
                 restarts=Restarts.NEVER,
                 companions=[os.path.join(file.folder, name) for name in runicorn.COMPANIONS],
             )
+        of_process = file.name == files.OUTPUT and "meta.json" not in roots.siblings(file.folder)
         return roots.input(
             file,
             adapter=self.name,
             data_source=self.data_source,
             structured=files.is_structured(file.name),
+            companions=[os.path.join(file.folder, "status.json")] if of_process else (),
             segments=segments,
         )
 
@@ -110,10 +112,10 @@ class LogAdapter:
             return trainer_state.read(input, cursor, budget)
         state = LogCursor.decode(cursor)
         if os.path.basename(input.path) != files.EVENTS:
-            return (
-                _set_aside(input, state, budget, self._recognition)
-                or self._reader(input, state, budget).read()
-            )
+            facts = runicorn.process_facts(os.path.dirname(input.path)) if input.companions else {}
+            aside = _set_aside(input, state, budget, self._recognition) if not facts else None
+            batch = aside or self._reader(input, state, budget).read()
+            return _with_facts(batch, facts, state) if facts else batch
         facts = runicorn.facts(os.path.dirname(input.path))
         try:
             batch = self._reader(input, state, budget, binary_allowed=True).read()
@@ -121,12 +123,7 @@ class LogAdapter:
             if not facts:
                 raise
             batch = Batch(cursor=b"")
-        batch.facts.update(
-            {name: value for name, value in facts.items() if state.reported.get(name) != value}
-        )
-        state.reported.update(facts)
-        batch.cursor = state.encode()
-        return batch
+        return _with_facts(batch, facts, state)
 
     def explain(self, input: Input, budget: Budget) -> Diagnosis:
         """What the lines of a text log say, and why, within the budget. Raises what `read` raises."""
@@ -182,6 +179,14 @@ class LogAdapter:
 
     def close(self) -> None:
         """Nothing is held between reads."""
+
+
+def _with_facts(batch: Batch, facts: dict[str, Fact], state: LogCursor) -> Batch:
+    """The batch with those facts of companion files that are new."""
+    batch.facts.update({name: value for name, value in facts.items() if state.reported.get(name) != value})
+    state.reported.update(facts)
+    batch.cursor = state.encode()
+    return batch
 
 
 def _set_aside(input: Input, state: LogCursor, budget: Budget, recognition: Recognition) -> Batch | None:

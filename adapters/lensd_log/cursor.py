@@ -36,7 +36,7 @@ class LogCursor:
     structure: of the structural reader. ended: the last read came to the end. closed: bytes of a last line
     that was given before its newline came.
     set_aside: the stored size and why, while the input is not read because it looks like no log.
-    unreadable: a sentence about segments that cannot be read.
+    last_words: see `last_words`. unreadable: a sentence about segments that cannot be read.
     export: size and lines done, of a file whose lines are read in the order of their times (see `exports`).
     beside: how far the other stream of the job was looked at (see `beside`).
     passed: the input was taken for data, and read on from its end. resting: where the file ended and when
@@ -58,6 +58,7 @@ class LogCursor:
     unparsed: int = 0
     closed: int = 0
     set_aside: State = field(default_factory=dict)
+    last_words: str = ""
     unreadable: str = ""
     passed: bool = False
     export: State = field(default_factory=dict)

@@ -18,6 +18,7 @@ from lensd_log.names import NAMED_BY_FILE
 
 EVENTS = "events.jsonl"  #: Runicorn
 TRAINER_STATE = "trainer_state.json"
+OUTPUT = "logs.txt"  #: Runicorn, and `lensd run`
 _STATUS = "status.json"
 
 #: Names of what programs print. PBS and SGE: `job.o123`, `job.e123`, `job.po123`; their array tasks

@@ -13,7 +13,7 @@ from dataclasses import replace
 from lensd.adapter import Budget, InputDead, InputGone, RetryAfter
 from lensd.model import Batch, Input, Ints, LineMark, Restarts
 from lensd.tail import Line, LineChunk, read_lines, tail_position, with_stream
-from lensd_log import beside, files, lookahead
+from lensd_log import beside, files, last_words, lookahead
 from lensd_log.binary import looks_binary
 from lensd_log.blocks import BlockReader
 from lensd_log.clock import Clock, LastRecord, Midnights
@@ -34,6 +34,7 @@ _NOTE_AFTER_LINES = 20  # none of which matched
 _QUIET_MS = 60_000
 _OPEN_MS = 10_000
 _ASIDE_MS = 3_600_000
+_LAST_LINES = 200
 _DATA_BYTES = 8 << 20
 
 
@@ -105,6 +106,8 @@ class LineReader:
             self._give_closed(chunk)
         if not batch.more:
             self._give_open(chunk)
+            if not self._input.structured:
+                self._listen(chunk)
             # Who writes may not know yet that the file was renamed.
             lately = self._budget.now_ms - chunk.mtime_ms < _ASIDE_MS
             batch.waits = batch.waits or (chunk.aside and lately and not self._budget.final)
@@ -265,6 +268,19 @@ class LineReader:
         if entry.text:
             for log_format, record in self._recognition.peek(entry, self._cursor):
                 self._placement.add_record(record, log_format, rank=stripped.rank)
+
+    def _listen(self, chunk: LineChunk) -> None:
+        """Report what the log says last where that has changed."""
+        lines = b"\n".join([line.text for line in chunk.lines[-_LAST_LINES:]])
+        text = (chunk.body or lines)[-last_words.LOOK_BYTES :] + b"\n" + chunk.torn[: last_words.LOOK_BYTES]
+        words = last_words.last_words(
+            text,
+            self._cursor.last_words,
+            lambda lines: self._recognition.records_of(lines, self._cursor),
+        )
+        if words != self._cursor.last_words:
+            self._cursor.last_words = words
+            self._batch.facts["last_words"] = words
 
     def _give_closed(self, chunk: LineChunk) -> None:
         """Give a last line without its newline, in a file at rest, if it ends as a closed object does or

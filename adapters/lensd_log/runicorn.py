@@ -40,6 +40,18 @@ def facts(folder: str) -> dict[str, Fact]:
     return result
 
 
+def process_facts(folder: str) -> dict[str, Fact]:
+    """The facts of the `status.json` that `lensd run` writes beside `logs.txt`."""
+    status = _load(os.path.join(folder, "status.json"))
+    result: dict[str, Fact] = {}
+    _put(result, "process_status", status.get("status"))
+    for name in ("exit_code", "started_at", "ended_at", "pid"):
+        _put(result, name, status.get(name))
+    if result and "ended_at" not in result:  # it runs again
+        result |= {"exit_code": None, "ended_at": None}
+    return result
+
+
 def _put(result: dict[str, Fact], name: str, value: object) -> None:
     if isinstance(value, float) and not math.isfinite(value):
         return

@@ -202,6 +202,7 @@ def _created_ms(run: dict[str, Any]) -> float:
 def _facts(run: dict[str, Any]) -> dict[str, Fact]:
     facts: dict[str, Fact] = label_facts(run, _LABELS)
     facts["status"] = _STATES.get(str(run.get("state")), "running")
+    facts["watched"] = True  # the server says itself when a run is silent
     config = _object(run, "config")
     facts |= config_facts(config) | facts_of_internal(config)
     return facts | scalar_facts("summary.", _object(run, "summaryMetrics"))

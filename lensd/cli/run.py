@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import click
 
 from lensd.cli.exit import USAGE, fail, note
 from lensd.discovery import CONTAINERS
+from lensd.query.status import of_exit_code
 from lensd.run import daemon, tee
 from lensd.run.event_files import Gatherer
 
@@ -67,20 +71,38 @@ def run(
     server = _server(root, port, db)
     gatherer = Gatherer(root, own, time.time())
     url = server.url if server else f"http://127.0.0.1:{port}"
+    began: dict[str, object] = {"status": "running", "pid": os.getpid(), "started_at": time.time()}
+    code = 1
     try:
         child = daemon.child_environment(os.environ, url, uid, wandb)
-        code = tee.run(command, child, own / "logs.txt", lambda: gatherer.watch(os.getpid()))
+
+        def started() -> None:
+            _write_status(own, began)
+            gatherer.watch(os.getpid())
+
+        code = tee.run(command, child, own / "logs.txt", started)
     except tee.CommandError as error:
+        code = error.code
         fail(error.code, str(error))
     except OSError as error:
         fail(USAGE, f"{own / 'logs.txt'} cannot be written to: {error.strerror}")
     finally:
         gatherer.finish()
+        ended = {"status": of_exit_code(code), "exit_code": code, "ended_at": time.time()}
+        _write_status(own, began | ended)
         if server and stop:
             daemon.stop(server)
     if server and server.process and not stop:
         note(f"{uid} is served at {url}; the daemon keeps running (process {server.process.pid})")
     raise SystemExit(code)
+
+
+def _write_status(folder: Path, status: Mapping[str, object]) -> None:
+    """Tell the daemon whether the command runs or how it ended, in a file that it reads beside the log."""
+    written = folder / ".status.json"
+    with contextlib.suppress(OSError):  # a full disk, say
+        written.write_text(json.dumps(status))
+        written.replace(folder / "status.json")
 
 
 def _server(root: Path, port: int, db: str | None) -> daemon.DaemonProcess | None:

@@ -71,10 +71,13 @@ class Ingest:
 
     def _apply(self, input: Input, make: Callable[[bytes | None], Batch | None]) -> int:
         registered = self._registered.get(input.id)
+        is_new = registered is None
         if registered is None:
             if len(self._registered) > _REMEMBERED:
                 self._registered.clear()
             (registered,) = self._store.register([input])
             self._registered[input.id] = registered
         batch = make(self._store.cursor(input.id))
+        if batch is not None and is_new:
+            batch.facts["seen_live"] = True  # who pushes is running
         return 0 if batch is None else self._store.apply(registered, batch, at_ms=self._wall() * 1000.0)

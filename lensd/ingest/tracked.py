@@ -57,6 +57,7 @@ class ReadState:
     more: bool = True
     waits: bool = False
     lag_bytes: int = 0
+    seen_live: bool = False  # it grew between two reads
 
     def is_idle(self, signature: Signature) -> bool:
         """Whether a read would find nothing new."""

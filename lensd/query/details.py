@@ -10,6 +10,7 @@ import msgspec
 
 from lensd.model import Fact
 from lensd.query.results import WorkloadDetail
+from lensd.query.status import STATUS_FACTS
 from lensd.query.workloads import summary_of, workload_info
 from lensd.store.reader import Reader
 
@@ -20,7 +21,9 @@ _TEXTS = (
     "project", "entity", "group", "job_type", "notes", "sweep", "run_id", "host", "command",
 )  # fmt: skip
 #: Facts that are served elsewhere.
-_ELSEWHERE = frozenset({*_TEXTS, "name", "status", "framework", "target_iteration", "tags", "detection"})
+_ELSEWHERE = frozenset(
+    {*_TEXTS, *STATUS_FACTS, "name", "status", "framework", "target_iteration", "tags", "detection"}
+)
 
 Condition = tuple[str, str]
 

@@ -67,7 +67,7 @@ def progress(reader: Reader, run_id: str) -> RunProgress:
     summary = summary_of(reader, workload)
     if summary.iteration is None or not summary.target:
         return RunProgress(available=False, status="unknown")
-    status = status_of(summary)
+    status = _status(summary)
     speed = summary.steps_per_second
     remaining = max(0, summary.target - summary.iteration)
     return RunProgress(
@@ -94,7 +94,7 @@ def _info(summary: Summary) -> RunInfo:
         id=summary.workload.uid,
         run_dir=summary.workload.folder or None,
         created_time=_number(facts.get("created_at")) or _seconds(summary.min_ts),
-        status=status_of(summary),
+        status=_status(summary),
         pid=_whole(facts.get("pid")),
         best_metric_value=_number(facts.get("best_metric_value")),
         best_metric_name=_string(facts.get("best_metric_name")),
@@ -103,6 +103,12 @@ def _info(summary: Summary) -> RunInfo:
         tags=tags_of(facts),
         assets_count=_whole(facts.get("assets_count")) or 0,
     )
+
+
+def _status(summary: Summary) -> str:
+    """The status for clients of the Runs API, which know no `ended`."""
+    status = status_of(summary)
+    return "finished" if status == "ended" else status
 
 
 def _path(summary: Summary, file_name: str) -> str | None:

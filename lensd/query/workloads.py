@@ -9,14 +9,12 @@ import msgspec
 import numpy as np
 
 from lensd.model import SET_ASIDE, Fact
+from lensd.query import status
 from lensd.query.results import InputInfo, WorkloadInfo
 from lensd.query.timing import steps_per_second
 from lensd.store.catalogue import StoredInput, Workload
 from lensd.store.plan import BEYOND, Member, Part, plan, plan_iterations, shown
 from lensd.store.reader import Reader
-
-#: A workload that does not report its end counts as running for so long after its last point.
-QUIET_MS = 10 * 60 * 1000.0
 
 
 @dataclass(slots=True)
@@ -86,19 +84,22 @@ def summaries(reader: Reader) -> list[Summary]:
 
 
 def status_of(summary: Summary) -> str:
-    """The status that the run reported; else `running` while its last point is recent, then `finished`."""
-    status = summary.facts.get("status")
-    if isinstance(status, str):
-        return status
-    if summary.max_ts is None:
-        return "unknown"
-    return "running" if summary.now_ms - summary.max_ts < QUIET_MS else "finished"
+    """The status of a workload: see lensd.query.status."""
+    signs = status.Signs(
+        summary.facts,
+        summary.iteration,
+        summary.target,
+        summary.steps_per_second,
+        summary.max_ts,
+        summary.workload.updated_ms,
+    )
+    return status.status_of(signs, summary.now_ms)
 
 
 def workloads(
     reader: Reader,
     q: str | None,
-    status: str | None,
+    wanted: str | None,
     condition: Callable[[Mapping[str, Fact]], bool] = lambda facts: True,
 ) -> list[WorkloadInfo]:
     """All workloads by uid, restricted to those whose uid or name contains `q`, to those of one status and to
@@ -108,7 +109,7 @@ def workloads(
         info
         for info in infos
         if (q is None or q.lower() in info.uid.lower() or q.lower() in info.name.lower())
-        and status in (None, info.status)
+        and wanted in (None, info.status)
     ]
 
 

@@ -130,6 +130,27 @@ run.finish()
 """
 
 
+@pytest.mark.parametrize(
+    ("program", "status", "code"),
+    [
+        ("raise SystemExit(3)", "failed", 3),
+        ("1 / 0", "failed", 1),
+        ("print('step 1 loss: 0.5')", "finished", 0),
+        ("import os; os.kill(os.getpid(), 15)", "interrupted", 143),
+    ],
+)
+def test_how_the_command_ended_is_known_at_once(
+    folder: Path, daemon: str, program: str, status: str, code: int
+) -> None:
+    done = run(folder, "--workload", "w", "--port", port(daemon), "--", sys.executable, "-c", program)
+    assert done.returncode == code
+    wait_until(lambda: "w" in uids(daemon))
+    workload = f"{daemon}/api/v1/workloads/w"
+    wait_until(lambda: answer(workload)["status"] != "running")
+    assert answer(workload)["status"] == status
+    assert answer(workload)["facts"]["exit_code"] == code
+
+
 def test_a_daemon_is_started_where_none_answers(folder: Path) -> None:
     done = run(folder, "--workload", "w", "--port", "0", "--stop", "--", sys.executable, "train.py", "0")
     assert done.returncode == 0

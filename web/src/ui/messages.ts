@@ -38,6 +38,7 @@ interface Messages {
 }
 
 const STATUS_ZH: Record<string, string> = {
+  ended: "已结束",
   running: "运行中",
   finished: "已完成",
   failed: "失败",
