@@ -156,6 +156,7 @@ class Batch:
     more: the budget ended this read, not the input, so the next read should follow at once.
     waits: the last record is incomplete; a later read returns it as it is if nothing more comes.
     restart: the input was replaced or truncated, so a new attempt begins, whatever its steps are.
+    voids_from: a step: the input says that earlier inputs do not count from there on.
     """
 
     cursor: bytes
@@ -168,6 +169,7 @@ class Batch:
     more: bool = False
     waits: bool = False
     restart: bool = False
+    voids_from: int | None = None
     lag_bytes: int = 0
     log_format: str | None = None  # what the content was recognised as, for `lensd sources`
     note: str | None = None  # one sentence for the user, e.g. "0 of 1200 lines matched"

@@ -24,7 +24,7 @@ def facts(folder: str) -> dict[str, Fact]:
     if meta or status:
         result["run_dir"] = folder
     for name, key in (
-        ("created_at", "created_at"), ("alias", "alias"), ("hostname", "hostname"), ("pid", "pid"),
+        ("created_at", "created_at"), ("alias", "alias"), ("host", "hostname"), ("pid", "pid"),
         ("runicorn.path", "path"), ("python", "python"), ("platform", "platform"),
     ):  # fmt: skip
         _put(result, name, meta.get(key))

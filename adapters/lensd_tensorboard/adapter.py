@@ -128,6 +128,7 @@ class _EventRead:
             ),
             more=more,
             restart=self._restart,
+            voids_from=scalars.purge,
             lag_bytes=max(0, self._size - self._at),
             log_format=log_format if series else None,
             note=self._note,

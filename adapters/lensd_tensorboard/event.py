@@ -30,6 +30,7 @@ _FORMATS = {
 
 #: What old writers put into a Summary.Value beside scalars, by its field; newer ones name the plugin.
 _OTHERS = {4: "images", 5: "histograms", 6: "audio"}
+_SESSION_START = b"\x08\x01"  # SessionLog.status: `purge_step` of torch and tensorboardX writes one
 _OTHER_PLUGINS = frozenset(name.encode() for name in _OTHERS.values())
 
 #: (number, kind as in `WIDTHS`, where its bytes lie in the payload or None where they have no fixed width)
@@ -55,8 +56,9 @@ class Event:
     """The scalars of a record, and where wall time and step lie in its payload (None where absent).
 
     foreign: tags that this record assigns to plugins other than the scalars'. hparams: contents for the
-    plugin of that name. texts: tag and text of text summaries. others: kind (`histograms`, `images` or
-    `audio`) and tag of what is only counted.
+    plugin of that name. purges: the steps from this one on are void in what was written before. texts: tag
+    and text of text summaries. others: kind (`histograms`, `images` or `audio`) and tag of what is only
+    counted.
     """
 
     wall_s: float = 0.0
@@ -67,6 +69,7 @@ class Event:
     values: list[ScalarValue] = field(default_factory=list)
     foreign: list[bytes] = field(default_factory=list)
     hparams: list[bytes] = field(default_factory=list)
+    purges: bool = False
     texts: list[tuple[bytes, str]] = field(default_factory=list)
     others: list[tuple[str, bytes]] = field(default_factory=list)
 
@@ -79,6 +82,8 @@ def parse(payload: bytes) -> Event:
             event.wall_s, event.wall_at = double(payload, at), at
         elif number == 2 and kind == VARINT:
             event.step, event.step_at, event.step_width = signed(value), at, end - at
+        elif number == 7 and kind == BYTES:
+            event.purges = payload[at : at + 2] == _SESSION_START
         elif number == 5 and kind == BYTES:
             for inner, inner_kind, _, begin, finish in fields(payload, at, end):
                 if inner == 1 and inner_kind == BYTES:

@@ -67,7 +67,8 @@ class TagPoints:
 @dataclass(slots=True)
 class Scalars:
     """Everything that was read so far. foreign: tags that other plugins own, with the row that said so.
-    others: how many histograms, images and sounds there were, by `histograms.TAG`."""
+    others: how many histograms, images and sounds there were, by `histograms.TAG`. purge: the step from
+    which on what was written before is void."""
 
     by_tag: dict[bytes, list[TagPoints]] = field(default_factory=dict)
     foreign: dict[bytes, int] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Scalars:
     skipped: int = 0
     facts: dict[str, Fact] = field(default_factory=dict)
     others: Counter[str] = field(default_factory=Counter)
+    purge: int | None = None
 
     def add(self, tag: bytes, points: TagPoints) -> None:
         self.by_tag.setdefault(tag, []).append(points)
@@ -97,6 +99,7 @@ class Scalars:
         self.skipped += other.skipped
         self.facts.update(other.facts)
         self.others.update(other.others)
+        self.purge = self.purge if other.purge is None else other.purge
 
     def series(self, prefix: str, foreign: set[bytes]) -> dict[str, Series]:
         """All points by name, in the order of first appearance.
@@ -172,6 +175,8 @@ class Collector:
         if not -LATEST_S <= event.wall_s <= LATEST_S:
             scalars.skipped += 1
             return 0
+        if event.purges:
+            scalars.purge = event.step
         for tag in event.foreign:
             scalars.disown(tag, row)
         for content in event.hparams:

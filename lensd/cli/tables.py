@@ -18,15 +18,17 @@ _READABLE = ("ok", "new")
 def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> None:
     """Every input under its workload: what it is, how far it is read, what is wrong and what hides it."""
     names = {input.id: input.name for input in inputs}
-    workload = None
+    workload = why = None
     for input in inputs:
         if input.workload != workload:
-            workload = input.workload
+            workload, why = input.workload, input.why
             name = input.workload_name
             title = workload if name == workload else f"{name} [{workload}]"
             click.echo(f"\n{title}  ({input.why})")
         click.echo(f"  {input.id}  {input.data_source:<10} {input.name}")
         click.echo(f"      {_summary(input)}")
+        if input.why != why:
+            click.echo(f"      {input.why}")
         if input.hidden_by:
             hiding = ", ".join(names.get(key, key) for key in input.hidden_by)
             click.echo(f"      {input.hidden_points} points hidden by {hiding}")

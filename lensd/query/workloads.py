@@ -144,8 +144,8 @@ def sentence_about(input: StoredInput, sentence: str) -> str:
 
 
 def _name(workload: Workload, facts: Mapping[str, Fact]) -> str:
-    """What people call a workload: the name that its run was given, else its uid."""
-    name = facts.get("name")
+    """What people call a workload: the name or alias that its run was given, else its uid."""
+    name = facts.get("name") or facts.get("alias")
     return name if isinstance(name, str) and name else workload.uid
 
 

@@ -83,7 +83,8 @@ class Writer:
         version = self._reader.version() + 1
         self._db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
         stored = 0
-        if batch.restart or batch.targets is not None or batch.point_count:
+        voids = batch.voids_from is not None
+        if batch.restart or batch.targets is not None or batch.point_count or voids:
             stored = self._store_points(input, state, batch, version)
         self._db.executemany(
             "INSERT OR REPLACE INTO fact VALUES (?, ?, ?)",
@@ -118,6 +119,8 @@ class Writer:
         cut = split(metrics, last_steps, input.restarts, batch.restart and state.has_points)
         columns = self._columns(series, metrics, batch.targets, cut)
         attempts = self._begin_attempts(input, state, cut, columns)
+        if batch.voids_from is not None and not state.has_points:
+            attempts.append((state.id, 1, batch.voids_from))
 
         additions: list[_AttemptPoints] = []
         for view, points in columns.items():
@@ -135,7 +138,7 @@ class Writer:
             by_view.setdefault(addition.view, []).append(addition.points)
         tally = Tally(self._reader, self._db, state.workload_id, input.data_source, state.id)
         tally.before(by_view, begins=bool(cut.rows or cut.own))
-        self._db.executemany("INSERT INTO attempt VALUES (?, ?, ?)", attempts)
+        self._db.executemany("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?)", attempts)
         self._widen(state, additions)
         encoded = sealing.EncodedColumns()
         for addition in additions:

@@ -140,13 +140,20 @@ def test_an_attempt_begins_above_the_first_step_and_one_interval_behind_the_last
     assert ("exp-Nov26_03-15-13_host" in reading.metrics()) == is_own
 
 
-def test_purged_steps_begin_an_attempt(tmp_path: Path, reading: Reading) -> None:
-    write(tmp_path / RUNS / "exp", range(0, 100, 10))
+@pytest.mark.parametrize("first", [50, 60])
+def test_purged_steps_begin_an_attempt(tmp_path: Path, reading: Reading, first: int) -> None:
+    write(tmp_path / RUNS / "exp", range(0, 100, 10), "train/loss", "lr")
+    reading.metrics()
     with SummaryWriter(str(tmp_path / RUNS / "exp"), purge_step=50, filename_suffix=".2") as writer:
-        for step in (50, 60):
+        writer.flush()
+        reading.metrics()
+        for step in (first, first + 10):
             writer.add_scalar("train/loss", 7.0, step)
-    assert reading.metrics() == {"exp": {"train/loss"}}
-    assert reading.steps("exp") == [0, 10, 20, 30, 40, 50, 60]
+    assert reading.metrics() == {"exp": {"train/loss", "lr"}}
+    assert reading.steps("exp") == [0, 10, 20, 30, 40, first, first + 10]
+    with reading.store.read() as reader:
+        counts = {metric.name: metric.count for metric in lens.available(reader, "exp", None)}
+    assert counts["train/loss"] == 7
 
 
 def test_a_folder_that_comes_later_renames_what_was_read_and_moves_nothing_else(

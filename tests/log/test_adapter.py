@@ -349,7 +349,7 @@ def test_a_runicorn_run_without_events_gives_its_facts() -> None:
     assert reading.points == {}
     assert reading.facts["status"] == "finished"
     assert reading.facts["created_at"] == reading.facts["started_at"] == 1704067200.0
-    assert (reading.facts["hostname"], reading.facts["pid"]) == ("elsewhere", 1)
+    assert (reading.facts["host"], reading.facts["pid"]) == ("elsewhere", 1)
     assert reading.facts["runicorn.path"] == "edge"
 
 
