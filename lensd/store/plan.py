@@ -77,7 +77,8 @@ def shown(members: Sequence[Member]) -> list[Member]:
     """The members that are shown, in order of time. They hide the others.
 
     Structured inputs come before text. Of inputs that overlap in time the first by path is shown (W&B:
-    the first to start). Inputs that follow one another are all shown.
+    the first to start), of the two streams of a job the one that has more points. Inputs that follow one
+    another are all shown.
     """
     with_points = [member for member in members if member.spans]
     best = [member for member in with_points if member.input.structured] or with_points
@@ -99,7 +100,18 @@ def shown(members: Sequence[Member]) -> list[Member]:
 def _first(group: list[Member]) -> Member:
     if group[0].input.data_source == "wandb":
         return group[0]
-    return min(group, key=lambda m: m.input.path)
+    first = min(group, key=lambda m: m.input.path)
+    streams = [member for member in group if _are_streams(first.input.path, member.input.path)]
+    return max([first, *streams], key=lambda m: (sum(span.points for span in m.spans), m.input.path))
+
+
+def _are_streams(err: str, out: str) -> bool:
+    """Are these the files of stderr and stdout of one job: `job.err` and `job.out`, `job.e7` and `job.o7`?"""
+    for one, other in (("err", "out"), ("e", "o")):
+        before, found, behind = err.rpartition(one)
+        if found and out == before + other + behind:
+            return True
+    return False
 
 
 def plan(members: Sequence[Member]) -> list[Part]:
