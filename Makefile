@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks lint docs page screenshots bench bench-logs fuzz precision clean help
+.PHONY: demo test quick test-sdks test-frameworks lint docs page screenshots bench bench-logs fuzz precision clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
@@ -15,6 +15,7 @@ help:
 	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
+	@echo "make test-frameworks  runs of real frameworks, each version in its own environment (4 GB)"
 	@echo "make fuzz       every property with many examples, then hostile lines for 30 minutes (MINUTES=1 for a short run)"
 	@echo "make precision  points that texts of this machine give which are no training: none, it should be"
 	@echo "make bench      measure against the peers, each in its own environment"
@@ -55,7 +56,7 @@ docs: .venv/.lensd
 	$(BIN)/python -m lensd.api.reference docs/http-api.md
 
 quick: lint
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not framework and not slow'
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -75,6 +76,24 @@ test: lint
 test-sdks: .venv/.checks .sdks/primus-lens/.ready $(foreach version,$(shell cat tests/sdks.txt),.sdks/$(version)/.ready)
 	$(BIN)/python -m pytest -m sdk
 
+# One environment for each file of tests/frameworks/environments. Those that need torch share one of 800 MB.
+FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/environments/*.txt)))
+
+.frameworks/torch/.ready: | $(BIN)/python
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0
+	@touch $@
+
+.frameworks/%/.ready: tests/frameworks/environments/%.txt | .frameworks/torch/.ready
+	$(PYTHON) -m venv $(@D)
+	.frameworks/torch/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' \
+		> $$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch.pth
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+test-frameworks: .venv/.checks $(foreach name,$(FRAMEWORKS),.frameworks/$(name)/.ready)
+	$(BIN)/python -m pytest -m framework
+
 bench: .venv/.lensd
 	$(BIN)/python bench/run.py
 
@@ -89,4 +108,4 @@ precision: .venv/.checks
 	PYTHONPATH=adapters $(BIN)/python -m tests.log.precision
 
 clean:
-	rm -rf .venv .sdks .demo dist build
+	rm -rf .venv .sdks .frameworks .demo dist build

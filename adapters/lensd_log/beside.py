@@ -1,11 +1,11 @@
 """The other stream of a job: the progress bars on stderr tell the steps of dicts on stdout.
 
     job.out   {'loss': '3.422', 'learning_rate': '0.0043', 'epoch': '0.04'}
-    job.err   \\r 13%|#3   | 20/150 [00:01<00:14]\\r          \\r 13%|#3   | 20/150 [00:01<00:14]
+    job.err   \\r 13%|#3   | 19/150 [00:01<00:14]\\r          \\r 13%|#3   | 20/150 [00:01<00:14]
 
 `Trainer` of Hugging Face prints a dict through its bar, which is cleared and drawn again: in the file of the
-bars the same count stands before and behind the blanks, once for each dict. Where the two streams go into two
-files, the counts wait in the cursor for the dicts. Source: tqdm std.py `external_write_mode`.
+bars there is a count behind blanks for each dict. Where the two streams go into two files, the counts wait in
+the cursor for the dicts. Source: tqdm std.py `external_write_mode`.
 """
 
 from __future__ import annotations
@@ -73,10 +73,8 @@ def look(path: str, cursor: LogCursor) -> None:
             end -= 1  # the next bar begins with this return
             continue
         n, total = int(event[1]), int(event[2])
-        if state.setdefault("total", total) == total:
-            if state.pop("cleared", False) and state.get("n") == n:
-                written.append(n)
-            state["n"] = n
+        if state.setdefault("total", total) == total and state.pop("cleared", False):
+            written.append(n)
     else:
         end = max(end, len(data) - _OVERLAP)
     state["offset"] = state.get("offset", 0) + end

@@ -11,7 +11,7 @@ from lensd.tail.packing import unpacked_name
 from lensd.tail.reading import LINE_LIMIT, Line, LineChunk, Position, read_lines
 from lensd.tail.seeking import position_of_line, tail_position
 from lensd.tail.segments import Segment, segments, with_stream
-from lensd.tail.terminal import final_state, is_progress_bar, redraws, strip_ansi
+from lensd.tail.terminal import clearings, final_state, is_progress_bar, redraws, strip_ansi
 
 __all__ = [
     "LINE_LIMIT",
@@ -22,6 +22,7 @@ __all__ = [
     "as_segment",
     "base_before",
     "base_name",
+    "clearings",
     "final_state",
     "is_other_log",
     "is_progress_bar",

@@ -10,6 +10,7 @@ _ESCAPE = re.compile(
     rb"\x1b(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"
     rb"|[()*+][0-9A-Za-z]|[=>78cDEHMNOZ])"
 )
+_UP = b"\x1b[A"
 _REDRAW = re.compile(rb"[\r\x08]+")
 
 # tqdm ` 12%|###  | 12/100 [00:01<00:09, ...]`, Keras ` 1/50 [==>..]` and `1/50 ━━━━`, rich bars, pip.
@@ -32,6 +33,20 @@ def redraws(line: bytes) -> list[bytes]:
     if b"\r" not in line and b"\x08" not in line:
         return [line] if line.strip() else []
     return [part for part in _REDRAW.split(line) if strip_ansi(part).strip()]
+
+
+def clearings(line: bytes) -> tuple[list[int], list[int]]:
+    """Which of the `redraws` of a line were drawn after blanks (their number, if the line was left blank),
+    and which were followed by a move up, as tqdm draws bars below others."""
+    cleared, below, states = [], [], 0
+    for part in _REDRAW.split(line):
+        if strip_ansi(part).strip():
+            if part.endswith(_UP):
+                below.append(states)
+            states += 1
+        elif part.isspace():
+            cleared.append(states)
+    return cleared, below
 
 
 def final_state(line: bytes) -> bytes:

@@ -35,8 +35,8 @@ def _parse(entry: Entry, state: State) -> Parsed:
     bar = _BAR.match(text)
     plain = None if bar else _PLAIN.match(text)
     match = bar or plain
-    if match is None or "epoch" not in state:
-        return () if bar else None
+    if match is None or (plain and "epoch" not in state):
+        return None
     if not entry.complete:
         return ()
     if bar:
@@ -59,9 +59,9 @@ def _parse(entry: Entry, state: State) -> Parsed:
     return (
         Record(
             values,
-            state["epoch"],
+            state.get("epoch", 1),  # one epoch alone has no header
             step_ms=int(took[1]) * 1000.0 if took else None,
-            target=state["epochs"],
+            target=state.get("epochs"),
         ),
     )
 

@@ -7,10 +7,12 @@
     Steps: 100it [00:50,  2.00it/s, loss=0.117, lr=1e-5]                                  of unknown length
 
 The step is the postfix's `global_step` where it has one (NeMo 1), else `epoch * N + i`. A bar that starts
-over without a new epoch, or without a length, continues where it ended. Several redraws may show one counter:
-the last one counts.
-Bars of evaluations and sanity checks are ignored. What Lightning's N counts depends on its version: before
-2.0 it includes validation batches.
+over without a new epoch, or one of unknown length (`7/?`, `7it`), continues where the one before ended. A bar
+is drawn many times with the same numbers: the counter moves before the postfix does, and the next epoch
+begins with the postfix of the last. So of several redraws of one counter the last one counts, a value that
+only stayed is none at 0, and one that came later than the others (`val_loss`, after the first validation)
+counts when it changes or a validation has ended. Bars of evaluations and sanity checks are ignored. What
+Lightning's N counts depends on its version: before 2.0 it includes validation batches.
 Source: tqdm; Lightning-AI/pytorch-lightning callbacks/progress/{tqdm,rich}_progress.py; OpenRLHF/OpenRLHF
 openrlhf/trainer; NVIDIA/NeMo 1.
 """
@@ -18,7 +20,7 @@ openrlhf/trainer; NVIDIA/NeMo 1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lensd_log.formats.pairs import Values
 from lensd_log.line.numbers import number
@@ -27,11 +29,8 @@ from lensd_log.names import sounds_like_metric
 
 _COUNT = r"\d{1,12}(?:\.\d{1,2})?[kM]?"  # tqdm's unit_scale: `1.02k`
 _BAR = re.compile(
-    r"(?P<title>[^%|\r]{0,200}?)\s{0,8}\d{1,3}%(?:\|[^|]{0,400}\|)?\s{1,8}(?P<at>"
-    + _COUNT
-    + r")/(?P<length>"
-    + _COUNT
-    + r")"
+    r"(?P<title>[^%|\r]{0,200}?)\s{0,8}(?:\d{1,3}%(?:\|[^|]{0,400}\|)?|\|[^|]{0,400}\|)\s{1,8}"
+    rf"(?P<at>{_COUNT})/(?P<length>{_COUNT}|\?)"
     r" \[(?:\d{1,6} days?, )?[\d:]{4,12}<(?:\d{1,6} days?, )?[\d:?]{1,12},\s{0,4}[^,\]\s]{1,20}"
     r"(?:, (?P<pairs>[^\r]{1,4000}))?\]"
 )
@@ -48,6 +47,7 @@ _EPOCH = re.compile(r"[Ee]poch:?\s?\[?(\d{1,9})(?:/(\d{1,9}))?\]?")
 _IDLE = re.compile(
     r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
 )
+_NAMES = 200
 _PAIR = re.compile(
     r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})"
     r"([^\s,=:]{1,40})(?=[,:\s]|\Z)"
@@ -62,17 +62,13 @@ def _parse(entry: Entry, state: State) -> Parsed:
     records: list[Record] = []
     ours = False
     for text in states:
-        match = (
-            (_BAR.match(text) if "%" in text else None)
-            or (_RICH.match(text) if "━" in text else None)
-            or (_ENDLESS.match(text) if "it [" in text else None)
-        )
+        match = _match(text)
         if match is None:
             continue
         metrics = Values(_pairs(match))
         epoch = _EPOCH.search(match["title"])
         if _IDLE.search(match["title"]) and not (epoch and match["title"].startswith(epoch[0])):
-            ours = True
+            state["evaluated"] = ours = True
             continue
         if not metrics.values:
             if _OUTER.match(match["title"]):
@@ -82,13 +78,50 @@ def _parse(entry: Entry, state: State) -> Parsed:
             continue
         ours = True
         step = _step(match, epoch, state)
+        values = _new(metrics.values, step, _whole(match["at"]), state)
         if records and records[-1].step == step:
-            records.pop()
+            values = list({**dict(records.pop().values), **dict(values)}.items())
         lightning = "v_num" in (match["pairs"] or "") or "━" in text
         records.append(
-            Record(metrics.values, step, units=metrics.units, framework="lightning" if lightning else None)
+            Record(values, step, units=metrics.units, framework="lightning" if lightning else None)
         )
-    return records if ours else None
+    return [record for record in records if record.values] if ours else None
+
+
+def _match(text: str) -> re.Match[str] | None:
+    if ("%" in text or "|" in text) and (match := _BAR.match(text)):
+        return match
+    if "━" in text:
+        return _RICH.match(text)
+    return _ENDLESS.match(text) if "it [" in text else None
+
+
+def _new(values: Sequence[tuple[str, float]], step: int, at: int, state: State) -> list[tuple[str, float]]:
+    """The values that say something about this step.
+
+    State `shown`: the last ones, by name, as text. `late`: names that the first bar had not. `step`: of them.
+    """
+    if step < state.get("step", 0):
+        for name in ("shown", "late", "evaluated"):
+            state.pop(name, None)
+    shown = state.setdefault("shown", {})
+    is_first, stays = not shown, step == state.get("step") or not at
+    evaluated = state.pop("evaluated", False)
+    sanity_check = is_first and evaluated and not at
+    new = []
+    for name, value in values:
+        if name not in shown and (sanity_check or not is_first) and len(shown) < _NAMES:
+            state.setdefault("late", []).append(name)
+        if shown.get(name) != repr(value):
+            if len(shown) < _NAMES or name in shown:
+                shown[name] = repr(value)
+            if sanity_check:
+                continue
+        elif not evaluated if name in state.get("late", ()) else stays:
+            continue
+        new.append((name, value))
+    state["step"] = step
+    return new
 
 
 def _pairs(match: re.Match[str]) -> Iterator[tuple[str, str]]:
@@ -112,7 +145,7 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
     State `bars`: epoch, place and length of the bar before. `before`: steps of bars that started over in the
     same epoch.
     """
-    at, length = _whole(match["at"]), _whole(match["length"] or "0")
+    at, length = _whole(match["at"]), _whole(match["length"].rstrip("?") or "0")
     for name, printed in _PAIR.findall(match["pairs"] or ""):
         if (
             name == "global_step"
@@ -123,22 +156,20 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
             return int(global_step)
     number_of = int(epoch[1]) if epoch else state.get("outer", 0)
     # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen decides.
-    # Lightning's `Epoch 1:` is the second one, of a run that was resumed.
+    # Lightning's `Epoch 1:` is the second one, of a run that was resumed, and its Rich bar counts from 0.
     last = state.get("bars")
     if last is None or number_of < last[0]:
-        lightning = epoch is not None and epoch.start() == 0 and not epoch[2]
+        lightning = "•" in match[0] or (epoch is not None and epoch.start() == 0 and not epoch[2])
         counts_from_one = number_of == 1 and not lightning
         state["first"], state["before"] = (1 if counts_from_one else 0), 0
-    elif not length and at < last[1]:
+    elif number_of == last[0] and (at < last[1] or state.get("over")) and last[1] >= last[2] - 1:
+        if not at:  # Lightning sets the bar back before it names the next epoch
+            state["over"] = True
+            return int(state["before"] + max(0, number_of - state["first"]) * length + (last[2] or last[1]))
+        state["before"] += last[2] or last[1]
+    elif number_of > last[0] and not length:
         state["before"] += last[1]
-    elif number_of == last[0] and at < last[1] and last[1] >= last[2] - 1:
-        state["before"] += last[2]
-        if not at:  # Lightning resets the bar before it names the next epoch
-            state["reset"] = last[2]
-            return int(state["before"] + max(0, number_of - state["first"]) * length)
-    elif number_of > last[0]:
-        state["before"] -= state.get("reset", 0)
-    state.pop("reset", None)
+    state.pop("over", None)
     state["bars"] = [number_of, at, length]
     step: int = state["before"] + max(0, number_of - state["first"]) * length + at
     return step

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import tzinfo
 
-from lensd.tail import redraws, strip_ansi
+from lensd.tail import clearings, redraws, strip_ansi
 from lensd_log.line.prefixes import StrippedLine, strip_prefixes
 from lensd_log.line.record import Entry
 
@@ -17,12 +17,18 @@ def entry_of(text: bytes, complete: bool, zone: tzinfo | None) -> tuple[Entry, S
     """The entry of a line that is out of its container, and what its prefixes print."""
     if b"\0" in text:
         text = text.replace(b"\0", b"")
+    is_redrawn = b"\r" in text or b"\x08" in text
+    cleared, below = clearings(text) if is_redrawn else ((), ())
     if b"\x1b" in text:
         text = strip_ansi(text)
     if b"[0m" in text and _LOST_COLOUR.search(text, 0, text.index(b"[0m")):
         text = _LOST_COLOUR.sub(b"", text)
-    if b"\r" in text or b"\x08" in text:
-        return _redrawn([state.decode("utf-8", "replace") for state in redraws(text)], complete, zone)
+    if is_redrawn:
+        entry, stripped = _redrawn(
+            [part.decode("utf-8", "replace") for part in redraws(text)], complete, zone
+        )
+        entry.cleared, entry.below = cleared, below
+        return entry, stripped
     stripped = strip_prefixes(text.decode("utf-8", "replace"), zone)
     return Entry(stripped.text, (stripped.text,), complete, stripped.indent), stripped
 

@@ -19,13 +19,18 @@ class Entry:
 
     text: the final state of the line. states: every state that a redrawn line went through, oldest first;
     just the text where it was not redrawn. complete: false for a line that was cut off in the middle.
-    indent: blanks before the text, including those that end a prefix.
+    indent: blanks before the text, including those that end a prefix. cleared: indices of states before
+    which the line was blanked, as tqdm does to let something be written above its bars; the number of states
+    where it was left blank. below: indices of states after which the cursor went up a line, as it does after
+    bars that lie below others.
     """
 
     text: str
     states: Sequence[str]
     complete: bool = True
     indent: int = 0
+    cleared: Sequence[int] = ()
+    below: Sequence[int] = ()
 
 
 @dataclass(slots=True)
