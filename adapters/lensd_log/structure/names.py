@@ -102,7 +102,8 @@ def _belongs(text: str, before: Token, word: Token, signed: bool, inside: bool) 
     between = text[before.end : word.begin]
     if (between and not _SOFT.match(between)) or (between == ". " and len(before.text) > 4):
         return False
-    if before.key in LEVELS or (before.key in PROSE and signed):
+    level = before.key in LEVELS and before.text.isupper()  # but `Success Rate`
+    if level or (before.key in PROSE and signed):
         return False
     if not between:  # `D損失`
         return before.key not in COUNTERS

@@ -214,7 +214,11 @@ class _LineScan:
             if before.key in NOT_COUNTING and between in (" ", "_", "-"):
                 return None
         is_total = word.key in PLURALS and (":" in signs or "=" in signs) and kind != SAMPLES
-        return None if is_total and self.sketch.count(EPOCH) is None else kind  # `(epoch: 1, iters: 100`
+        if is_total:  # but `(epoch: 1, iters: 100`
+            epoch = self.sketch.count(EPOCH)
+            same = epoch is not None and self.text[: epoch.at].rstrip()[-1:] == signs.strip()
+            return kind if same else None
+        return kind
 
     def counter_behind(self, at: int) -> str | None:
         """`30720 steps`, `第1轮`."""

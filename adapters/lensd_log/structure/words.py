@@ -79,7 +79,7 @@ STRONG = frozenset(
     " spearman pearson kappa qwk r2"
     " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness hits rew"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
-    " 误差 错误率 誤差 誤り率 오차 오류율".split()
+    " 误差 错误率 誤差 誤り率 오차 오류율 代价 コスト 비용".split()
 ).union(_LEADING)
 PAIRS_OF_WORDS = frozenset(
     "learning rate|grad norm|gradient norm|mean return|episode return|episodic return|average return"
