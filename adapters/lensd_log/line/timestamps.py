@@ -21,8 +21,9 @@ _END = r"(?:\]|(?=[\s|:,>\[-]|\Z))"
 _FULL = re.compile(
     rf"\[?(\d{{4}})([-/.]?)(\d\d)\2(\d\d)[T_ ,]\s?{_TIME}(?:\s?(Z|UTC|GMT|[+-]\d\d:?\d\d)(?!\w))?{_END}"
 )
-# `07/18/2023 18:02:26` and, without a year, `11/18 18:14:12` (detectron2, mmengine)
-_SLASH = re.compile(rf"\[?(\d\d)/(\d\d)(?:/(\d{{4}}))? {_TIME}{_END}")
+# `07/18/2023 18:02:26` and, without a year, `11/18 18:14:12` (detectron2, mmengine), `11/18 06:14:12 PM`
+# (DARTS)
+_SLASH = re.compile(rf"\[?(\d\d)/(\d\d)(?:/(\d{{4}}))? {_TIME}(?: ([AP]M))?{_END}")
 # glog and absl: `I0706 16:50:26.230209`
 _GLOG = re.compile(rf"[IWEF](\d\d)(\d\d) {_TIME}{_END}")
 # syslog: `Jul  6 16:50:26`
@@ -97,7 +98,9 @@ def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, in
             return full.stamp(zone), full.end
         match = _SLASH.match(text, at)
         if match:
-            mo, d, y, h, mi, s, f = match.groups()
+            mo, d, y, h, mi, s, f, half = match.groups()
+            if half:
+                h = str(int(h) % 12 + (12 if half == "PM" else 0))
             if y:
                 day_ms = _of_day(h, mi, s, f)
                 return Timestamp(

@@ -33,7 +33,7 @@ _COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
 _MOSTLY = 0.75
 _COMPARED = 4  # values of two lines
-_STEADY = 5  # lines
+STEADY = 5  # lines
 _RESULT = 0.6
 _SETTING = re.compile(r"(?i)\blr\b|rate|_lr|lr_")
 _MANY_VALUES = 4
@@ -106,7 +106,7 @@ def behaves(shape: State, sketch: Sketch) -> bool:
     n, kinds = shape["n"], (GLOBAL, STEP, EPOCH, ROUND, SAMPLES)
     counter = sketch.count(*kinds)
     worded = counter is not None and counter.word in COUNTERS and not sketch.code
-    steady = n >= _STEADY and not shape["down"] and shape["up"] == n - 1
+    steady = n >= STEADY and not shape["down"] and shape["up"] == n - 1
     return worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1) and not _rates(sketch)
 
 
@@ -161,8 +161,8 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
 
 
 def is_pairs_alone(sketch: Sketch, stamped: bool, titled: bool) -> bool:
-    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time or below a title such as
-    `Eval results`? With both, any name does."""
+    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time, or again and again
+    (stamped), or below a title such as `Eval results` (titled)? With both, any name does."""
     if sketch.code or not _are_pairs(sketch):
         return False
     return (stamped or titled) and (is_strong_record(sketch) or (stamped and titled))

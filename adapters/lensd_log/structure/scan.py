@@ -205,7 +205,8 @@ class _LineScan:
         word = self.pending[-1]
         signs = self.text[word.end : token.begin]
         kind = COUNTERS.get(word.key)
-        if kind is None or not _COUNTER_SIGNS.match(signs):
+        letter = word.text.isascii() and len(word.text) == 1 and signs.strip() not in ("=", ":")  # `i= 100`
+        if kind is None or letter or not _COUNTER_SIGNS.match(signs):
             behind = self.text[token.end : token.end + 3]
             return STEP if signs == " " and behind[:1] == ":" and behind[1:].strip() == "{" else None
         if len(self.pending) > 1:
@@ -214,11 +215,10 @@ class _LineScan:
             if before.key in NOT_COUNTING and between in (" ", "_", "-"):
                 return None
         is_total = word.key in PLURALS and (":" in signs or "=" in signs) and kind != SAMPLES
-        if is_total:  # but `(epoch: 1, iters: 100`
-            epoch = self.sketch.count(EPOCH)
-            same = epoch is not None and self.text[: epoch.at].rstrip()[-1:] == signs.strip()
-            return kind if same else None
-        return kind
+        if not is_total:
+            return kind
+        epoch = self.sketch.count(EPOCH)  # `(epoch: 1, iters: 100`
+        return kind if epoch and self.text[: epoch.at].rstrip()[-1:] == signs.strip() else None
 
     def counter_behind(self, at: int) -> str | None:
         """`30720 steps`, `第1轮`."""

@@ -18,7 +18,7 @@ GLOBAL, STEP, BATCH, EPOCH, ROUND, SAMPLES = "global", "step", "batch", "epoch",
 _COUNTERS = {
     GLOBAL: "global_step global_steps globalstep num_updates train_step training_step training_iteration"
     " train_iter trainer/global_step current_step current_iter cur_step",
-    STEP: "step steps iteration iterations iter iters it itr update updates stp"
+    STEP: "i step steps iteration iterations iter iters it itr update updates stp"
     " 步 步数 步骤 迭代 迭代次数 ステップ イテレーション 反復 스텝 단계 반복 이터레이션"
     " шаг итерация schritt étape itération pas paso iteración passo iteração iterazione",
     BATCH: "batch batches minibatch mini-batch batch_idx bs_idx 批次 批 バッチ 배치 батч пакет lot lote",
@@ -76,7 +76,7 @@ _STATISTICS = frozenset("mean avg average max min std stddev median best last".s
 STRONG = frozenset(
     "loss losses acc accuracy lr ppl perplexity reward rewards bleu rouge wer cer psnr ssim lpips miou iou"
     " map f1 auc auroc ndcg mrr logloss rmse mse mae nll elbo kl bpb bpc dice fid top1 top5 recall mape smape"
-    " spearman pearson kappa qwk r2"
+    " spearman pearson kappa qwk r2 cost loglik loglikelihood likelihood"
     " entropy mlm crossentropy cross_entropy grad_norm gnorm gradnorm rmsle ce bce fitness hits rew"
     " 损失 准确率 精度 学习率 奖励 损失值 困惑度 損失 正解率 学習率 報酬 ロス 손실 정확도 학습률 보상"
     " 误差 错误率 誤差 誤り率 오차 오류율 代价 コスト 비용".split()
