@@ -160,12 +160,13 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
     return sketch.covered >= least or len(sketch.values) >= _MANY_VALUES
 
 
-def is_pairs_alone(sketch: Sketch, stamped: bool, titled: bool) -> bool:
-    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time, or again and again
-    (stamped), or below a title such as `Eval results` (titled)? With both, any name does."""
+def is_pairs_alone(shape: State, sketch: Sketch, stamped: bool, titled: bool) -> bool:
+    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time, again and again, or below
+    a title such as `Eval results`? Behind a time and below a title, any name does."""
     if sketch.code or not _are_pairs(sketch):
         return False
-    return (stamped or titled) and (is_strong_record(sketch) or (stamped and titled))
+    told = stamped or titled or shape["n"] >= STEADY
+    return (told and is_strong_record(sketch)) or (stamped and titled)
 
 
 def _is_measured_pair(sketch: Sketch) -> bool:

@@ -26,6 +26,7 @@ _QUOTES = "'\"`"
 _BLANKS = " \t" + _QUOTES
 _JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,} ?[:=]?|={2,3}|~|≈|<-)\Z")
 _TUPLE = re.compile(r"['\"], ?\Z")
+_OPENING = re.compile(r"(?:^|[\s,\[(])\(['\"]\Z")
 #: Between two words of one name.
 _SOFT = re.compile(r"(?: |_|-|/| / |\. | ?\(|'| & |\+| \+ |[#%] ?)\Z")
 _CLOSING = re.compile(r"[^\s:=]{0,3}[)\]%]")
@@ -55,8 +56,9 @@ def name_in_front(text: str, words: list[Token], number: Token) -> Name | None:
         return _name(join(text, words[:-1], signed=True), signed=True)
     if signs == "(" and not wrapped:  # `accuracy(4)` is a call
         return None
-    if _TUPLE.match(signs):  # `('loss', 0.5)`
-        return _name(join(text, words, signed=True), signed=True)
+    if _TUPLE.match(signs):  # `('loss', 0.5)`, but `scalar('loss', 0.5)` is a call
+        name = join(text, words, signed=True)
+        return _name(name if _OPENING.search(text, 0, text.rfind(name, 0, number.begin)) else "", signed=True)
     core = signs.strip(_BLANKS + "([{<*|$~").strip(_BLANKS + ")]")
     if core and not _JOINER.match(core):
         return None

@@ -218,8 +218,7 @@ class StructuralReader:
         if not shape.get("proved"):
             titled = composed.phase not in (None, TRAIN)
             if step is None:
-                stamped = line.stamped or shape["n"] >= evidence.STEADY
-                proved = shape["changed"] and evidence.is_pairs_alone(read, stamped, titled)
+                proved = shape["changed"] and evidence.is_pairs_alone(shape, read, line.stamped, titled)
             else:
                 at = state["at"]
                 headed = line.number - at.get("header", -_PHASE_LINES) < _PHASE_LINES and at["trains"]
