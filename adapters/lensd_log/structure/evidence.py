@@ -161,8 +161,8 @@ def is_plain_record(sketch: Sketch, near: bool) -> bool:
 
 
 def is_pairs_alone(shape: State, sketch: Sketch, stamped: bool, titled: bool) -> bool:
-    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time, again and again, or below
-    a title such as `Eval results`? Behind a time and below a title, any name does."""
+    """Do lines of pairs alone make records without a step: `loss=0.3` behind a time, again and again, or
+    below a title such as `Eval results`? Behind a time and below a title, any name does."""
     if sketch.code or not _are_pairs(sketch):
         return False
     told = stamped or titled or shape["n"] >= STEADY
