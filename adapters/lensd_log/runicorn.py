@@ -45,7 +45,7 @@ def process_facts(folder: str) -> dict[str, Fact]:
     status = _load(os.path.join(folder, "status.json"))
     result: dict[str, Fact] = {}
     _put(result, "process_status", status.get("status"))
-    for name in ("exit_code", "started_at", "ended_at", "pid"):
+    for name in ("exit_code", "started_at", "ended_at", "pid", "command", "host"):
         _put(result, name, status.get(name))
     if result and "ended_at" not in result:  # it runs again
         result |= {"exit_code": None, "ended_at": None}

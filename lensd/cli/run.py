@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import platform
 import re
 import time
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from lensd.discovery import CONTAINERS
 from lensd.query.status import of_exit_code
 from lensd.run import daemon, tee
 from lensd.run.event_files import Gatherer
+from lensd.wandb.about import command_line
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -71,7 +73,10 @@ def run(
     server = _server(root, port, db)
     gatherer = Gatherer(root, own, time.time())
     url = server.url if server else f"http://127.0.0.1:{port}"
-    began: dict[str, object] = {"status": "running", "pid": os.getpid(), "started_at": time.time()}
+    began: dict[str, object] = {
+        "status": "running", "pid": os.getpid(), "started_at": time.time(), "host": platform.node(),
+        "command": command_line(command[0], command[1:]),
+    }  # fmt: skip
     code = 1
     try:
         child = daemon.child_environment(os.environ, url, uid, wandb)

@@ -92,6 +92,9 @@ def test_one_command_from_a_script_to_its_curves(folder: Path, daemon: str) -> N
     names = answer(f"{daemon}/api/v1/workloads/exp7/metrics/available")["metrics"]
     assert {each["name"] for each in names} == {"loss", "acc"}
     wait_until(lambda: uids(daemon) == {"exp7"})
+    about = answer(f"{daemon}/api/v1/workloads/exp7")
+    assert about["command"] == f"{sys.executable} train.py 7"
+    assert (about["host"], about["facts"]["exit_code"]) == (os.uname().nodename, 7)
 
 
 def uids(base: str) -> set[str]:
