@@ -380,10 +380,8 @@ class LineReader:
         like = cursor.unparsed + waiting.metric_like(cursor.structure)
         if self._strict or like < max(_NOTE_AFTER_LINES, cursor.matched):
             return None
-        return (
-            f"{like} of {cursor.lines} lines look like metrics, but were not read; `lensd doctor` on this"
-            " file says why"
-        )
+        count = f"{like} of {cursor.lines} lines look like metrics"
+        return f"{count}, but were not read; `lensd doctor` on this file says why"
 
     def _why_nothing(self) -> str | None:
         """The note of an input without points; None for prose, data, and records without numbers."""
