@@ -58,9 +58,7 @@ class LineReader:
         binary_allowed: bool = False,
         diagnosis: DiagnosisBuilder | None = None,
     ) -> None:
-        self._input = input
-        self._cursor = cursor
-        self._budget = budget
+        self._input, self._cursor, self._budget = input, cursor, budget
         self._recognition = recognition
         self._blocks = blocks if diagnosis is None else None
         self._binary_allowed = binary_allowed
