@@ -123,16 +123,16 @@ def rows(repeats: int) -> None:
         ]
         theirs = [str(Path(runicorn).parent / "runicorn"), "viewer", "--storage", str(storage), "--port"]
         request = f"/api/runs/{run_id}/metrics_step?downsample=2000"
-        found: dict[str, dict[str, list[float]]] = {}
+        measured: dict[str, dict[str, list[float]]] = {}
         for _ in range(repeats):
             for name, command in (("lensd", serve), ("runicorn", theirs)):
                 cold, warm, memory = _serve_and_ask(command, request)
-                each = found.setdefault(name, {"cold": [], "warm": [], "memory": []})
-                each["cold"].append(cold)
-                each["warm"].append(warm)
-                each["memory"].append(memory)
+                kinds = measured.setdefault(name, {"cold": [], "warm": [], "memory": []})
+                kinds["cold"].append(cold)
+                kinds["warm"].append(warm)
+                kinds["memory"].append(memory)
     print("\nmetrics_step?downsample=2000, 100k rows x 10 metrics (medians)")
-    middle = {n: {k: statistics.median(v) for k, v in each.items()} for n, each in found.items()}
+    middle = {n: {k: statistics.median(v) for k, v in kinds.items()} for n, kinds in measured.items()}
     for kind, label in (("warm", "warm"), ("cold", "first after a restart")):
         ours, other = middle["lensd"][kind], middle["runicorn"][kind]
         print(

@@ -115,9 +115,9 @@ def start_daemon(
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
-        found = re.search(r"lensd listening on (http://\S+?)/?\s*$", line)
-        if found:
-            daemon = Daemon(process, found[1], lines)
+        match = re.search(r"lensd listening on (http://\S+?)/?\s*$", line)
+        if match:
+            daemon = Daemon(process, match[1], lines)
             # Keep reading, or the daemon would block once the pipe is full.
             daemon.listener = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
             daemon.listener.start()

@@ -23,9 +23,9 @@ _PROGRAM = """if True:
     for path in paths:
         batches, cursor, more = [], None, True
         while more:
-            each = Input("i", "w", adapter.data_source, adapter.name, path, path, "", "", structured=True)
+            input = Input("i", "w", adapter.data_source, adapter.name, path, path, "", "", structured=True)
             budget = Budget(bytes=1 << 40, points=1 << 40, seconds=1.0, clock=lambda: 0.0)
-            batch = adapter.read(each, cursor, budget)
+            batch = adapter.read(input, cursor, budget)
             cursor, more = batch.cursor, batch.more
             batches.append({
                 "series": {

@@ -19,10 +19,10 @@ SOURCES = ("tensorflow", "log")
 
 
 def truth(run: str, source: str) -> dict[str, list[list[Any]]]:
-    found: dict[str, list[list[Any]]] = json.loads((DATA / "truth" / f"{run}.json").read_text()).get(
+    series: dict[str, list[list[Any]]] = json.loads((DATA / "truth" / f"{run}.json").read_text()).get(
         source, {}
     )
-    return found
+    return series
 
 
 @pytest.fixture(scope="module")
@@ -69,5 +69,5 @@ def test_counts_are_those_of_the_points(run: str, daemon: Daemon) -> None:
 
 def test_a_clone_has_the_data(daemon: Daemon) -> None:
     assert len(RUNS) == 7
-    assert {each["uid"] for each in daemon.get("/api/v1/workloads")["workloads"]} >= set(RUNS)
+    assert {workload["uid"] for workload in daemon.get("/api/v1/workloads")["workloads"]} >= set(RUNS)
     assert Path(DATA / "runs").is_dir()

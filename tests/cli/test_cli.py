@@ -113,7 +113,7 @@ def test_export_gives_every_point(database: str) -> None:
     lines = lensd("export", "--db", database, "--workload", "torch-mlp-1", "--format", "ndjson").stdout
     objects = [json.loads(line) for line in lines.splitlines()]
     assert len(rows) == len(objects) == 1206 + 186 + 1812
-    assert [float(row["value"]) for row in rows] == [each["value"] for each in objects]
+    assert [float(row["value"]) for row in rows] == [point["value"] for point in objects]
 
 
 @pytest.mark.slow
@@ -289,7 +289,7 @@ def test_flags_win_over_the_environment_over_the_file(tmp_path: Path, serve: Sta
         str(DATA / "runs" / "xgboost-1"), "--once", "--config", str(tmp_path / "c.toml"),
         "--db", str(tmp_path / "flag.db"), env=env,
     )  # fmt: skip
-    assert [each["uid"] for each in daemon.get("/v1/workloads")["workloads"]] == ["environment"]
+    assert [workload["uid"] for workload in daemon.get("/v1/workloads")["workloads"]] == ["environment"]
     assert (tmp_path / "flag.db").exists()
     assert not (tmp_path / "file.db").exists()
 

@@ -54,7 +54,7 @@ class Server:
             self._http = None
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
-        return [body for each, body in self.requests if each == "/api/v1/wandb/" + path]
+        return [body for url, body in self.requests if url == "/api/v1/wandb/" + path]
 
     @property
     def points(self) -> dict[Point, float]:
@@ -72,8 +72,9 @@ class Server:
 
     def series(self, name: str) -> dict[int, float]:
         """Of the only run that has it: step to value, in the order of steps."""
-        found = sorted((step, value) for (_, each, step), value in self.points.items() if each == name)
-        return dict(found)
+        return dict(
+            sorted((step, value) for (_, metric, step), value in self.points.items() if metric == name)
+        )
 
     def wait_for(self, reached: Callable[[], bool]) -> None:
         with self.came:

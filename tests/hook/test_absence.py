@@ -53,8 +53,8 @@ def test_a_server_that_dies_at_500_and_is_back_at_800_has_every_point(
     answer(process, "799")
     server.start()
     go_on(process)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
     assert server.series("loss") == {step: step for step in range(1000)}
     assert server.series("lr") == {step: step / 1000 for step in range(1000)}
     assert not training.spools
@@ -146,24 +146,24 @@ def test_a_body_that_is_too_large_is_sent_in_pieces(training: Training, server: 
 
 def test_what_the_server_refuses_for_good_is_told_and_let_go(training: Training, server: Server) -> None:
     server.answer = lambda number: 400
-    _, said = training.run("import wandb; wandb.init(project='p').log({'a': 1})")
-    assert "1 log calls were lost" in said
-    assert "answered 400" in said
+    _, errors = training.run("import wandb; wandb.init(project='p').log({'a': 1})")
+    assert "1 log calls were lost" in errors
+    assert "answered 400" in errors
     assert not training.spools
 
 
 def test_a_spool_that_cannot_be_written_harms_nothing(training: Training, server: Server) -> None:
     server.stop()
-    out, said = training.run(
+    out, errors = training.run(
         "import wandb; wandb.init(project='p').log({'a': 1}); print('trained')", LENSD_SPOOL_DIR="/proc/spool"
     )
     assert out == "trained\n"
-    assert "1 log calls were lost" in said
+    assert "1 log calls were lost" in errors
 
 
 def test_a_spool_stays_below_its_limit(training: Training, server: Server) -> None:
     server.stop()
-    _, said = training.run(
+    _, errors = training.run(
         """
         import wandb
         run = wandb.init(project="p")
@@ -172,7 +172,7 @@ def test_a_spool_stays_below_its_limit(training: Training, server: Server) -> No
         """,
         LENSD_WANDB_SPOOL_BYTES="30000",
     )
-    assert "log calls were lost" in said
+    assert "log calls were lost" in errors
     assert sum(path.stat().st_size for path in training.spools) <= 30_000
 
 
@@ -209,7 +209,7 @@ def test_a_queue_that_nobody_collects_is_bounded() -> None:
 
 
 def test_a_fault_of_the_hook_never_reaches_training(training: Training, server: Server) -> None:
-    out, said = training.run("""
+    out, errors = training.run("""
         import wandb
         from lensd_hook import channel, evidence
         def broken(*arguments):
@@ -222,7 +222,7 @@ def test_a_fault_of_the_hook_never_reaches_training(training: Training, server: 
         print(faults)
     """)
     assert out == "{'_queue_detection': 1, '_observe': 1}\n"
-    assert said == ""
+    assert errors == ""
 
 
 def test_errors_of_wandb_are_the_users_own(training: Training, server: Server) -> None:

@@ -57,7 +57,7 @@ def test_it_leaves_nothing(python: Path) -> None:
 def test_training_there_reports(python: Path, server: Server) -> None:
     """The environment has wandb (lent from ours) and no lensd."""
     hook("install", python)
-    wandb = next(each for each in sys.path if (Path(each) / "wandb").is_dir())
+    wandb = next(folder for folder in sys.path if (Path(folder) / "wandb").is_dir())
     script = (
         "import sys; sys.path.append(sys.argv[1]); import wandb; wandb.init(project='p').log({'loss': 1.0})"
     )

@@ -125,13 +125,13 @@ def test_nan_and_infinity_cost_nothing_else(training: Training, server: Server) 
 def test_a_server_that_answers_500_loses_nothing(training: Training, server: Server) -> None:
     """The reference lost what it had sent."""
     server.answer = lambda number: 500
-    _, said = training.run("""
+    _, errors = training.run("""
         import wandb
         wandb.init(project="p")
         for step in range(9):
             wandb.log({"loss": step})
     """)
-    assert "answered 500" in said
+    assert "answered 500" in errors
     assert not server.points
     server.answer = lambda number: 200
     assert training.flush().returncode == 0
@@ -169,7 +169,7 @@ def test_a_server_that_hangs_delays_the_exit_no_longer_than_the_limit(
 ) -> None:
     """The reference waited ten seconds. An exit that waits for the answer would never come."""
     server.hold = threading.Event()
-    _, said = training.run(
+    _, errors = training.run(
         """
         import wandb
         wandb.init(project="p")
@@ -180,7 +180,7 @@ def test_a_server_that_hangs_delays_the_exit_no_longer_than_the_limit(
         LENSD_WANDB_DRAIN_SECONDS="0.5",
         LENSD_WANDB_TIMEOUT="3600",
     )
-    assert "did not answer" in said
+    assert "did not answer" in errors
     assert list(server.series("loss")) == list(range(100)), "the server has it all, though it did not say so"
     server.hold.set()
     assert training.flush().returncode == 0, (
@@ -355,7 +355,7 @@ def test_resources_of_wandb_are_found_as_ever(training: Training) -> None:
     """The reference replaced the loader: `importlib.resources` and `pkgutil` found nothing."""
     out, _ = training.run("""
         import importlib.resources, pkgutil, sys, wandb
-        print("__init__.py" in [each.name for each in importlib.resources.files("wandb").iterdir()])
+        print("__init__.py" in [file.name for file in importlib.resources.files("wandb").iterdir()])
         print(bool(pkgutil.get_data("wandb", "__init__.py")))
         print(type(wandb.__spec__.loader).__name__, vars(wandb.__spec__.loader).get("exec_module"))
         print([finder for finder in sys.meta_path if "Wandb" in type(finder).__name__])

@@ -35,24 +35,24 @@ class TestSpool(AdapterContract):
 def test_what_the_hook_wrote_is_read(tmp_path: Path) -> None:
     write(tmp_path / "wandb" / "lensd-spool", {**IDENTITY, "workload_uid": "team/job 7@x"})
     adapter = SpoolAdapter()
-    (found,) = adapter.discover(Roots([str(tmp_path)]))
-    assert found.workload == "team/job 7@x"
-    reading = Reading(adapter, found).drain()
+    (input,) = adapter.discover(Roots([str(tmp_path)]))
+    assert input.workload == "team/job 7@x"
+    reading = Reading(adapter, input).drain()
     assert reading.values["loss"] == [(step, repr(1 / (step + 1))) for step in range(50)]
     assert reading.batches[0].series["loss"].points.ts_ms[0] == 1.8e12
 
 
 def test_a_workload_given_to_the_daemon_wins(tmp_path: Path) -> None:
     write(tmp_path)
-    (found,) = SpoolAdapter().discover(Roots([str(tmp_path)], workload="mine"))
-    assert found.workload == "mine"
+    (input,) = SpoolAdapter().discover(Roots([str(tmp_path)], workload="mine"))
+    assert input.workload == "mine"
 
 
 def test_nan_and_infinity_are_read(tmp_path: Path) -> None:
     path = write(tmp_path)
     with path.open("a") as file:
         file.write('{"step":50,"timestamp":1800000050.0,"metrics":{"loss":NaN,"opt.lr":-Infinity}}\n')
-    (found,) = SpoolAdapter().discover(Roots([str(tmp_path)]))
-    series = Reading(SpoolAdapter(), found).step().series
+    (input,) = SpoolAdapter().discover(Roots([str(tmp_path)]))
+    series = Reading(SpoolAdapter(), input).step().series
     assert math.isnan(series["loss"].points.value[-1])
     assert series["opt.lr"].points.value[-1] == -math.inf

@@ -48,6 +48,7 @@ def test_every_extreme_is_in_its_bin(tmp_path: Path, x: str, count: int) -> None
     store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("x", ["step", "time", "relative"])
 @pytest.mark.parametrize(("lo", "hi"), [(None, None), (123_456, 345_678)])
 def test_buckets_draw_what_all_points_draw(
@@ -81,6 +82,7 @@ def test_buckets_draw_what_all_points_draw(
     store.close()
 
 
+@pytest.mark.slow
 def test_a_moving_average_of_buckets_is_close_to_that_of_all_points(tmp_path: Path) -> None:
     count = 1_200_000
     values = np.sin(np.arange(count) / 50_000.0)

@@ -149,6 +149,7 @@ LOGROTATE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed (it is in CI)")
 @pytest.mark.parametrize("delay_ms", [0.0, 3.0])
 @pytest.mark.parametrize("options", LOGROTATE.values(), ids=LOGROTATE)

@@ -25,8 +25,8 @@ class Snippet:
 def snippets(document: Path) -> list[Snippet]:
     text = document.read_text(encoding="utf-8")
     return [
-        Snippet(document.name, text[: found.start()].count("\n") + 1, found[1], found[2])
-        for found in _FENCE.finditer(text)
+        Snippet(document.name, text[: match.start()].count("\n") + 1, match[1], match[2])
+        for match in _FENCE.finditer(text)
     ]
 
 

@@ -137,7 +137,7 @@ def test_python_program(snippet: Snippet, daemon: Daemon, tmp_path: Path) -> Non
 
 def signs(text: str) -> list[str]:
     """What must be seen in the output for the program to have done its work."""
-    known = {
+    output_of = {
         "总数据点": "总数据点: 3000, 采样后: 2000",
         "Best accuracy": "Best accuracy",
         "Avg loss": "Avg loss",
@@ -145,7 +145,7 @@ def signs(text: str) -> list[str]:
         "websockets.connect": "Epoch",
         "create_connection": "Epoch",
     }
-    return [sign for mark, sign in known.items() if mark in text and "monitor_training" not in text]
+    return [sign for mark, sign in output_of.items() if mark in text and "monitor_training" not in text]
 
 
 @pytest.mark.parametrize("snippet", JAVASCRIPT, ids=str)

@@ -182,6 +182,6 @@ def test_two_folders_that_claim_one_uid_stay_apart(store: Store) -> None:
 def test_a_folder_joins_the_workload_that_was_named_before(store: Store) -> None:
     """A push names a workload before the folder of its log is found, or after."""
     pushed, first, second = (an_input(id="p", folder=""), an_input(id="a"), an_input(id="b", folder="/other"))
-    named = [store.register([each])[0].workload for each in (pushed, first, second)]
+    named = [store.register([input])[0].workload for input in (pushed, first, second)]
     assert named[0] == named[1] == "w"
     assert named[2].startswith("w-")

@@ -66,7 +66,7 @@ def check(store: Store) -> None:
             assert len(steps) == len(set(steps)), "a step is shown once"
             assert counted.get(name, 0) == len(steps)
         _, iterations = iteration_times(reader, "w", Selection())
-        shown = [int(step) for each in iterations for step in each.iteration]
+        shown = [int(step) for part in iterations for step in part.iteration]
         assert shown == sorted(set(shown))
         assert sum(s.count for s in sources(reader, "w")) == len(shown)
         # Nothing is ever lost: every step that a metric shows is an iteration of its source.

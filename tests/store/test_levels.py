@@ -102,6 +102,7 @@ def check_buckets(found: buckets.Buckets, points: Columns) -> list[int]:
     return steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restarts", [Restarts.NEVER, Restarts.SERIES])
 @given(
     written=batches(),

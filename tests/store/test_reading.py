@@ -47,7 +47,7 @@ def ask(store: Store, selection: Selection) -> list[Slice]:
 
 
 def steps(slices: list[Slice]) -> list[int]:
-    return [int(step) for each in slices for step in each.iteration]
+    return [int(step) for part in slices for step in part.iteration]
 
 
 def test_both_ends_of_a_time_range_are_included(store: Store) -> None:
@@ -72,7 +72,7 @@ def test_downsampling_keeps_ends_and_peaks(store: Store) -> None:
     batch.series["loss"].points.value[7777] = 99.0
     store.apply(input, batch)
     downsampled = ask(store, Selection(downsample=100))
-    values = np.concatenate([each.value for each in downsampled])
+    values = np.concatenate([part.value for part in downsampled])
     assert len(values) <= 100
     assert values.max() == 99.0
     assert (steps(downsampled)[0], steps(downsampled)[-1]) == (0, 19_999)
@@ -89,7 +89,7 @@ def test_downsampling_many_points_decodes_few_chunks(store: Store, monkeypatch: 
         read_window = Mock(wraps=reader.read_window)
         monkeypatch.setattr(reader, "read_window", read_window)
         _, slices = lens.points(reader, "w", Selection(downsample=100))
-        values = np.concatenate([each.value for each in slices])
+        values = np.concatenate([part.value for part in slices])
     assert values.max() == 99.0
     assert len(values) <= 100
     assert read_window.call_count <= 2, "the ends only: buckets stand for the rest"
@@ -101,7 +101,7 @@ def test_a_clock_that_jumps_back_keeps_the_answer_in_order_of_time(store: Store)
     batch.series["loss"].points.ts_ms[6000:] -= 3600_000.0
     store.apply(input, batch)
     slices = ask(store, Selection())
-    times = np.concatenate([each.ts_ms for each in slices])
+    times = np.concatenate([part.ts_ms for part in slices])
     assert (np.diff(times) >= 0).all()
     assert sorted(steps(slices)) == list(range(12_000))
 

@@ -29,8 +29,8 @@ def cursor_at(path: Path, offset: int) -> bytes:
 def resume(path: Path, cursor: bytes | None) -> tuple[int, bool]:
     """Where reading goes on, and whether it starts again."""
     with path.open("rb") as file:
-        found, restart = Snapshot(file).resume(cursor, Cursor)
-    return found.offset, restart
+        place, restart = Snapshot(file).resume(cursor, Cursor)
+    return place.offset, restart
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_cursors_that_lensd_0_1_stored_are_still_right() -> None:
     with (DATA / "wandb-files" / "wandb-0.22.3.wandb").open("rb") as file:
         wandb, restart = Snapshot(file).resume(wandb_cursor, WandbCursor)
         assert (wandb.offset, wandb.lost, wandb.step, wandb.partial, restart) == (40030, False, 92, {}, False)
-    assert encode_cursor(resumed[0]) == event_cursor
-    # A cursor of W&B's files has more fields since then: what was stored still stands first.
-    assert encode_cursor(wandb)[1 : len(wandb_cursor)] == wandb_cursor[1:]
-    assert decode_cursor(encode_cursor(wandb), WandbCursor) == wandb
+    # Cursors have more fields since then: what was stored still stands first.
+    for cursor, stored in ((resumed[0], event_cursor), (wandb, wandb_cursor)):
+        assert encode_cursor(cursor)[1 : len(stored)] == stored[1:]
+        assert decode_cursor(encode_cursor(cursor), type(cursor)) == cursor

@@ -3,6 +3,7 @@
 import gzip
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -299,6 +300,17 @@ def test_the_lag_is_what_is_left_unread(tmp_path: Path) -> None:
 # Where to begin
 
 
+@cache
+def marks_of(log: Path) -> list[LineMark]:
+    marks, position = [], None
+    while True:
+        chunk = read_lines(str(log), position, 50_000)
+        position = chunk.position
+        marks += [LineMark(one.number, position.segment, one.start) for one in chunk.lines[::512]]
+        if not chunk.more:
+            return marks
+
+
 @pytest.fixture(scope="module")
 def three_segments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[bytes]]:
     """A log of three segments, and its lines."""
@@ -342,14 +354,7 @@ def test_a_line_is_found_by_its_number(
     three_segments: tuple[Path, list[bytes]], line: int, marked: bool
 ) -> None:
     log, whole = three_segments
-    marks, position = [], None
-    while marked:
-        chunk = read_lines(str(log), position, 50_000)
-        position = chunk.position
-        marks += [LineMark(one.number, position.segment, one.start) for one in chunk.lines[::512]]
-        if not chunk.more:
-            break
-    position = position_of_line(str(log), line, marks)
+    position = position_of_line(str(log), line, marks_of(log) if marked else [])
     assert position is not None
     assert position.line == line
     assert take(log, position)[0] == whole[line:]

@@ -23,8 +23,8 @@ def inputs_below(*paths: Path) -> list[Input]:
 
 
 def input_at(path: Path) -> Input:
-    (found,) = inputs_below(path)
-    return found
+    (input,) = inputs_below(path)
+    return input
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Result:
 
 
 def read_to_end(
-    each: Input,
+    input: Input,
     cursor: bytes | None = None,
     *,
     adapter: TensorBoardAdapter | None = None,
@@ -64,7 +64,7 @@ def read_to_end(
     result = Result(cursor=cursor)
     adapter = adapter or TensorBoardAdapter()
     while True:
-        batch = adapter.read(each, result.cursor, budget(*limits))
+        batch = adapter.read(input, result.cursor, budget(*limits))
         result.add(batch)
         if not batch.more:
             return result

@@ -73,10 +73,10 @@ def test_a_record_larger_than_budget_and_block_is_stepped_over_in_bounded_memory
     image = event(1_795_000_000.0, 1, field(1, b"image") + field(4, b"\x01" * (24 << 20)))
     path.write_bytes(version() + scalars(1, 5) + image + scalars(6, 5))
     del image
-    each = input_at(path)
+    input = input_at(path)
     tracemalloc.start()
     try:
-        result = read_to_end(each, limits=(4096, 1 << 30))
+        result = read_to_end(input, limits=(4096, 1 << 30))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -38,8 +38,8 @@ def whole(path: Path, data: bytes) -> Result:
 
 def joined(*results: Result) -> Result:
     result = Result()
-    for each in results:
-        for batch in each.batches:
+    for part in results:
+        for batch in part.batches:
             result.add(batch)
     return result
 
@@ -160,21 +160,21 @@ def test_a_cursor_of_another_version_begins_again(path: Path) -> None:
 
 
 def test_a_file_that_vanished_is_gone_and_comes_back(path: Path) -> None:
-    each = input_at(path)
+    input = input_at(path)
     first = whole(path, DATA[: -len(FRAMES[-1])])
     path.unlink()
     with pytest.raises(InputGone, match=r"events.out.tfevents.1795000000.host.1.0 is gone"):
-        TensorBoardAdapter().read(each, first.cursor, budget())
+        TensorBoardAdapter().read(input, first.cursor, budget())
     path.write_bytes(DATA)
-    assert read_to_end(each, first.cursor).columns == {"loss": ([3], [1_795_000_005_500.0], [float("inf")])}
+    assert read_to_end(input, first.cursor).columns == {"loss": ([3], [1_795_000_005_500.0], [float("inf")])}
 
 
 def test_a_path_that_cannot_be_read_is_tried_again_later(path: Path) -> None:
-    each = input_at(path)
+    input = input_at(path)
     path.unlink()
     path.mkdir()
     with pytest.raises(RetryAfter, match=r"cannot be read: Is a directory"):
-        TensorBoardAdapter().read(each, None, budget())
+        TensorBoardAdapter().read(input, None, budget())
 
 
 def test_an_empty_file_is_waited_for_and_says_so(path: Path) -> None:

@@ -45,8 +45,8 @@ def values(tmp_path: Path, *bodies: bytes) -> list[float]:
 
 
 def test_an_old_scalar_has_step_time_and_the_value_of_a_float32(tmp_path: Path) -> None:
-    found = columns(tmp_path, event(WALL_S, 7, simple(b"loss", 0.1)))
-    assert found == {"loss": ([7], [TS_MS], [0.10000000149011612])}
+    series = columns(tmp_path, event(WALL_S, 7, simple(b"loss", 0.1)))
+    assert series == {"loss": ([7], [TS_MS], [0.10000000149011612])}
 
 
 def test_a_step_that_is_not_written_is_0_and_negative_steps_are_kept(tmp_path: Path) -> None:
@@ -189,8 +189,8 @@ def test_tags_whose_axis_is_no_iteration_add_none(tmp_path: Path) -> None:
 
 def test_times_keep_what_the_writer_recorded(tmp_path: Path) -> None:
     walls = (1_795_205_592.385, 1_795_205_592.3851, 0.0, -5.0, 1_795_205_592.0)
-    found = columns(tmp_path, *(event(wall, 1, simple(b"x", 1.0)) for wall in walls))
-    assert found["x"][1] == pytest.approx([wall * 1000 for wall in walls], abs=1e-3)
+    series = columns(tmp_path, *(event(wall, 1, simple(b"x", 1.0)) for wall in walls))
+    assert series["x"][1] == pytest.approx([wall * 1000 for wall in walls], abs=1e-3)
 
 
 @pytest.mark.parametrize("wall_s", [float("nan"), float("inf"), 1e300, -1e15])

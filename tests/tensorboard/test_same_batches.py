@@ -118,14 +118,14 @@ def facts_of(batch: Batch) -> object:
     series = [
         (
             name,
-            each.iterates,
-            each.points.iteration.tolist(),
-            each.points.row.tolist(),
-            np.where(np.isnan(each.points.value), 0.5, each.points.value).tolist(),
-            np.isnan(each.points.value).tolist(),
-            each.points.ts_ms.tolist(),
+            one.iterates,
+            one.points.iteration.tolist(),
+            one.points.row.tolist(),
+            np.where(np.isnan(one.points.value), 0.5, one.points.value).tolist(),
+            np.isnan(one.points.value).tolist(),
+            one.points.ts_ms.tolist(),
         )
-        for name, each in batch.series.items()
+        for name, one in batch.series.items()
     ]
     rest = (
         batch.cursor,
@@ -142,11 +142,11 @@ def facts_of(batch: Batch) -> object:
 
 def assert_same(path: Path, data: bytes, limits: tuple[int, int]) -> None:
     path.write_bytes(data)
-    each = input_at(path)
+    input = input_at(path)
     outcomes = []
     for make in (lambda: read_records, blocks.PeriodReader):
         try:
-            result = read_to_end(each, adapter=TensorBoardAdapter(make_reader=make), limits=limits)
+            result = read_to_end(input, adapter=TensorBoardAdapter(make_reader=make), limits=limits)
             outcomes.append([facts_of(batch) for batch in result.batches])
         except Exception as error:  # noqa: BLE001 - InputDead must be the same, a crash is seen below
             outcomes.append([repr(error)])
@@ -188,6 +188,7 @@ def test_small_files_with_low_thresholds(
         assert_same(path, damage(write(parts, seed), flips), limits)
 
 
+@pytest.mark.slow
 @given(st.lists(stretches(60), min_size=1, max_size=5), st.integers(0, 99), flips, limits)
 def test_files_of_several_blocks(
     tmp_path_factory: pytest.TempPathFactory,

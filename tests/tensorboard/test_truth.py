@@ -24,12 +24,12 @@ TRUTH = {
 
 @pytest.mark.parametrize("run", sorted(TRUTH))
 def test_points_of_a_sample_run_are_those_that_tensorboard_reads(run: str) -> None:
-    found: dict[str, list[tuple[int, float, int]]] = defaultdict(list)
-    for each in inputs_below(DATA / "runs"):
-        if each.workload == run:
-            for name, (step, ts_ms, value) in read_to_end(each).columns.items():
-                found[name] += zip(step, value, np.rint(ts_ms).astype(int).tolist(), strict=True)
-    assert {name: sorted(points) for name, points in found.items()} == {
+    points_of: dict[str, list[tuple[int, float, int]]] = defaultdict(list)
+    for input in inputs_below(DATA / "runs"):
+        if input.workload == run:
+            for name, (step, ts_ms, value) in read_to_end(input).columns.items():
+                points_of[name] += zip(step, value, np.rint(ts_ms).astype(int).tolist(), strict=True)
+    assert {name: sorted(points) for name, points in points_of.items()} == {
         name: sorted(tuple(point) for point in points) for name, points in TRUTH[run].items()
     }
 
@@ -37,7 +37,7 @@ def test_points_of_a_sample_run_are_those_that_tensorboard_reads(run: str) -> No
 def test_every_event_file_of_the_samples_is_read_to_its_end_without_loss() -> None:
     inputs = inputs_below(DATA / "runs")
     assert len(inputs) == 9
-    for each in inputs:
-        result = read_to_end(each)
-        assert (result.skipped, result.lag_bytes) == (0, 0), each.name
-        assert (each.structured, each.data_source, each.adapter) == (True, "tensorflow", "tensorboard")
+    for input in inputs:
+        result = read_to_end(input)
+        assert (result.skipped, result.lag_bytes) == (0, 0), input.name
+        assert (input.structured, input.data_source, input.adapter) == (True, "tensorflow", "tensorboard")

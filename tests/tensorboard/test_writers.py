@@ -31,33 +31,33 @@ def oracle(folder: Path) -> Points:
         warnings.simplefilter("ignore")  # tbparse 0.0.9 uses what pandas 3 deprecates
         reader = SummaryReader(str(folder), extra_columns={"wall_time"})
         tables = [reader.scalars, reader.tensors]
-    found: Points = {}
+    by_tag: Points = {}
     for table in tables:
         for row in table.to_dict("records"):
             value = np.asarray(row["value"])
             if value.size == 1 and value.dtype.kind in "fiub":  # curves are tensors too
                 point = (row["step"], row["wall_time"], float(value.item()))
-                found.setdefault(row["tag"], []).append(point)
-    return {tag: sorted(points, key=repr) for tag, points in found.items()}
+                by_tag.setdefault(row["tag"], []).append(point)
+    return {tag: sorted(points, key=repr) for tag, points in by_tag.items()}
 
 
 def ours(folder: Path) -> Points:
-    found: Points = {}
-    for each in inputs_below(folder):
-        result = read_to_end(each)
+    by_tag: Points = {}
+    for input in inputs_below(folder):
+        result = read_to_end(input)
         assert (result.skipped, result.lag_bytes) == (0, 0)
         for name, (step, ts_ms, value) in result.columns.items():
-            found.setdefault(name, []).extend(
+            by_tag.setdefault(name, []).extend(
                 zip(step, (np.array(ts_ms) / 1000.0).tolist(), value, strict=True)
             )
-    return {tag: sorted(points, key=repr) for tag, points in found.items()}
+    return {tag: sorted(points, key=repr) for tag, points in by_tag.items()}
 
 
 def assert_same(folder: Path, tags: set[str]) -> None:
-    expected, found = oracle(folder), ours(folder)
-    assert set(found) == set(expected) == tags
+    expected, read = oracle(folder), ours(folder)
+    assert set(read) == set(expected) == tags
     for tag, points in expected.items():
-        for mine, theirs in zip(found[tag], points, strict=True):
+        for mine, theirs in zip(read[tag], points, strict=True):
             assert mine[0] == theirs[0]
             assert mine[1] == pytest.approx(theirs[1], abs=1e-6)
             assert repr(mine[2]) == repr(theirs[2])
@@ -102,8 +102,8 @@ def test_hyperparameters_are_facts(tmp_path: Path) -> None:
     with SummaryWriter(str(tmp_path / "run")) as writer:
         writer.add_hparams(hparams, {"hparam/accuracy": 0.5}, name="trial")
     facts: dict[str, object] = {}
-    for each in inputs_below(tmp_path):
-        for batch in read_to_end(each).batches:
+    for input in inputs_below(tmp_path):
+        for batch in read_to_end(input).batches:
             facts |= batch.facts
     assert facts == {f"hparams.{name}": value for name, value in hparams.items()}
     assert ours(tmp_path)["trial/hparam/accuracy"][0][2] == 0.5
@@ -121,8 +121,8 @@ def test_texts_histograms_and_images_are_facts_as_tbparse_counts_them(tmp_path: 
             writer.add_scalar("loss", 1.0, step)
         writer.add_image("sample", np.zeros((3, 4, 4)), 0)
     facts: dict[str, object] = {}
-    for each in inputs_below(tmp_path):
-        for batch in read_to_end(each, limits=(200, 1)).batches:
+    for input in inputs_below(tmp_path):
+        for batch in read_to_end(input, limits=(200, 1)).batches:
             facts |= batch.facts
     assert facts == {
         "config.learning_rate": 5e-5, "config.fp16": False, "config.hub_token": "***", "config.lr.end": 0.1,
@@ -148,9 +148,9 @@ def test_several_writers_in_one_folder_are_several_inputs(tmp_path: Path) -> Non
 def test_lines_of_one_chart_in_folders_of_their_own_are_prefixed(tmp_path: Path) -> None:
     with SummaryWriter(str(tmp_path / "exp" / "tensorboard")) as writer:
         writer.add_scalars("loss", {"train": 1.0, "val": 2.0}, 1)
-    names = {name for each in inputs_below(tmp_path) for name in read_to_end(each).columns}
+    names = {name for input in inputs_below(tmp_path) for name in read_to_end(input).columns}
     assert names == {"loss/train/loss", "loss/val/loss"}
-    assert {each.workload for each in inputs_below(tmp_path)} == {"exp"}
+    assert {input.workload for input in inputs_below(tmp_path)} == {"exp"}
 
 
 def test_reading_imports_neither_tensorboard_nor_protobuf() -> None:

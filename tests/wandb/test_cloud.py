@@ -47,8 +47,8 @@ class Cloud:
         self.runs[name] = {"rows": rows, "state": state}
 
     def answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        found = re.search(r"(?:query|mutation)\s+(\w+)", query)
-        self.requests.append(found[1] if found else "")
+        operation = re.search(r"(?:query|mutation)\s+(\w+)", query)
+        self.requests.append(operation[1] if operation else "")
         if "viewer" in query:
             teams = {"edges": [{"node": {"name": "e"}}]}
             about = {"id": "1", "entity": "e", "username": "e", "flags": "{}", "email": "", "admin": False}
@@ -134,10 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    found = Cloud()
-    yield found
-    found.server.shutdown()
-    found.server.server_close()
+    cloud = Cloud()
+    yield cloud
+    cloud.server.shutdown()
+    cloud.server.server_close()
 
 
 class Clock:
@@ -294,7 +294,7 @@ def test_steps_that_lie_far_apart_take_few_requests(cloud: Cloud) -> None:
 def test_runs_are_chosen_by_name(cloud: Cloud) -> None:
     for name in ("a1", "a2", "b1"):
         cloud.add(name, rows(0, 1))
-    assert [each.workload for each in adapter_of(cloud, runs="^a").discover(Roots([]))] == ["a1", "a2"]
+    assert [input.workload for input in adapter_of(cloud, runs="^a").discover(Roots([]))] == ["a1", "a2"]
 
 
 def test_the_list_of_runs_is_requested_now_and_then(cloud: Cloud) -> None:

@@ -41,8 +41,8 @@ def train(daemon: Daemon, folder: Path, script: str, python: str = sys.executabl
 
 
 def series(daemon: Daemon, uid: str, name: str) -> list[tuple[int, float]]:
-    found = daemon.get(f"/v1/workloads/{uid}/metrics/data?metrics={name}&data_source=wandb")["data"]
-    return [(point["iteration"], point["value"]) for point in found]
+    points = daemon.get(f"/v1/workloads/{uid}/metrics/data?metrics={name}&data_source=wandb")["data"]
+    return [(point["iteration"], point["value"]) for point in points]
 
 
 @pytest.fixture(scope="module")

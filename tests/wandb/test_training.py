@@ -48,8 +48,8 @@ def the_file(folder: Path) -> Path:
 
 
 def series(daemon: Daemon, uid: str, name: str) -> list[tuple[int, float]]:
-    found = daemon.get(f"/v1/workloads/{uid}/metrics/data?metrics={name}&data_source=wandb")["data"]
-    return [(point["iteration"], point["value"]) for point in found]
+    points = daemon.get(f"/v1/workloads/{uid}/metrics/data?metrics={name}&data_source=wandb")["data"]
+    return [(point["iteration"], point["value"]) for point in points]
 
 
 def test_a_run_in_progress_and_killed_gives_what_was_flushed(tmp_path: Path) -> None:
@@ -201,9 +201,9 @@ def test_the_reference_client_is_served(serve: StartDaemon, tmp_path: Path) -> N
             PRIMUS_LENS_WANDB_API_REPORTING="true",
         )
     )
-    found = series(daemon, "w", "loss")
-    assert found, "some of the steps: the client loses the others"
-    assert all(value == step / 2 for step, value in found)
+    losses = series(daemon, "w", "loss")
+    assert losses, "some of the steps: the client loses the others"
+    assert all(value == step / 2 for step, value in losses)
     assert daemon.get("/v1/workloads/w/framework-detection")["framework"] == "primus"
 
 

@@ -58,6 +58,7 @@ def test_a_log_of_no_known_format_gives_its_points(path: Path) -> None:
         assert all((step, plain(float(value))) in have_rows for step, value in rows), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_any_split_into_reads_gives_the_same_points(path: Path, tmp_path: Path) -> None:
     data = path.read_bytes().removesuffix(b"\n") + b"\n"
