@@ -178,7 +178,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             try:
                 values[name] = parse(text)
             except ValueError as error:
-                raise ConfigError(f"LENSD_{name.upper()}={text}: {error}") from error
+                raise ConfigError(f"LENSD_{name.upper()}={text}: this must be a number") from error
     return values
 
 

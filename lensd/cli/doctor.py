@@ -7,11 +7,13 @@ import stat
 import textwrap
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import click
 
 from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, LineShape, ReadError, SamplePoint
 from lensd.cli.exit import UNREADABLE, errors, fail, log_to_stderr
+from lensd.cli.tables import counted
 from lensd.config import Config, ConfigError, load
 from lensd.discovery import Roots
 from lensd.ingest.registry import Registry
@@ -28,6 +30,7 @@ _SHOWN_POINTS = 3
 _SHOWN_METRICS = 12
 _WIDTH = 100
 _LONGEST_LINE = 1 << 20
+_counted = partial(counted, spec=",")
 
 
 @click.command()
@@ -274,10 +277,6 @@ def _advice(diagnosis: Diagnosis) -> Iterator[str]:
         yield "  Names and groups may be changed; `step`, `total`, `epoch`, `batch` and `time` place a point."
     elif any(shape.pattern for shape in diagnosis.shapes if shape.stored or shape.metric_like):
         yield "A pattern of your own for lines like [N]: --pattern-for N prints one for the configuration."
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" + "s" * (count != 1)
 
 
 def _lines(count: int) -> str:

@@ -20,7 +20,7 @@ from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, l
 from lensd.cli.export import write_points
 from lensd.cli.hook import hook
 from lensd.cli.run import run as run_command
-from lensd.cli.tables import print_inputs, print_runs, print_summary
+from lensd.cli.tables import counted, print_inputs, print_runs, print_summary
 from lensd.config import Config, load
 from lensd.ingest.poller import Poller, ReadProgress
 from lensd.ingest.sources import sources
@@ -317,7 +317,7 @@ def _what_was_found(poller: Poller) -> str:
     if not tracked:
         return f"no runs found yet: {_INPUTS}; watching for them"
     workloads = {entry.input.workload for entry in tracked}
-    return f"found {len(tracked)} inputs of {len(workloads)} workloads"
+    return f"found {counted(len(tracked), 'input')} of {counted(len(workloads), 'workload')}"
 
 
 def _warn_if_open(options: Config) -> None:

@@ -15,6 +15,11 @@ from lensd.query.workloads import sentence_about
 _READABLE = ("ok", "new")
 
 
+def counted(count: int, noun: str, spec: str = "d") -> str:
+    """`1 point`, `1206 points`, or as `spec` formats the number."""
+    return f"{count:{spec}} {noun}" + "s" * (count != 1)
+
+
 def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> None:
     """Every input under its workload: what it is, how far it is read, what is wrong and what hides it."""
     names = {input.id: input.name for input in inputs}
@@ -62,14 +67,8 @@ def print_summary(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> b
     points = sum(input.points for input in inputs)
     unparsed = sum(input.unparsed for input in inputs)
     workloads = {input.workload for input in inputs}
-    counts = (
-        (len(inputs), "input"),
-        (len(workloads), "workload"),
-        (points, "point"),
-        (unparsed, "unparsed line"),
-    )
-    read, of, stored, left = (f"{count} {noun}" + "s" * (count != 1) for count, noun in counts)
-    click.echo(f"{read} of {of}, {stored}, {left}")
+    read, of = counted(len(inputs), "input"), counted(len(workloads), "workload")
+    click.echo(f"{read} of {of}, {counted(points, 'point')}, {counted(unparsed, 'unparsed line')}")
     unreadable = [input for input in inputs if input.state not in _READABLE]
     for input in inputs:
         if input.note and input.log_format != SET_ASIDE:
