@@ -18,6 +18,7 @@ from lensd_log.line.record import Record, State
 from lensd_log.line.timestamps import Timestamp, utc_ms
 
 _DAY_MS = 86_400_000.0
+_NOW_MS = 60_000.0
 _NEAR = 32  # lines below a printed time that belong to it
 
 
@@ -128,7 +129,7 @@ class Clock:
     def infer(self, record: Record, line: int) -> float:
         """The time of a record whose line has none."""
         near = self.is_near(line)
-        if record.elapsed_s is not None and not self._live:
+        if record.elapsed_s is not None and (not self._live or self._is_just_now(record.elapsed_s)):
             self.inferred = True
             return self._from_start(record.elapsed_s, near)
         if near:
@@ -141,6 +142,11 @@ class Clock:
             return self._from_steps(record.step, record.step_ms)
         at = self._state.get("at")
         return float(at) if at is not None else self._end
+
+    def _is_just_now(self, elapsed_s: float) -> bool:
+        """Does a time since the start, which is known, lead to about the end of the file?"""
+        began = self._state.get("began")
+        return began is not None and abs(began + elapsed_s * 1000 - self._end) < _NOW_MS
 
     def _from_start(self, elapsed_s: float, near: bool) -> float:
         """From the start of training: the time of a line just above, else the end of the file less what its

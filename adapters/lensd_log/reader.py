@@ -32,6 +32,7 @@ _MARK_BYTES = 1 << 16
 _CHECK_EVERY = 256  # lines between two looks at the clock
 _NOTE_AFTER_LINES = 20  # none of which matched
 _QUIET_MS = 60_000
+_BUFFER_BYTES = 4096
 _OPEN_MS = 10_000
 _ASIDE_MS = 3_600_000
 _LAST_LINES = 200
@@ -106,7 +107,6 @@ class LineReader:
             self._give_open(chunk)
             if not self._input.structured:
                 self._listen(chunk)
-            # Who writes may not know yet that the file was renamed.
             lately = self._budget.now_ms - chunk.mtime_ms < _ASIDE_MS
             batch.waits = batch.waits or (chunk.aside and lately and not self._budget.final)
         cursor.ended = not batch.more
@@ -271,25 +271,21 @@ class LineReader:
         """Report what the log says last where that has changed."""
         lines = b"\n".join([line.text for line in chunk.lines[-_LAST_LINES:]])
         text = (chunk.body or lines)[-last_words.LOOK_BYTES :] + b"\n" + chunk.torn[: last_words.LOOK_BYTES]
-        words = last_words.last_words(
-            text,
-            self._cursor.last_words,
-            lambda lines: self._recognition.records_of(lines, self._cursor),
-        )
-        if words != self._cursor.last_words:
-            self._cursor.last_words = words
-            self._batch.facts["last_words"] = words
+        cursor, before = self._cursor, self._cursor.last_words
+        words = last_words.last_words(text, before, lambda ls: self._recognition.records_of(ls, cursor))
+        if words != before:
+            self._batch.facts["last_words"] = cursor.last_words = words
 
     def _give_closed(self, chunk: LineChunk) -> None:
-        """Give a last line without its newline, in a file at rest, if it ends as a closed object does or
-        nothing will read on. The cursor stays before the line, and remembers not to give it again."""
-        cursor, text = self._cursor, chunk.torn.rstrip()
-        is_quiet = self._budget.now_ms - chunk.mtime_ms > _QUIET_MS
-        if (
-            not is_quiet
-            or cursor.closed == len(chunk.torn)
-            or not (self._budget.final or text.endswith(b"}"))
-        ):
+        """Give a last line without its newline once the file rests or nothing more will be written. The
+        cursor stays before the line, and remembers not to give it again."""
+        cursor, torn = self._cursor, chunk.torn
+        # A full buffer was written, and ends wherever it was full: the rest is still in the program.
+        is_cut = (chunk.position.offset + len(torn)) % _BUFFER_BYTES == 0 and not torn.rstrip().endswith(b"}")
+        if cursor.closed == len(torn) or (is_cut and not self._budget.final):
+            return
+        if not self._budget.final and self._budget.now_ms - chunk.mtime_ms <= _QUIET_MS:
+            self._batch.waits = True
             return
         trial = self._placement.on_copied_cursor()
         self._feed(Line(chunk.position.line, chunk.torn, chunk.position.offset), trial)

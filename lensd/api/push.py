@@ -24,6 +24,7 @@ from lensd.api.responses import json_answer
 from lensd.api.state import INGEST, WALL, in_thread
 from lensd.ingest.push import Busy, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
+from lensd.store import StoreError
 from lensd.store.text import storable
 from lensd.wandb.about import facts_of_evidence
 from lensd.wandb.framework import from_evidence
@@ -285,3 +286,5 @@ async def _put(request: web.Request, target: Input, make: Callable[[bytes | None
     except Busy:
         headers = {"Retry-After": "1"}
         raise ApiError(429, "too many pushes are waiting to be stored; retry", headers=headers) from None
+    except StoreError as error:  # for one, a full disk, which may have room again
+        raise ApiError(429, f"not stored: {error}", headers={"Retry-After": "10"}) from error

@@ -358,9 +358,11 @@ class Poller:
         health.failures += 1
         health.state = _state_after(error)
         if health.state != previous:
-            log.warning("%s: %s", input.name, error)
+            # Whoever shows the sentence says of which input it is.
+            sentence = str(error).removeprefix(input.name).lstrip(": ")
+            log.warning("%s: %s", input.name, sentence)
             try:
-                self._store.note_failure(input, health.state, str(error), self._wall() * 1000.0)
+                self._store.note_failure(input, health.state, sentence, self._wall() * 1000.0)
             except StoreError as failure:
                 log.error("%s", failure)
         # A gone or dead input is read again only when its files change.

@@ -18,7 +18,7 @@ from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
 from lensd.query.timing import take_times
 from lensd.store.catalogue import Workload
 from lensd.store.columns import Columns, is_ascending, joined
-from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan, plan_all
+from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan, plan_rewritten
 from lensd.store.reader import Reader
 
 #: Names that are coordinates of a row and never a column of values.
@@ -185,7 +185,11 @@ class RowCache:
 
 
 def _refuse_unreadable(reader: Reader, workload: Workload) -> None:
-    for input in reader.inputs(workload.id):
+    """Raise UnreadableRun for a run that has nothing but records that cannot be read."""
+    inputs = reader.inputs(workload.id)
+    if any(input.points for input in inputs):
+        return
+    for input in inputs:
         unreadable = input.unparsed + input.skipped
         if input.structured and input.restarts is Restarts.NEVER and 0 < unreadable >= input.records:
             raise UnreadableRun("Failed to parse metrics file")
@@ -208,7 +212,7 @@ def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None)
     columns = []
     for (kind, name), by_source in sorted(named.items(), key=lambda item: item[0][0] == "label"):
         best = by_source[min(by_source, key=_rank)]
-        parts = plan(best) if axis == "step" else plan_all(best)
+        parts = plan(best) if axis == "step" else plan_rewritten(best)
         inferred = frozenset(member.series for member in best if member.input.time_inferred)
         columns.append(_Column(name, kind, parts, inferred))
     return columns

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from lensd.model import Ints, Points, Restarts
 from lensd.store.columns import Columns
+from lensd.store.plan import LOWEST
 
 _Indices = npt.NDArray[np.intp]
 _BEFORE_ALL = -1
@@ -24,8 +25,8 @@ class Split:
     """The places in a batch where a new attempt begins.
 
     rows: rows of the batch (see Points) where the input as a whole begins one, ascending.
-    first_steps: the first step of each of these attempts, at which it cuts all series of the input; None for
-    an attempt that cuts only the series that report in it.
+    first_steps: the first step of each of these attempts, at which it cuts all series of the input; LOWEST
+    for one that leaves nothing of those before; None for one that cuts only the series that report in it.
     own: for single series, the indices of points where only that series begins one.
     """
 
@@ -52,7 +53,9 @@ def split(
     if restart:
         first = min((int(p.row[0]), int(p.iteration[0])) for p in series.values())[1] if series else None
         result.rows.append(_BEFORE_ALL)
-        result.first_steps.append(first if restarts is Restarts.INPUT else None)
+        # Rows by step that were written anew replace all rows before.
+        cuts = {Restarts.INPUT: first, Restarts.NEVER: LOWEST}
+        result.first_steps.append(cuts.get(restarts))
         last_steps = {}
     if restarts is Restarts.NEVER:
         return result

@@ -138,6 +138,15 @@ def plan_all(members: Sequence[Member], number: int | None = None) -> list[Part]
     ]
 
 
+def plan_rewritten(members: Sequence[Member]) -> list[Part]:
+    """Every attempt uncut, but for those whose input was written anew (see `Split.first_steps`)."""
+    first = {
+        member.series: max((n for n, step in member.input.begins.items() if step == LOWEST), default=0)
+        for member in members
+    }
+    return [part for part in plan_all(members) if part.attempt >= first[part.series]]
+
+
 def _attempts(members: Iterable[Member]) -> list[tuple[int, Member, int, Span | None]]:
     """(number, member, attempt, span) of all attempts, oldest first; span is None where the series has no
     points in an attempt of its input."""
@@ -167,12 +176,12 @@ def plan_iterations(metrics: Sequence[Member], iterations: Sequence[Member]) -> 
     for same_name in by_name.values():
         for part in plan(same_name):
             source = by_series[part.series].input
-            key = (source.id, part.attempt if source.restarts is Restarts.INPUT else None)
+            key = (source.id, part.attempt if source.restarts is not Restarts.SERIES else None)
             reach[key] = max(reach.get(key, LOWEST), part.hi)
     parts: list[Part] = []
     for member in iterations:
         for span in member.spans:
-            whole = member.input.restarts is Restarts.INPUT
+            whole = member.input.restarts is not Restarts.SERIES
             hi = reach.get((member.input.id, span.attempt if whole else None))
             if hi is not None and span.min_step < hi:
                 parts.append(Part(member.series, span.attempt, LOWEST, hi, span.attempt))

@@ -75,8 +75,8 @@ class LineChunk:
 
     more: there is more to read at once. lag_bytes: bytes that are left unread, half lines included (estimated
     for packed segments, and for more than the next one). mtime_ms: of the segment. aside: it is not the file
-    at the log's own path, but plain text, to which a writer that does not know of the rotation may still
-    append. problems: see `Stream`.
+    at the log's own path: who does not know of the rotation yet, or is packing it, may still append to it.
+    problems: see `Stream`.
     skipped_lines, skipped_bytes: lines over the limit.
     torn: text of a line at the end whose newline is still to come. body: the lines' bytes with every
     newline, where they were asked for unsplit; it begins at byte `start`, with line number `first`. `lines`
@@ -161,7 +161,7 @@ def _read(stream: Stream, position: Position, max_bytes: int, split: bool) -> Li
     chunk.more = chunk.more or later is not None
     chunk.lag_bytes = _left(parts, index, chunk.position.offset)
     chunk.mtime_ms = segment.mtime_ms
-    chunk.aside = not segment.is_log_itself and not segment.packed
+    chunk.aside = segment.packed or not segment.is_log_itself
     chunk.problems = stream.problems
     return chunk
 

@@ -14,7 +14,7 @@ import pytest
 from lensd.config import Limits
 from lensd.ingest.push import Busy, Ingest
 from lensd.model import Batch
-from lensd.store import Store
+from lensd.store import Store, StoreError
 from tests.api.conftest import Connect
 from tests.conftest import an_input
 
@@ -306,18 +306,21 @@ async def test_a_body_that_is_not_packed_as_it_says_is_refused(connect: Connect)
 
 
 @pytest.mark.parametrize("path", ["metrics", "batch"])
-async def test_who_finds_too_many_waiting_is_told_to_come_again(
-    connect: Connect, path: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("why", "seconds"), [(Busy(), "1"), (StoreError("the disk is full"), "10")], ids=["busy", "full disk"]
+)
+async def test_who_cannot_be_served_now_is_told_to_come_again(
+    connect: Connect, path: str, why: Exception, seconds: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = await connect()
 
     async def full(*_: object) -> int:
-        raise Busy
+        raise why
 
     monkeypatch.setattr(Ingest, "put", full)
     sent: dict[str, Any] = body(metric("loss", 0.5))
     answer = await client.post(f"/v1/wandb/{path}", json={"metrics": sent} if path == "batch" else sent)
-    assert (answer.status, answer.headers["Retry-After"]) == (429, "1")
+    assert (answer.status, answer.headers["Retry-After"]) == (429, seconds)
 
 
 async def test_too_much_is_refused_packed_or_not(connect: Connect) -> None:

@@ -3,8 +3,8 @@
 
 Seen with Runicorn SDK 0.5.3 and 0.7.2. The step is `data.global_step`, or `data.step` where that is missing
 or null, as an integer. A record without a step holds no point and is counted as unparsed. The time is `ts`,
-else an absolute `data.time`. NaN and Infinity are values; booleans, null, strings, lists and objects are
-not. `image` records are not metrics.
+else `data.time`, absolute or in seconds since the start. NaN and Infinity are values; booleans, null,
+strings, lists and objects are not. `image` records are not metrics.
 """
 
 from __future__ import annotations
@@ -44,7 +44,14 @@ def _parse(entry: Entry, state: State) -> Parsed:
             values.append((name, value))
     stage = data.get("stage")
     labels = (("stage", str(stage)),) if isinstance(stage, (str, int, float)) else ()
-    return (Record(values, step, ts_ms=ts_ms, labels=labels),) if values or labels else ()
+    elapsed_s = _elapsed(data.get("time")) if ts_ms is None else None
+    record = Record(values, step, ts_ms=ts_ms, labels=labels, elapsed_s=elapsed_s)
+    return (record,) if values or labels else ()
+
+
+def _elapsed(time: object) -> float | None:
+    seconds = json_number(time)
+    return seconds if seconds is not None and 0 <= seconds <= _ABSOLUTE else None
 
 
 def _time(ts: object, time: object) -> float | None:
