@@ -19,12 +19,12 @@ _BYTES = {
     for power, units in enumerate(("B Bytes b", "KB KiB kB K k Kb", "MB MiB Mb M", "GB GiB Gb G", "TB TiB T"))
     for unit in units.split()
 }
-_TIMES = {
-    **dict.fromkeys(("us", "µs", "μs"), 1e-6),
-    "ms": 1e-3,
-    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1.0),
-    **dict.fromkeys(("m", "min", "mins", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hours"), 3600.0),
+_TIMES = {  # in microseconds: whole factors, so that `1.1 ms` is 1100 us exactly
+    **dict.fromkeys(("us", "µs", "μs"), 1.0),
+    "ms": 1e3,
+    **dict.fromkeys(("s", "sec", "secs", "seconds"), 1e6),
+    **dict.fromkeys(("m", "min", "mins", "minutes"), 60e6),
+    **dict.fromkeys(("h", "hours"), 3600e6),
 }
 _PREFIXED = re.compile(r"(K|M|G|T|P)((?:iB|B|b|FLOP|Flop|flop|Hz|W)\S{0,20})\Z")
 _PREFIXES = "KMGTP"
