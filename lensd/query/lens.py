@@ -14,6 +14,7 @@ from lensd.query.points import downsampled, slices, total
 from lensd.query.results import MetricInfo, PointsInfo, Selection, Slice, SourceCount
 from lensd.query.timing import take_times
 from lensd.query.workloads import inputs, workloads
+from lensd.store.catalogue import Workload
 from lensd.store.columns import Columns, joined
 from lensd.store.detail import Bounds, BucketRun, buckets_of, drawn, estimate
 from lensd.store.levels import level_of
@@ -75,16 +76,30 @@ def sources(reader: Reader, uid: str) -> list[SourceCount]:
 
 
 def available(reader: Reader, uid: str, data_source: str | None) -> list[MetricInfo]:
-    """The metrics of a workload by name."""
+    """The metrics of a workload by name, but for those that show no point."""
     workload = reader.workload(uid)
     metrics: dict[str, MetricInfo] = {}
-    for view in sorted(reader.counts(workload.id)) if workload else []:
+    counts = sorted(reader.counts(workload.id)) if workload else []
+    with_points = _with_points(reader, workload) if any(not view.points for view in counts) else set()
+    for view in counts:
         source, name = view.data_source, view.name
-        if view.kind == "metric" and data_source in (None, source) and is_metric(source, name):
+        is_shown = view.points or (source, name) in with_points
+        if view.kind == "metric" and is_shown and data_source in (None, source) and is_metric(source, name):
             metric = metrics.setdefault(name, MetricInfo(name, [], 0))
             metric.data_source.append(source)
             metric.count += view.points
+    for metric in metrics.values():
+        if not metric.count:
+            metric.note = "only NaN or infinite values"
     return [metrics[name] for name in sorted(metrics)]
+
+
+def _with_points(reader: Reader, workload: Workload | None) -> set[tuple[str, str]]:
+    """The data sources and names of metrics that show points, whatever their values."""
+    views: dict[tuple[str, str], list[Member]] = {}
+    for member in reader.members(workload.id, kind="metric") if workload else []:
+        views.setdefault((member.input.data_source, member.name), []).append(member)
+    return {view for view, members in views.items() if plan(members)}
 
 
 def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, Iterator[Slice]]:

@@ -28,11 +28,15 @@ class SourceCount(msgspec.Struct):
 
 
 class MetricInfo(msgspec.Struct):
-    """One metric of a workload; `count` is the number of points that the API returns for it."""
+    """One metric of a workload; `count` is the number of points that the API returns for it.
+
+    note: why that is none, though the metric has points: all of them are NaN or infinite.
+    """
 
     name: str
     data_source: list[str]
     count: int
+    note: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class WorkloadInfo(msgspec.Struct):

@@ -176,3 +176,13 @@ def test_a_damaged_file_beside_good_logs_leaves_their_rows(watch: Watch) -> None
         table = RowCache().rows(reader, "run", "step", downsample=None)
         assert table is not None
         assert table.total == 9
+
+
+def test_only_metrics_with_points_are_available(watch: Watch) -> None:
+    watch.write("events.jsonl", event(1, loss=0.5, accuracy=0.1) + event(2, loss=0.4, accuracy=0.2))
+    watch.look()
+    watch.write("events.jsonl", '{"type": "metrics", "data": {"global_step": 1, "loss": NaN}}\n')
+    watch.look()
+    with watch.store.read() as reader:
+        (metric,) = lens.available(reader, "run", None)
+    assert (metric.name, metric.count, metric.note) == ("loss", 0, "only NaN or infinite values")
