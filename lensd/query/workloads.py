@@ -15,6 +15,7 @@ from lensd.query.timing import steps_per_second
 from lensd.store.catalogue import StoredInput, Workload
 from lensd.store.plan import BEYOND, Member, Part, plan, plan_iterations, shown
 from lensd.store.reader import Reader
+from lensd.wandb.framework import LISTED
 
 
 @dataclass(slots=True)
@@ -121,7 +122,7 @@ def workload_info(summary: Summary) -> WorkloadInfo:
         uid=workload.uid,
         name=_name(workload, summary.facts),
         status=status_of(summary),
-        framework=framework if isinstance(framework, str) else None,
+        framework=LISTED.get(framework, framework) if isinstance(framework, str) else None,
         data_sources=summary.sources,
         iteration=summary.iteration,
         target_iteration=summary.target,

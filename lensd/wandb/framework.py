@@ -17,6 +17,11 @@ _ALIASES = {
     "huggingface": "transformers", "transformers_trainer": "transformers",
     "pytorch-lightning": "lightning", "pytorch_lightning": "lightning",
 }  # fmt: skip
+#: Under which name lists show a framework that has several.
+LISTED = {
+    "transformers": "huggingface", "transformers_trainer": "huggingface",
+    "pytorch-lightning": "lightning", "pytorch_lightning": "lightning",
+}  # fmt: skip
 _PRIORITY = {"user": 100, "component": 80, "wandb": 70, "log": 60, "reuse": 50, "image": 40, "default": 20}
 #: Confidence in a module that is loaded beside torch.
 _MODULE_CONFIDENCE = {"lightning": 0.6, "deepspeed": 0.6, "megatron": 0.6, "transformers": 0.55}

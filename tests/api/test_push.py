@@ -151,8 +151,10 @@ async def test_the_names_of_hugging_face_are_one_framework(connect: Connect, sto
         "base_frameworks": {"transformers": {"detected": True}},
     }
     assert (await client.post("/v1/wandb/detection", json=WHO | {"evidence": evidence})).status == 200
+    assert (await (await client.get("/v1/workloads/w")).json())["framework"] == "huggingface"
     (log,) = store.register([an_input(folder="")])
     store.apply(log, Batch(b"1", facts={"framework": "huggingface"}))
+    assert (await (await client.get("/v1/workloads/w")).json())["framework"] == "huggingface"
     detection = await (await client.get("/v1/workloads/w/framework-detection")).json()
     assert (detection["framework"], detection["frameworks"]) == ("transformers", ["transformers"])
     assert (detection["conflicts"], detection["status"]) == ([], "verified")

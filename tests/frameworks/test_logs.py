@@ -45,7 +45,7 @@ def run(way: str, environment: str, script: str, options: dict[str, Any], folder
     assert code == 0, "".join(path.read_text()[-2000:] for path in folder.glob("train.*"))
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way != "two files"])
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("scenario", HF_RUNS)
 @pytest.mark.parametrize("environment", HF)
 def test_a_run_of_trainer(environment: str, scenario: str, way: str, tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""One training that prints, writes event files and logs to W&B offline is one run, however it was started.
+
+`loss` of the log, of the event file and of W&B keep their names, and have equal values at equal iterations.
+Lightning and Keras print the count of batches and epochs from 1, and log them to files from 0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import StartDaemon
+from tests.frameworks.runs import command, environ, one_file
+
+pytestmark = pytest.mark.framework
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A script with both loggers. log, tensorflow, wandb: the name of the loss there. late: how many steps
+    the loggers count less than the log."""
+
+    environment: str
+    script: str
+    options: dict[str, Any]
+    log: str
+    tensorflow: str
+    wandb: str
+    framework: str
+    late: int = 0
+
+
+BOTH = {"per_device_train_batch_size": 4, "num_train_epochs": 1, "logging_steps": 5}
+SETUPS = {
+    "Trainer": Setup(
+        "transformers-5",
+        "hf_trainer",
+        {"rows": 100, "arguments": {**BOTH, "report_to": ["tensorboard", "wandb"]}},
+        "loss",
+        "train/loss",
+        "train/loss",
+        "huggingface",
+    ),
+    "Lightning": Setup(
+        "lightning-2.6",
+        "lightning_fit",
+        {
+            "bar": "tqdm",
+            "logger": ["tensorboard", "wandb"],
+            "batches": 5,
+            "validate": True,
+            "arguments": {"max_epochs": 3, "log_every_n_steps": 1},
+        },
+        "train_loss",
+        "train_loss",
+        "train_loss",
+        "lightning",
+        late=1,
+    ),
+    "Accelerate": Setup(
+        "transformers-5",
+        "accelerate_loop",
+        {"epochs": 2, "batches": 10, "trackers": ["tensorboard", "wandb"]},
+        "loss",
+        "train/loss",
+        "train/loss",
+        "",
+    ),
+    "Keras": Setup(
+        "keras-2",
+        "keras_fit",
+        {"epochs": 4, "batches": 5, "validate": True, "callbacks": ["tensorboard", "wandb"]},
+        "loss",
+        "train/epoch_loss",
+        "epoch/loss",
+        "keras",
+        late=1,
+    ),
+}
+
+
+def answer(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=30) as response:
+        return json.load(response)
+
+
+def wait_until(ready: Any, what: str) -> Any:
+    """Real files, read by a real daemon, take their time."""
+    until = time.monotonic() + 60
+    while not (result := ready()):
+        assert time.monotonic() < until, what
+        time.sleep(0.2)
+    return result
+
+
+def series(base: str, uid: str, source: str, name: str) -> dict[int, float]:
+    path = f"/api/v1/workloads/{uid}/metrics/data?data_source={source}&metrics={name}"
+    return {point["iteration"]: point["value"] for point in answer(base + path)["data"]}
+
+
+def workloads(base: str) -> dict[str, Any]:
+    return {each["uid"]: each for each in answer(f"{base}/api/v1/workloads")["workloads"]}
+
+
+def check_run(base: str, uid: str, setup: Setup, truth: Path, took_s: float) -> None:
+    """The run `uid` of a daemon is what the script logged."""
+    lines = [json.loads(line) for line in truth.read_text().splitlines()]
+    expected = {line["step"]: line["values"][setup.log] for line in lines if setup.log in line["values"]}
+    for source, name, late in [
+        ("log", setup.log, 0),
+        ("tensorflow", setup.tensorflow, setup.late),
+        ("wandb", setup.wandb, setup.late),
+    ]:
+        wait_until(
+            lambda source=source, name=name: len(series(base, uid, source, name)) >= len(expected),
+            f"{source} has {series(base, uid, source, name)}, not {expected};"
+            f" {answer(f'{base}/api/v1/workloads/{uid}/metrics/available')}",
+        )
+        values = {step + late: value for step, value in series(base, uid, source, name).items()}
+        assert values.keys() == expected.keys(), (source, values, expected)
+        assert values == pytest.approx(expected, rel=6e-3), source
+    wait_until(lambda: answer(f"{base}/api/v1/workloads/{uid}")["status"] != "running", "it is still running")
+    detail = answer(f"{base}/api/v1/workloads/{uid}")
+    assert detail["status"] in ("finished", "ended"), detail
+    if setup.framework:
+        assert detail["framework"] == setup.framework
+    assert 0 < detail["updated_at"] - detail["created_at"] <= (took_s + 1) * 1000, detail
+
+
+def options_in(folder: Path, setup: Setup) -> list[str]:
+    (folder / "out").mkdir(parents=True, exist_ok=True)
+    options = {"folder": "out", "truth": str(folder.parent / f"{folder.name}.truth"), **setup.options}
+    return command(setup.environment, setup.script, options)
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_under_lensd_run(name: str, tmp_path: Path, serve: StartDaemon) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    base = serve(str(project), "--db", str(tmp_path / "x.db")).base
+    begin = time.monotonic()
+    done = subprocess.run(
+        [
+            *[sys.executable, "-m", "lensd", "run", "--workload", "exp1", "--port", base.rsplit(":", 1)[1]],
+            *["--", *options_in(project, SETUPS[name])],
+        ],
+        cwd=project,
+        env=environ(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONPATH=os.environ.get("PYTHONPATH", "")),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    check_run(base, "exp1", SETUPS[name], tmp_path / "project.truth", time.monotonic() - begin)
+    assert list(workloads(base)) == ["exp1"]
+
+
+@pytest.mark.parametrize("name", SETUPS)
+def test_beside_a_daemon_three_folders_are_three_runs(name: str, tmp_path: Path, serve: StartDaemon) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    base = serve(str(project), "--db", str(tmp_path / "x.db")).base
+    took: dict[str, float] = {}
+    for uid in ("exp1", "exp2", "exp3"):
+        begin = time.monotonic()
+        assert one_file(options_in(project / uid, SETUPS[name]), project / uid, environ()) == 0
+        took[uid] = time.monotonic() - begin
+    for uid, took_s in took.items():
+        check_run(base, uid, SETUPS[name], project / f"{uid}.truth", took_s)
+    assert sorted(workloads(base)) == ["exp1", "exp2", "exp3"]
