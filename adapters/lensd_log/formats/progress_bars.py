@@ -156,10 +156,11 @@ def _step(match: re.Match[str], epoch: re.Match[str] | None, state: State) -> in
             return int(global_step)
     number_of = int(epoch[1]) if epoch else state.get("outer", 0)
     # `Epoch 0:` and `Epoch 0/9` count from 0, `Epoch 1/10` and `[1/1]` from 1: the first one seen decides.
-    # Lightning's `Epoch 1:` is the second one, of a run that was resumed, and its Rich bar counts from 0.
+    # Lightning's `Epoch 1:` is the second one, of a run that was resumed; so is that of its Rich bar.
     last = state.get("bars")
     if last is None or number_of < last[0]:
-        lightning = "•" in match[0] or (epoch is not None and epoch.start() == 0 and not epoch[2])
+        rich = "•" in match[0] and "v_num" in (match["pairs"] or "")
+        lightning = rich or (epoch is not None and epoch.start() == 0 and not epoch[2])
         counts_from_one = number_of == 1 and not lightning
         state["first"], state["before"] = (1 if counts_from_one else 0), 0
     elif number_of == last[0] and (at < last[1] or state.get("over")) and last[1] >= last[2] - 1:
