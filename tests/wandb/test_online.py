@@ -106,6 +106,25 @@ def test_a_run_that_is_resumed_goes_on(daemon: Daemon, tmp_path: Path) -> None:
     assert series(daemon, "resumed", "loss") == [(step, step % 100) for step in range(200)]
 
 
+def test_axes_labels_and_the_command_arrive(daemon: Daemon, tmp_path: Path) -> None:
+    train(daemon, tmp_path, """
+        import wandb
+        labels = {"group": "g", "job_type": "train", "tags": ["a,b"], "notes": "n"}
+        run = wandb.init(project="p", id="r1", **labels)
+        run.define_metric("*", step_metric="train/global_step", step_sync=True)
+        for step in (10, 20, 30):
+            run.log({"train/loss": 1 / step, "train/global_step": step})
+            run.log({"eval/loss": 2 / step, "train/global_step": step})
+        wandb.finish()
+    """)  # fmt: skip
+    assert series(daemon, "r1", "train/loss") == [(10, 1 / 10), (20, 1 / 20), (30, 1 / 30)]
+    assert series(daemon, "r1", "eval/loss") == [(10, 2 / 10), (20, 2 / 20), (30, 2 / 30)]
+    about = daemon.get("/v1/workloads/r1")
+    labels = [about[name] for name in ("group", "job_type", "notes", "tags", "run_id", "host")]
+    assert labels == ["g", "train", "n", ["a,b"], "r1", os.uname().nodename]
+    assert about["facts"]["python"].startswith("CPython 3.")
+
+
 def test_a_script_that_fails_is_reported_as_failed(daemon: Daemon, tmp_path: Path) -> None:
     train(daemon, tmp_path, """
         import wandb
