@@ -87,12 +87,25 @@ def runicorn_run(storage: Path) -> str:
 
 
 def text_log(path: Path, kind: str) -> Path:
-    """A training log of a million lines: `megatron` with 8 values a line, `hf` dicts with 3."""
+    """A training log of a million lines: `megatron` with 8 values a line, `hf` dicts with 3, `unlisted` in no
+    log format that lensd knows with 3, `json` with 2."""
     dice = random.Random(7)
+    line_of = {"megatron": _megatron, "hf": _hf, "unlisted": _unlisted, "json": _json}[kind]
     with open(path, "w") as file:
         for n in range(1, LINES + 1):
-            file.write(_megatron(n, dice) if kind == "megatron" else _hf(n, dice))
+            file.write(line_of(n, dice))
     return path
+
+
+def _unlisted(n: int, dice: random.Random) -> str:
+    loss, seconds, use = 4 * dice.random(), 10 + 5 * dice.random(), 3 * dice.random()
+    return f"it {n}: loss {loss:.4f}, time {seconds:.2f}ms, util {use:.1f}%\n"
+
+
+def _json(n: int, dice: random.Random) -> str:
+    at = f"2025-04-{n // 86_400 + 1:02d}T{n // 3600 % 24:02d}:{n // 60 % 60:02d}:{n % 60:02d}Z"
+    loss, rate = 4 * dice.random(), 1e-4 * dice.random()
+    return f'{{"step": {n}, "loss": {loss:.6f}, "lr": {rate:.2e}, "time": "{at}"}}\n'
 
 
 def _megatron(n: int, dice: random.Random) -> str:

@@ -17,8 +17,14 @@ from pathlib import Path
 import data
 
 HERE = Path(__file__).resolve().parent
-POINTS = {"megatron": 8 * data.LINES, "hf": 3 * data.LINES}
-LABEL = {"megatron": "Megatron-LM, 8 values a line", "hf": "Hugging Face Trainer dicts, 3 values a line"}
+POINTS = {"megatron": 8, "hf": 3, "unlisted": 3, "json": 2}
+POINTS = {kind: values * data.LINES for kind, values in POINTS.items()}
+LABEL = {
+    "megatron": "Megatron-LM, 8 values a line",
+    "hf": "Hugging Face Trainer dicts, 3 values a line",
+    "unlisted": "lines in no known log format, 3 values a line",
+    "json": "JSON lines, 2 values a line",
+}
 
 
 def mtail() -> str:
@@ -42,7 +48,7 @@ def run(
     timed: Callable[[Callable[[], object]], float],
 ) -> None:
     program = mtail()
-    for kind in ("megatron", "hf"):
+    for kind in POINTS:
         with tempfile.TemporaryDirectory() as place:
             folder = Path(place) / "runs" / "exp"
             folder.mkdir(parents=True)

@@ -8,7 +8,6 @@ none matches is given to the structural reader.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import tzinfo
 
@@ -18,8 +17,9 @@ from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, ParsedLine, Record, State
 from lensd_log.names import METRIC_LIKE
-from lensd_log.structure import waiting
+from lensd_log.structure import settled, waiting
 from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, Watch, claim_names
+from lensd_log.structure.settled import Outline
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
 _MOST_SHAPES = 4096
@@ -142,6 +142,12 @@ class Recognition:
             cursor.matched_by(STRUCTURE)
         return [placed_record.record for placed_record in own]
 
+    def outline(self, entry: Entry, state: State) -> Outline | None:
+        """What a line that no log format matches says, but for its numbers. None where more may matter."""
+        return (
+            settled.outline(entry.text, state, self._structure.sketcher) if len(entry.states) == 1 else None
+        )
+
     def is_inert(self, entry: Entry) -> bool:
         """Would the structural reader pass over any line that differs from this one in digits alone?"""
         return self._structure.is_inert(entry.text)
@@ -183,12 +189,13 @@ class Recognition:
 
     def holds_open(self, cursor: LogCursor) -> bool:
         """Does some log format, or the structural reader, wait for lines to come?"""
-        if self._structure.results(cursor.lines, copy.deepcopy(cursor.structure)):
+        trial = cursor.copy()
+        if self._structure.results(cursor.lines, trial.structure):
             return True
         return any(
             log_format.rest is not None
-            and log_format.name in cursor.states
-            and log_format.rest(copy.deepcopy(cursor.states[log_format.name]))
+            and log_format.name in trial.states
+            and log_format.rest(trial.states[log_format.name])
             for log_format in self._log_formats
         )
 

@@ -107,7 +107,7 @@ def test_a_budget_of_bytes_points_and_time_is_kept(tmp_path: Path) -> None:
     assert adapter.read(input, None, budget(bytes=1000)).counts.bytes <= 1000
     assert adapter.read(input, None, budget(points=7)).point_count == 7
     ticks = iter(range(10_000))
-    late = budget(seconds=3)
+    late = budget(seconds=3, bytes=60_000)  # too few for lines to be read together
     late.clock = lambda: float(next(ticks))
     assert 0 < adapter.read(input, None, late).point_count < 2000
 

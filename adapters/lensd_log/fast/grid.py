@@ -19,6 +19,7 @@ DIGITS = b"0123456789"
 Indices = npt.NDArray[np.intp]
 Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
+Runs = list[tuple[int, int]]  #: byte ranges of the runs of digits in a line
 
 
 class Lines:
@@ -125,6 +126,10 @@ class Grid:
         size = int(self._end[0, end] - self._begin[0, begin])
         return self.lines.windows(size)[self._begin[:, begin]]
 
+    def first_digits(self, run: int) -> Bytes:
+        """[lines] the first byte of a run."""
+        return self.lines.bytes[self.begin(run)]
+
     def printed(self, row: int, runs: Sequence[int]) -> bytes:
         """The bytes of one line from the first of these runs to the last."""
         return self.lines.data[self.begin(runs[0])[row] : self.end(runs[-1])[row]]
@@ -209,8 +214,14 @@ class Matrix(Grid):
 
 
 def _weighed(text: Bytes, weights: Floats) -> Floats:
-    """[lines] the sum of the digits in [lines, bytes], each times its weight."""
-    total: Floats = (text - np.uint8(48)) @ weights
+    """[lines] the sum of the digits in [lines, bytes], each times its weight.
+
+    Column by column: a product of matrices would take the threads of BLAS, and twice the processor time.
+    """
+    total = np.zeros(len(text))
+    for column, weight in enumerate(weights.tolist()):
+        if weight:
+            total += (text[:, column] - np.uint8(48)) * weight
     return total
 
 

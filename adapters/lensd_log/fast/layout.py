@@ -36,6 +36,10 @@ class LineLayout:
             if run not in template.fixed:
                 self._sample[begin:end] = 48
                 self._room[begin:end] = 9
+            if run in template.minutes:
+                self._room[begin] = 5
+            if run in template.unpadded and end - begin > 1:
+                self._sample[begin], self._room[begin] = 49, 8
 
     def has(self, rows: Bytes) -> Bools:
         """[lines] which of the rows [lines, bytes] have this layout."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from lensd.model import Floats, Ints, Points
 from lensd_log.fast.grid import Bools
+from lensd_log.fast.structural import placed
 from lensd_log.fast.template import RecordColumns
 from lensd_log.line.record import LogFormat, Record
 from lensd_log.placement import MOST_RANKED, ROWS_PER_LINE, Placement
@@ -36,13 +37,18 @@ class ColumnPlacement:
         first_row: the row of the block's first line. first_line: its ordinal in the input, counted from 1.
         """
         placement = self._placement
-        parts = [part for part in columns if part.template.record is not None and len(part.lines)]
+        structural = [part for part in columns if part.template.outline is not None and len(part.lines)]
+        parts = [part for part in columns if part.record is not None and part.template.outline is None]
+        parts = [part for part in parts if len(part.lines)]
+        if structural:
+            parts += placed(structural, placement.cursor, first_line)
         steps = self._steps(parts)
         self._fill_times(columns, timestamps, parts, steps, first_line)
         if not parts:
             return
         for part in parts:
-            claim_names([_record(part)], placement.cursor.structure)
+            if part.template.outline is None:
+                claim_names([_record(part)], placement.cursor.structure)
             placement.report_framework(_record(part).framework, _log_format(part))
         placement.cursor.matched_by(_log_format(max(parts, key=_last_line)))
         for part, step, keep in zip(parts, steps, self._kept(parts, steps), strict=True):
@@ -88,7 +94,7 @@ class ColumnPlacement:
         clock = self._placement.clock
         stamped = [part for part in columns if part.template.sample.stamp is not None and len(part.lines)]
         bare = [(part, step) for part, step in zip(parts, steps, strict=True) if part.ts_ms is None]
-        is_near = bool(bare) and clock.is_near(first_line + int(bare[0][0].lines[0]))
+        is_near = bool(bare) and clock.is_near(first_line + min(int(part.lines[0]) for part, _ in bare))
         if bare and (stamped or timestamps or is_near):
             printed = [*timestamps]
             for part in stamped:
@@ -192,8 +198,8 @@ class ColumnPlacement:
 
 
 def _record(part: RecordColumns) -> Record:
-    assert part.template.record is not None
-    return part.template.record
+    assert part.record is not None
+    return part.record
 
 
 def _log_format(part: RecordColumns) -> LogFormat:

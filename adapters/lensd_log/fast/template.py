@@ -16,6 +16,9 @@ from lensd_log.fast.decimals import Number
 from lensd_log.fast.grid import Bools, Grid, Indices, LineBlock
 from lensd_log.fast.timing import Timing
 from lensd_log.line.record import LogFormat, ParsedLine, Record, State
+from lensd_log.structure.settled import Outline
+
+_WIDEST_OF_STRUCTURE = 15  # digits; what is longer is another kind of number
 
 
 @dataclass(slots=True)
@@ -23,7 +26,9 @@ class RecordColumns:
     """What the lines of one template say.
 
     lines: their indices in the block, ascending. ts_ms: UTC ms; None where none is printed. step, target:
-    None where none is printed. values: a column for each value of the template's record.
+    None where none is printed. values: a column for each value of the record. counts, totals: of lines that
+    are read by structure, by the index of the counter; their steps follow from these. record: of one line;
+    None where lines hold none.
     """
 
     template: Template
@@ -32,6 +37,9 @@ class RecordColumns:
     step: Ints | None
     target: Ints | None
     values: list[Floats]
+    counts: dict[int, Ints] = field(default_factory=dict)
+    totals: dict[int, Ints] = field(default_factory=dict)
+    record: Record | None = None
 
     @property
     def step_ms(self) -> Floats | None:
@@ -48,6 +56,9 @@ class RecordColumns:
             None if self.step is None else self.step[rows],
             None if self.target is None else self.target[rows],
             [column[rows] for column in self.values],
+            {index: column[rows] for index, column in self.counts.items()},
+            {index: column[rows] for index, column in self.totals.items()},
+            self.record,
         )
 
 
@@ -59,7 +70,10 @@ class Template:
     log formats were not asked then. gaps: [runs] bytes before each run of digits. fixed: runs whose digits
     must be those of the sample. numbers: where values are printed, by their index; the others do not vary.
     timing: where the line's timestamp is. epoch: a number that is the time, and its unit in ms. took: the
-    index of the value that says how long a step took, and its unit in ms.
+    index of the value that says how long a step took, and its unit in ms. outline: of lines that are read by
+    structure; counts, totals: where their counters are printed, by index. widths: of runs whose count of
+    digits may not vary. minutes: runs below 60. unpadded: runs that do not begin with a zero. rivals: the
+    states of the log formats that refuse these lines.
     """
 
     shape: bytes
@@ -74,6 +88,13 @@ class Template:
     timing: Timing | None = None
     epoch: tuple[Number, float] | None = None
     took: tuple[int, float] | None = None
+    outline: Outline | None = None
+    counts: dict[int, Number] = field(default_factory=dict)
+    totals: dict[int, Number] = field(default_factory=dict)
+    widths: dict[int, int] = field(default_factory=dict)
+    minutes: set[int] = field(default_factory=set)
+    unpadded: set[int] = field(default_factory=set)
+    rivals: dict[str, State] = field(default_factory=dict)
 
     @property
     def record(self) -> Record | None:
@@ -85,7 +106,9 @@ class Template:
 
     def holds(self, states: Mapping[str, State], specific: bool) -> bool:
         """Is it still right, with log formats in these states? specific: generic ones are not asked now."""
-        if self.log_format is None:
+        if any(states.get(name, {}) != state for name, state in self.rivals.items()):
+            return False
+        if self.log_format is None or self.outline is not None:
             return specific or not self.specific
         if self.log_format.generic and specific:
             return False
@@ -106,19 +129,25 @@ class Template:
             real = ~np.isnan(ts_ms)
             lines, grid, ts_ms = lines[real], grid.keep(real), ts_ms[real]
         record = self.record
-        if record is None:
+        if record is None and self.outline is None:
             return RecordColumns(self, lines, ts_ms, None, None, [])
         values = [
             self.numbers[index].decode(grid) if index in self.numbers else np.full(len(lines), value)
-            for index, (_, value) in enumerate(record.values)
+            for index, (_, value) in enumerate(record.values if record is not None else ())
         ]
+        counters = [] if self.outline is None else self.outline.sketch.counts
+        counts = [_whole(self.counts.get(index), c.value, grid) for index, c in enumerate(counters)]
+        totals = [_whole(self.totals.get(index), c.total, grid) for index, c in enumerate(counters)]
         return RecordColumns(
             self,
             lines,
             ts_ms,
-            _whole(self.step, record.step, grid),
-            _whole(self.target, record.target, grid),
+            _whole(self.step, None if record is None else record.step, grid),
+            _whole(self.target, None if record is None else record.target, grid),
             values,
+            {index: column for index, column in enumerate(counts) if column is not None},
+            {index: column for index, column in enumerate(totals) if column is not None},
+            record,
         )
 
     def _fits(self, grid: Grid, first: Indices) -> Bools:
@@ -128,7 +157,7 @@ class Template:
         placed = grid.gaps() == self.gaps[1:]
         if not placed.all():
             good &= np.logical_and.reduce(placed, axis=1)
-        if self.record is None and self.timing is None:
+        if self.record is None and self.timing is None and not self.unpadded:
             return good
         width = grid.width
         # No framework prints longer numbers, and a log format's expression may have its bound just above.
@@ -142,9 +171,17 @@ class Template:
         for number in (*self.numbers.values(), *((self.epoch[0],) if self.epoch else ())):
             if number.exponent is not None or len(number.whole) > 1:
                 good &= number.fits(grid)
-        for whole in (self.step, self.target):
+        for whole in (self.step, self.target, *self.counts.values(), *self.totals.values()):
             if whole is not None:
                 good &= width[:, whole.whole[0]] <= 12
+        if self.outline is not None and width.max(initial=0) > _WIDEST_OF_STRUCTURE:
+            good &= np.logical_and.reduce(width <= _WIDEST_OF_STRUCTURE, axis=1)
+        for run, digits_wide in self.widths.items():
+            good &= width[:, run] == digits_wide
+        for run in self.minutes:
+            good &= grid.integers(run) < 60
+        for run in self.unpadded:
+            good &= (width[:, run] == 1) | (grid.first_digits(run) != 48)
         if self.timing is not None:
             good &= self.timing.fits(grid)
         return good
@@ -152,7 +189,10 @@ class Template:
     def _times(self, grid: Grid, zone: tzinfo | None) -> Floats | None:
         if self.epoch is not None:
             number, scale = self.epoch
-            return np.round(number.decode(grid) * scale, 3)
+            ticks = number.decode(grid)
+            # The size of ticks tells their unit; a power of ten is on the border.
+            ticks[ticks == 10.0 ** (grid.width[:, number.whole[0]] - 1)] = np.nan
+            return np.round(ticks * scale, 3)
         return None if self.timing is None else self.timing.decode(grid, zone)
 
 

@@ -34,6 +34,8 @@ class Timing:
         run_at = {begin: index for index, (begin, _) in enumerate(runs)}
         for begin, _ in runs:
             timestamp = full_timestamp(text, begin)
+            if timestamp is None and (quote := text.find('"', begin)) > 0:  # in a field of JSON
+                timestamp = full_timestamp(text[:quote], begin)
             if timestamp is None or timestamp.stamp(zone).ms != ms:
                 continue
             first = run_at[timestamp.spans[0][0]]

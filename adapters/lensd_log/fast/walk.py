@@ -13,21 +13,25 @@ from lensd.tail import LINE_LIMIT
 from lensd_log.blocks import BlockResult
 from lensd_log.fast.grid import DIGITS, Grid, Indices, LineBlock, Lines
 from lensd_log.fast.layout import FEWEST, LineLayouts
-from lensd_log.fast.learning import learn
+from lensd_log.fast.learning import Unsettled, learn
 from lensd_log.fast.place import ColumnPlacement
 from lensd_log.fast.probe import Probe
 from lensd_log.fast.template import RecordColumns, Template
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
-from lensd_log.structure.reader import listens
+from lensd_log.structure import settled
+from lensd_log.structure.reader import STRUCTURE, listens
 
 _MOST_SHAPES = 4096
-_LEARN_AFTER = 4  # lines of one shape
+_LEARN_AFTER = 16  # lines of one shape
+_LEARN_STRUCTURE_AFTER = 32
 _MOST_DOUBLED = 7  # times that this doubles
 _FEWEST = 32  # lines that are worth reading as columns
+_FEWEST_OF_A_SHAPE = 4
+_WORTH_ANOTHER = 1024  # lines left that are worth assigning templates anew where none was learnt
 _CHECK_EVERY = 256  # lines read one by one between two checks of the budget
 _MOST_ASSIGNED = 16  # times that templates are assigned to the lines of one block
-_TRIED = 128  # lines read one by one, after which columns must have taken as many
+_TRIED = 512  # lines read one by one, after which columns must have taken as many
 _MOST_SETTLED = 4  # layouts of a template that are learnt from one block
 _ALONE = -1
 _UNKNOWN = "unknown"
@@ -93,6 +97,10 @@ class Walk:
         self._owner = np.empty(0, np.int64)  # of each line: the index of its columns, or _ALONE
         self._columns: list[RecordColumns] = []
         self._timestamps: list[tuple[int, float]] = []  # line, UTC ms: of lines read alone that say no more
+        self._usable: set[int] = set()  # templates, when lines were assigned last: their ids
+        self._assigned_at = 0  # the line from which on they were
+        self._suspended: set[int] = set()  # indices of columns that are not settled now
+        self._is_structural = False  # some of the columns are of lines that are read by structure
         self._done = 0  # lines that are placed
         self._latest = -1
         self.matched = 0
@@ -100,7 +108,7 @@ class Walk:
 
     def take(self, spent: Callable[[], bool]) -> int:
         """Take all lines, or as many as the budget allows. Returns how many were taken."""
-        total, at, alone, begun = len(self._lines), 0, 0, 0
+        total, at, alone, begun, since = len(self._lines), 0, 0, 0, 0
         self._shapes.forget_some()
         self._assign(0)
         while at < total:
@@ -111,18 +119,25 @@ class Walk:
                     break
                 at += int(ahead[0])
             alone += 1
+            since += 1
             if alone % _CHECK_EVERY == 0 and spent():
                 total = at
                 break
             helps = self._read_alone(at)
             at += 1
-            if alone >= _TRIED and 2 * alone > at and self._columns:
+            self._suspend(at)
+            outdated = self._outdated()
+            if outdated and begun >= _MOST_ASSIGNED:
+                self._flush(at)
+                self._columns = []
+                self._owner[at:] = _ALONE
+            elif since >= _TRIED and 2 * since > at - self._assigned_at and self._columns:
                 # Few lines alike: going back and forth between them costs more than columns save.
                 self._flush(at)
                 self._columns, begun = [], _MOST_ASSIGNED
                 self._owner[at:] = _ALONE
-            elif helps and begun < _MOST_ASSIGNED:
-                begun += 1
+            elif (helps or outdated) and begun < _MOST_ASSIGNED:
+                begun, since = begun + 1, 0
                 self._flush(at)
                 self._assign(at)
         self._flush(total)
@@ -131,13 +146,17 @@ class Walk:
         return total
 
     def _assign(self, start: int) -> None:
-        """Find the template of every line from `start` on, and read its columns: first by layout, the rest by
-        shape."""
-        self._columns = []
+        """Find the template of every line from `start` on, and read its columns."""
+        self._columns, self._assigned_at, self._suspended = [], start, set()
         self._owner = np.full(len(self._lines), _ALONE, np.int64)
-        if len(self._lines) - start < _FEWEST:
-            return
-        usable = {
+        self._is_structural = False
+        if len(self._lines) - start >= _FEWEST:
+            self._decode(start)
+            self._release()
+
+    def _decode(self, start: int) -> None:
+        """Read the columns of all templates that are usable now: first by layout, the rest by shape."""
+        usable = self._usable = {
             id(template)
             for template in self._shapes.templates.values()
             if template is not None and self._is_usable(template)
@@ -149,7 +168,7 @@ class Walk:
             return
         block = LineBlock(self._lines.some(rest))
         for template, members in self._members(block.shapes):
-            if id(template) not in usable:
+            if id(template) not in usable or len(members) < _FEWEST_OF_A_SHAPE:
                 continue
             grid, members = template.grid(block, members)
             columns = template.decode(members, grid, self._recognition.zone)
@@ -157,6 +176,20 @@ class Walk:
                 self._settle(template, block, members, grid)
             columns.lines = rest[columns.lines]
             self._own(columns)
+
+    def _release(self) -> None:
+        """Leave lines that are read by structure alone where they stand among those of a known log format,
+        and rows of a table that stand too far apart."""
+        is_known = any(c.template.outline is None and c.template.record is not None for c in self._columns)
+        for owner, columns in enumerate(self._columns):
+            outline = columns.template.outline
+            if outline is None:
+                continue
+            lines = columns.lines
+            kept = 0 if is_known else settled.near_rows(outline, self._cursor.structure, lines + self._line)
+            self._owner[lines[kept:]] = _ALONE
+            self._columns[owner] = columns.part(slice(kept))
+        self._is_structural = any(len(c.lines) for c in self._columns if c.template.outline is not None)
 
     def _own(self, columns: RecordColumns) -> None:
         self._owner[columns.lines] = len(self._columns)
@@ -194,7 +227,7 @@ class Walk:
         """Read one line as if there were no templates. True when templates have to be assigned anew."""
         cursor, line = self._cursor, self._lines.line(at)
         shape = line.translate(None, DIGITS)
-        if not cursor.specific or cursor.partial:
+        if not cursor.specific or cursor.partial or self._is_structural:
             self._flush(at)
         if cursor.partial:
             self._owner[at] = _ALONE
@@ -221,7 +254,8 @@ class Walk:
             self.unparsed += parsed_line.unparsed + parsed_line.lost
             if stamp is not None and stamp.ms is not None:
                 self._timestamps.append((at, stamp.ms))
-        return self._learn(at, line, shape) or self._outdated()
+        structural = parsed_line.waits or parsed_line.log_format is STRUCTURE
+        return self._learn(at, line, shape, structural)
 
     def _catch_up(self, at: int) -> None:
         """Note the log format that matched last in a line above that is not placed yet."""
@@ -235,30 +269,57 @@ class Walk:
                 self._latest = line
                 self._cursor.log_format = log_format.name
 
-    def _learn(self, at: int, line: bytes, shape: bytes) -> bool:
-        """Learn the template of a shape that was met several times. True when that helps with this block."""
+    def _learn(self, at: int, line: bytes, shape: bytes, structural: bool) -> bool:
+        """Learn the template of a shape that was met several times. True when that helps with this block.
+
+        structural: the line is read by structure, and takes longer to be settled.
+        """
         shapes, cursor = self._shapes, self._cursor
         template = shapes.templates.get(shape, _UNKNOWN)
         if template is None:
             return False
+        if isinstance(template, Template) and id(template) not in self._usable and self._is_usable(template):
+            return len(self._lines) - at > _WORTH_ANOTHER
         shapes.met[shape] = shapes.met.get(shape, 0) + 1
         learnt = shapes.learnt.get(shape, 0)
         # Where states of log formats change all the time, learning would cost more than it saves.
-        if shapes.met[shape] % (_LEARN_AFTER << min(learnt, _MOST_DOUBLED)):
+        after = _LEARN_STRUCTURE_AFTER if structural else _LEARN_AFTER
+        if shapes.met[shape] % (after << min(learnt, _MOST_DOUBLED)):
             return False
         if isinstance(template, Template) and template.holds(cursor.states, cursor.specific):
             return False
         shapes.learnt[shape] = learnt + 1
-        template = learn(line, Probe(self._recognition, cursor, self._strict))
+        try:
+            template = learn(line, Probe(self._recognition, cursor, self._strict))
+        except Unsettled:
+            return False
         shapes.templates[shape] = template
         return template is not None and len(self._lines) - at > _FEWEST
 
     def _outdated(self) -> bool:
-        return not all(self._is_usable(columns.template) for columns in self._columns)
+        return not all(
+            columns.template.outline is not None or self._is_usable(columns.template)
+            for columns in self._columns
+        )
+
+    def _suspend(self, at: int) -> None:
+        """From this line on, leave alone the lines that are read by structure and of shapes that are not
+        settled now, and take up those that are again."""
+        for owner, columns in enumerate(self._columns):
+            if columns.template.outline is None or not len(columns.lines):
+                continue
+            usable = self._is_usable(columns.template)
+            if usable == (owner not in self._suspended):
+                continue
+            self._flush(at)
+            self._owner[columns.lines[columns.lines.searchsorted(at) :]] = owner if usable else _ALONE
+            (self._suspended.discard if usable else self._suspended.add)(owner)
 
     def _is_usable(self, template: Template) -> bool:
         if self._placement.every_rank and template.sample.rank is not None:
             return False  # values of ranks are compared one by one
+        if template.outline is not None and not settled.is_settled(template.outline, self._cursor.structure):
+            return False
         if template.log_format is None and listens(self._cursor.structure):
             return False
         return template.holds(self._cursor.states, self._cursor.specific)

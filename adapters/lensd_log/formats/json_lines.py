@@ -12,6 +12,7 @@ uses; its step is its ordinal. `proof` keeps examples of data sets out.
 from __future__ import annotations
 
 import math
+import re
 
 from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.json_text import decode
@@ -126,4 +127,4 @@ def _elapsed(value: object) -> float | None:
     return int(day) * 86_400.0 + int(parts[0]) * 3600 + int(parts[1]) * 60 + int(parts[2])
 
 
-JSON_LINES = LogFormat("json-lines", _parse, needles=("{",), rest=rested)
+JSON_LINES = LogFormat("json-lines", _parse, needles=("{",), rest=rested, columns=re.compile(r"\{"))

@@ -69,4 +69,4 @@ def _header(text: str) -> list[str] | None:
     return names if all(map(_NAME.match, names)) and any(map(sounds_like_metric, metric_names)) else None
 
 
-TABLES = LogFormat("table", _parse, rest=rested)
+TABLES = LogFormat("table", _parse, rest=rested, columns=re.compile(r"\s*\d"))

@@ -11,7 +11,7 @@ from lensd_log.structure.sketch import Count, Sketch, Value
 from lensd_log.structure.words import COUNTERS, IDENTIFIERS, phase_of
 
 _MOST_COLUMNS = 64
-_STALE = 200  # lines without a row, after which a header counts no more
+STALE = 200  # lines without a row, after which a header counts no more
 _CELLS = re.compile(r"\s{2,}|\s*[|│┃║]\s*|\t")
 _WIDE = re.compile(r"\s+|[|│┃║]")
 _BORDERS = re.compile(r"\s*[|│┃║]\s*")
@@ -26,11 +26,19 @@ def table_row(text: str, line: int, state: State) -> Sketch | None:
     """What the row of a table says; None for what is none. A header is remembered in `state["table"]`."""
     table = state.get("table")
     if table is not None:
-        if line - table["line"] > _STALE:
+        if line - table["line"] > STALE:
             del state["table"]
-        elif row := _row(text, table["names"]):
+        elif row := row_of(text, table["names"]):
             table["line"] = line
             return row
+    names = names_of_header(text)
+    if names is not None:
+        state["table"] = {"names": names, "line": line}
+    return None
+
+
+def names_of_header(text: str) -> list[str] | None:
+    """The names of the columns, where a line is the header of a table."""
     if _HEADER.match(text):
         cells = [cell.strip("# ") for cell in _CELLS.split(text.strip(" #|│┃║\t")) if cell.strip("# ")]
         if len(cells) == 1:
@@ -38,11 +46,12 @@ def table_row(text: str, line: int, state: State) -> Sketch | None:
         counters = [cell for cell in cells if cell.lower() in COUNTERS]
         sound = 2 <= len(cells) <= _MOST_COLUMNS and len(set(cells)) == len(cells)
         if sound and counters and (cells[0] in counters or len(cells) > 3):
-            state["table"] = {"names": cells, "line": line}
+            return None if any(number(cell) is not None for cell in cells) else cells
     return None
 
 
-def _row(text: str, names: list[str]) -> Sketch | None:
+def row_of(text: str, names: list[str]) -> Sketch | None:
+    """A row of a table that has columns of these names; None for a line that is none."""
     cells = cells_of(text)
     if len(cells) != len(names):
         return None

@@ -54,25 +54,31 @@ def name_of(names: State, name: str, phase: str | None, word: str) -> str:
 
 def scaled(units: State, name: str, value: float, unit: str) -> tuple[float, str]:
     """A value at the scale of its series, and its unit: that of the first value. `524K` alone is 524000."""
+    unit, factor, divisor = scale_of(units, name, unit)
+    return value * factor / divisor, unit
+
+
+def scale_of(units: State, name: str, unit: str) -> tuple[str, float, float]:
+    """The unit of a series, and by what values that are printed in `unit` are multiplied and divided."""
     if unit in _COUNTS and not any(part in name.lower() for part in _MEMORY):
-        return value * _COUNTS[unit], ""
+        return "", _COUNTS[unit], 1.0
     if not unit:
-        return value, ""
+        return "", 1.0, 1.0
     first = units.get(name)
     if first is None:
         if len(units) < _MOST_NAMES:
             units[name] = unit
-        return value, unit
+        return unit, 1.0, 1.0
     if first == unit:
-        return value, unit
+        return unit, 1.0, 1.0
     for family in (_BYTES, _TIMES):
         if first in family and unit in family:
-            return value * family[unit] / family[first], first
+            return first, family[unit], family[first]
     before, now = _PREFIXED.match(first), _PREFIXED.match(unit)
     if before and now and before[2] == now[2]:  # `GFLOP/s` and `TFLOP/s`, `KB/s` and `MB/s`
         base = 1024.0 if now[2][0] in "Bbi" else 1000.0
-        return value * base ** (_PREFIXES.index(now[1]) - _PREFIXES.index(before[1])), first
-    return value, unit
+        return first, base ** (_PREFIXES.index(now[1]) - _PREFIXES.index(before[1])), 1.0
+    return unit, 1.0, 1.0
 
 
 def claimed(rows: Iterable[tuple[str, str | None]], names: State) -> None:

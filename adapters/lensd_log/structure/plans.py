@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from dataclasses import dataclass, field
 
 from lensd_log.line.numbers import to_float
 from lensd_log.structure.scan import scan
@@ -19,9 +20,21 @@ _NO_DIGITS = str.maketrans("", "", "0123456789")
 _FULL_WIDTH = str.maketrans("：，；＝（）［］【】／％　、", ":,;=()[][]/% ,")  # as East Asian texts have them
 _MOST_SHAPES = 1024
 _MOST_OF_A_SHAPE = 6
-_TOUCHES = re.compile(r"[:-]\d|\d[:-]|,\d\d|\d,\d")
+#: Numbers that may be part of a time, of a date, of `1,234` or of `5m 30s`, by how many digits they have.
+_TOUCHES = re.compile(r"\d[:-]\d|,\d\d|\d,\d|\d[dhm] ?\d")
+_TOUCHES_DATE = re.compile(r"\d/\d\d?/\d")
 _RUN = re.compile(r"([0-9]+)")
 _WIDE = 15  # digits of a number
+
+
+@dataclass(slots=True)
+class Freedom:
+    """Which digits of a text may vary, by the index of their run. fixed: these may not. widths: of these the
+    count may not. minutes: these stay below 60."""
+
+    fixed: set[int] = field(default_factory=set)
+    widths: dict[int, int] = field(default_factory=dict)
+    minutes: set[int] = field(default_factory=set)
 
 
 class _Plan:
@@ -71,7 +84,8 @@ class _Plan:
             token.kind == SKIPPED
             or "," in token.text
             or len(token.text) > _WIDE
-            or _TOUCHES.search(text, max(0, token.begin - 2), token.end + 2) is not None
+            or _TOUCHES.search(text, max(0, token.begin - 3), token.end + 2) is not None
+            or _TOUCHES_DATE.search(text, max(0, token.begin - 5), token.end + 5) is not None
         )
         for run in runs:
             digits = parts[run]
@@ -84,6 +98,12 @@ class _Plan:
                 self._widths[run] = len(digits)
             else:
                 self._wide.append(run)
+
+    @property
+    def freedom(self) -> Freedom:
+        """Which digits of its lines may vary."""
+        widths = {run // 2: width for run, width in self._widths.items()}
+        return Freedom({run // 2 for run in self._fixed}, widths, {run // 2 for run in self._minutes})
 
     def read(self, parts: list[str]) -> Sketch | None:
         """The sketch of a line; None for one that it does not fit."""
@@ -157,6 +177,14 @@ class Sketcher:
         if line_tokens and whole == text and (result.values or result.counts):
             self._remember(shape, text, line_tokens, result)
         return result
+
+    def freedom(self, text: str) -> Freedom | None:
+        """Which digits of a line may vary without a change of more than numbers; None where unknown."""
+        line_tokens = tokens(text)
+        if not line_tokens or cleaned(text) != text:
+            return None
+        plan = _Plan(text, line_tokens, scan(text, list(line_tokens)))
+        return plan.freedom if plan.usable else None
 
     def _remember(self, shape: str, text: str, line_tokens: list[Token], result: Sketch) -> None:
         """Make a plan, ever more rarely for a shape that plans do not help with."""

@@ -24,8 +24,8 @@ from lensd_log.structure.waiting import Composed
 from lensd_log.structure.words import EPOCH, TRAIN, phase_of
 
 _MOST_SHAPES = 256
-_MOST_NAMES = 256
-_KNOWN = "known"  # last step of a name that another log format prints
+MOST_NAMES = 256
+KNOWN = "known"  #: the last step of a name that another log format prints
 _PHASE_LINES = 20  # that a header's phase holds for
 _HEADER_WORDS = 6
 
@@ -56,7 +56,7 @@ class StructuralReader:
     """Holds nothing that a result depends on."""
 
     def __init__(self) -> None:
-        self._sketcher = Sketcher()
+        self.sketcher = Sketcher()
         self.watch: Watch | None = None
 
     def read(self, line: StructureLine, state: State) -> list[EarlierRecord]:
@@ -75,7 +75,7 @@ class StructuralReader:
     def read_header(self, entry: Entry, state: State) -> None:
         """Take the epoch from a line that another log format has read, without values (`Epoch 1/24`)."""
         if len(entry.states) == 1 and hearing.names_epoch(entry.text):
-            read = self._sketcher.sketch(entry.text)
+            read = self.sketcher.sketch(entry.text)
             epoch = read.count(EPOCH)
             if epoch is not None and not read.values and not read.code:
                 header = Sketch(counts=[epoch])
@@ -84,7 +84,7 @@ class StructuralReader:
     def place_records(self, records: Iterable[Record], line: StructureLine, state: State) -> list[Record]:
         """Those of `records` that have values, at the step that their counters and the lines above tell."""
         at = state.setdefault("at", {})
-        _catch_up(at, line, state)
+        catch_up(at, line, state)
         placed = []
         for record in records:
             counts = [Count(kind, value, total) for kind, value, total in record.counters or ()]
@@ -115,7 +115,7 @@ class StructuralReader:
             return True
         if not hearing.may_speak(text) and not hearing.has_digit(text):
             return True
-        read = self._sketcher.sketch(text)
+        read = self.sketcher.sketch(text)
         silent = not read.values and not read.counts and read.phase is None
         return silent and not boxes.may_belong(text)
 
@@ -133,7 +133,7 @@ class StructuralReader:
         return [each.record for each in placed]
 
     def _read(self, text: str, line: StructureLine, state: State) -> list[EarlierRecord]:
-        row = boxes.box_row(text, self._sketcher)
+        row = boxes.box_row(text, self.sketcher)
         if row is not None:
             placed = []
             if "box" in state and boxes.has_row(state["box"], row):
@@ -148,7 +148,7 @@ class StructuralReader:
         if is_rule:
             return placed
         row = boxes.table_row(text, line.number, state)
-        return placed + self._take(row or self._sketcher.sketch(text), line, state)
+        return placed + self._take(row or self.sketcher.sketch(text), line, state)
 
     def _close_box(self, line: StructureLine, state: State) -> list[EarlierRecord]:
         """The record of the rows above. It belongs to the first of them."""
@@ -167,16 +167,15 @@ class StructuralReader:
         if not read.values and not read.counts:
             if read.phase is not None and read.words <= _HEADER_WORDS:
                 at = state.setdefault("at", {})
-                _catch_up(at, line, state)
+                catch_up(at, line, state)
                 at.update(phase=read.phase, word=read.phase_word, phase_line=line.number)
             return []
         at = state.setdefault("at", {})
-        _catch_up(at, line, state)
+        catch_up(at, line, state)
         phase, word = read.phase, read.phase_word
         if read.counts:
             at.pop("phase", None)
-            if not read.values and read.words <= _HEADER_WORDS and evidence.is_worded(read):
-                at.update(header=line.number, trains=evidence.counts_training(read))
+            note_header(at, read, line.number)
             if phase is not None and not read.values and read.words <= _HEADER_WORDS:
                 at.update(phase=phase, word=word, phase_line=line.number)  # `Validation Results, Epoch 3:`
         elif phase is None and "phase" in at and line.number - at["phase_line"] <= _PHASE_LINES:
@@ -187,7 +186,7 @@ class StructuralReader:
                 if key in shapes:
                     evidence.observe_step(shapes[key], step, None)
         where = place(read, phase, dict(at) if read.code else at)
-        key = _hash(f"{read.shape()}|{word}")
+        key = key_of(read, word)
         if self.watch is not None:
             self.watch(line, key, read, where)
         if not read.values:
@@ -227,7 +226,7 @@ class StructuralReader:
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
             elif step is not None and evidence.is_plain_record(read, near):
-                _prove(state, line.number)
+                prove(state, line.number)
                 return self._name([composed], state, line.last_step)
             else:
                 if step is not None and evidence.is_plain_record(read, near=True):
@@ -237,7 +236,7 @@ class StructuralReader:
                 waiting.put(state, composed)
                 return []
         if shape["proved"] == 1:
-            _prove(state, line.number)
+            prove(state, line.number)
         waited = waiting.take(state, composed.key, since)
         if step is not None:  # what stood above the first header has no step
             waited = [each for each in waited if each.place.step is not None]
@@ -255,11 +254,11 @@ class StructuralReader:
                 name = value.name
                 if value.phase is None:
                     name = naming.name_of(names, name, line.phase, line.word)
-                if not line.place.own and last.get(name) == _KNOWN:
+                if not line.place.own and last.get(name) == KNOWN:
                     continue  # a summary repeats what a log format that is known has read
                 if waited and _is_behind(last, name, line.place.step, last_step):
                     continue
-                if last.get(name) != _KNOWN and (name in last or len(last) < _MOST_NAMES):
+                if last.get(name) != KNOWN and (name in last or len(last) < MOST_NAMES):
                     last[name] = line.place.step
                 number, unit = naming.scaled(units, name, value.value, value.unit)
                 pairs.append((name, number))
@@ -271,6 +270,12 @@ class StructuralReader:
             record = Record(pairs, where.step, where.evaluation, target=where.target, units=printed or None)
             placed.append(EarlierRecord(line.number, line.ts_ms, line.rank, record))
         return placed
+
+
+def note_header(at: State, read: Sketch, number: int) -> None:
+    """Note a line of counters that opens a block, as `Epoch 3`."""
+    if not read.values and read.words <= _HEADER_WORDS and evidence.is_worded(read):
+        at.update(header=number, trains=evidence.counts_training(read))
 
 
 def listens(state: State) -> bool:
@@ -287,11 +292,11 @@ def claim_names(records: Iterable[Record], state: State) -> None:
             for name, _ in record.values:
                 if not record.evaluation or record.counters is not None:
                     naming.claim(names, name, TRAIN)
-                if name not in last and len(last) < _MOST_NAMES:
-                    last[name] = _KNOWN
+                if name not in last and len(last) < MOST_NAMES:
+                    last[name] = KNOWN
 
 
-def _catch_up(at: State, line: StructureLine, state: State) -> None:
+def catch_up(at: State, line: StructureLine, state: State) -> None:
     """Take over the step of training where another log format has read lines above."""
     last_step = line.last_step
     if last_step is not None and last_step not in (at.get("step"), at.get("seen")):
@@ -304,19 +309,25 @@ def _catch_up(at: State, line: StructureLine, state: State) -> None:
 def _is_behind(last: State, name: str, step: int | None, last_step: int | None) -> bool:
     """Has a series gone on, while this line waited? Its step would begin a new attempt."""
     reached = last.get(name)
-    if reached == _KNOWN:
+    if reached == KNOWN:
         reached = last_step
     return reached is not None and step is not None and step < reached
 
 
-def _prove(state: State, number: int) -> None:
-    state["proved"] = state.get("proved", 0) + 1
+def prove(state: State, number: int, count: int = 1) -> None:
+    """Note that `count` lines, the last of them the line `number`, are of shapes that proved themselves."""
+    state["proved"] = state.get("proved", 0) + count
     state["proved_line"] = number
 
 
 def _make_room(shapes: State) -> None:
     if len(shapes) >= _MOST_SHAPES:
         del shapes[min(shapes, key=lambda key: (shapes[key].get("proved", 0) > 0, shapes[key]["seen"]))]
+
+
+def key_of(sketch: Sketch, word: str) -> str:
+    """The key of a shape, in the phase of this word."""
+    return _hash(f"{sketch.shape()}|{word}")
 
 
 @lru_cache(4096)

@@ -142,6 +142,35 @@ def decides_ratio(sketch: Sketch, phase: str | None, at: State) -> bool:
     return True
 
 
+def leaves_pair_open(sketch: Sketch, at: State) -> bool:
+    """Does `a/b` of this line depend on lines to come?"""
+    return at.get("ratio") is None and _open_pair(sketch, at) is not None
+
+
+def deciding(sketch: Sketch) -> list[int]:
+    """Which counters of a line `place` looks at: indices, that of the one which moves fastest first."""
+    counters = (
+        sketch.count(GLOBAL, STEP, BATCH, FRACTION, LEAD, ROUND, SAMPLES),
+        sketch.count(EPOCH),
+        sketch.count(ROUND),
+        sketch.count(BATCH),
+    )
+    indices = [index for count in counters for index, other in enumerate(sketch.counts) if other is count]
+    return list(dict.fromkeys(indices))
+
+
+def is_printed(sketch: Sketch, phase: str | None, at: State) -> bool:
+    """Is the step of such lines what they print, whatever lines stand between them?"""
+    counter = sketch.count(GLOBAL, STEP, BATCH, FRACTION, LEAD, ROUND, SAMPLES)
+    if counter is None or (phase not in (None, TRAIN) and counter.total is not None):
+        return False
+    if counter.kind == GLOBAL:
+        return True
+    if sketch.count(EPOCH) is not None or counter.kind in (BATCH, FRACTION):
+        return False
+    return counter.kind != STEP or (at.get("epoch") is None and sketch.count(ROUND) is None)
+
+
 def _open_pair(sketch: Sketch, at: State) -> tuple[int, int] | None:
     """The `a/b` of a batch, where no epoch is printed."""
     batch = sketch.count(BATCH)
