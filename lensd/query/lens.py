@@ -111,7 +111,7 @@ def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, 
     info = PointsInfo(reader.version())
     views: dict[tuple[str, str], list[Member]] = {}
     if workload is not None:
-        take_times(reader, workload.id)
+        take_times(reader, workload.id, selection.data_source)
         for member in reader.members(workload.id, data_source=selection.data_source, kind="metric"):
             source = member.input.data_source
             selected = selection.metrics is None or member.name in selection.metrics
@@ -153,7 +153,7 @@ def iteration_times(
     info = PointsInfo(reader.version())
     by_source: dict[str, list[Part]] = {}
     if workload is not None:
-        take_times(reader, workload.id)
+        take_times(reader, workload.id, selection.data_source)
         members = [
             member
             for member in reader.members(workload.id, data_source=selection.data_source)

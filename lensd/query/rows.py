@@ -159,7 +159,7 @@ class RowCache:
                 return cached
         _refuse_unreadable(reader, workload)
         if axis == "time":
-            take_times(reader, workload.id)
+            take_times(reader, workload.id, source)
         columns = _columns(reader, workload, axis, source)
         extended = _extended(reader, cached, columns, axis) if cached is not None else None
         table = extended or _read(reader, columns, axis)

@@ -14,10 +14,10 @@ from lensd.store.step_clock import StepClock
 _FACTOR = 2
 
 
-def take_times(reader: Reader, workload_id: int) -> None:
+def take_times(reader: Reader, workload_id: int, data_source: str | None = None) -> None:
     """Make the reader show points with inferred times at the times that a timed input of the workload has for
-    their steps. Reads nothing where all times were written down, or none."""
-    if not reader.has_mixed_times(workload_id):
+    their steps. Reads nothing where all times were written down, or none. data_source: what will be read."""
+    if not reader.has_mixed_times(workload_id, data_source):
         return
     members = reader.members(workload_id)
     timed = [member for member in members if not member.input.time_inferred]

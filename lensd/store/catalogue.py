@@ -168,13 +168,14 @@ class Catalogue:
                 begins.get(row[0], {}), bool(row[8]),
             )  # fmt: skip
 
-    def has_mixed_times(self, workload_id: int) -> bool:
-        """Whether some inputs of a workload have inferred times, and others only times that were written."""
+    def has_mixed_times(self, workload_id: int, data_source: str | None = None) -> bool:
+        """Whether some inputs of a workload have inferred times (of this data source, if one is given), and
+        others only times that were written."""
         sql = (
-            "SELECT min(time_inferred), max(time_inferred) FROM input"
-            " WHERE workload_id = ? AND min_ts IS NOT NULL"
+            "SELECT min(time_inferred), max(time_inferred AND (?2 IS NULL OR data_source = ?2)) FROM input"
+            " WHERE workload_id = ?1 AND min_ts IS NOT NULL"
         )
-        return tuple(self._db.execute(sql, (workload_id,)).fetchone()) == (0, 1)
+        return tuple(self._db.execute(sql, (workload_id, data_source)).fetchone()) == (0, 1)
 
     def label_strings(self, codes: Iterable[int]) -> dict[int, str]:
         """The strings that codes of label series stand for, by code."""
