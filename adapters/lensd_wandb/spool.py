@@ -1,7 +1,8 @@
 """Reads the spool of the hook: what training could not send because no daemon answered.
 
-Format: lensd's own, `lensd/hook/spool_format.py`. The workload is in the file's name, as it is the one that
-training was given. The file disappears once the hook or `lensd hook flush` has sent it; its points stay.
+Format: lensd's own, `lensd/hook/spool_format.py`. The workload is in the file's name, or where that is too
+long in its header, as it is the one that training was given. The file disappears once the hook or `lensd hook
+flush` has sent it; its points stay.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from typing import BinaryIO
 from lensd.adapter import Budget, InputDead, InputGone
 from lensd.discovery import Roots
 from lensd.model import Batch, Counts, Input, Restarts, SeriesBuilder
-from lensd.wandb.spool import SUFFIX, add_line, is_header, workload_of
+from lensd.wandb.spool import SUFFIX, add_line, is_header, workload_in, workload_of
 
 #: A line is one log call. A file with a longer line is not a spool.
 LONGEST_LINE = 32 << 20
 _HEAD = 256
+_LONGEST_HEADER = 1 << 16
 
 
 class SpoolAdapter:
@@ -39,7 +41,7 @@ class SpoolAdapter:
                 structured=True,
                 restarts=Restarts.NEVER,
             )
-            workload = workload_of(file.name)
+            workload = workload_of(file.name) or _workload_in(file.path)
             if workload and not roots.workload:
                 # Training was given this name, so no folder may claim it.
                 why = "the workload that training was given"
@@ -55,6 +57,15 @@ class SpoolAdapter:
 
     def close(self) -> None:
         pass
+
+
+def _workload_in(path: str) -> str | None:
+    """The workload in the header, for a name that had to be cut."""
+    try:
+        with open(path, "rb") as file:
+            return workload_in(file.readline(_LONGEST_HEADER))
+    except OSError:
+        return None
 
 
 def _read(file: BinaryIO, cursor: bytes | None, budget: Budget, input: Input) -> Batch:

@@ -42,9 +42,9 @@ def file_name(identity: Mapping[str, str], process: str) -> str:
 
 
 def workload_of(name: str) -> str | None:
-    """The workload that a file name holds; None where it has another form."""
+    """The workload that a file name holds; None where it has another form, or was cut. The header has it."""
     parts = name[: -len(SUFFIX)].split("@") if name.endswith(SUFFIX) else []
-    return unquote(parts[0]) if len(parts) == 3 and parts[0] else None
+    return unquote(parts[0]) if len(parts) == 3 and 0 < len(parts[0]) < _LONGEST_PART else None
 
 
 def header_line(identity: Mapping[str, str]) -> bytes:

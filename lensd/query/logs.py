@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from lensd.model import LineMark
 from lensd.store.catalogue import StoredInput
 from lensd.store.reader import Reader
+from lensd.store.text import restored
 
 
 @dataclass(slots=True)
@@ -34,7 +35,7 @@ def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource |
         logs = sorted((log for log in logs if not log.structured), key=_preference)
     if logs:
         log = logs[-1]
-        return LogSource(log.path, log.id, reader.line_marks(log.id))
+        return LogSource(_path(log), log.id, reader.line_marks(log.id))
     consoles = reader.console_inputs(workload.id)
     if input_id is not None:
         return LogSource(input_id=input_id, stored=True) if input_id in consoles else None
@@ -43,7 +44,13 @@ def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource |
 
 def _preference(log: StoredInput) -> tuple[bool, float, str]:
     """The preferred log sorts last."""
-    return os.path.basename(log.path) == "logs.txt", _mtime(log.path), log.path
+    return os.path.basename(log.path) == "logs.txt", _mtime(_path(log)), log.path
+
+
+def _path(log: StoredInput) -> str:
+    """The path of a log, whose name may be no UTF-8."""
+    path = restored(log.path)
+    return path if path == log.path or os.path.exists(path) else log.path
 
 
 def _mtime(path: str) -> float:

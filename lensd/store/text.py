@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+_SURROGATE = re.compile(r"\\u(d[89a-f][0-9a-f]{2})")
+
 
 def storable(text: str) -> str:
     r"""The string with its lone surrogates, which UTF-8 cannot hold, written as `\udcff`.
@@ -14,3 +18,8 @@ def storable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "backslashreplace").decode()
     return text
+
+
+def restored(text: str) -> str:
+    """What `storable` was given, for a file name that is not UTF-8."""
+    return _SURROGATE.sub(lambda escape: chr(int(escape[1], 16)), text)

@@ -40,3 +40,12 @@ def is_header(line: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+def workload_in(header: bytes) -> str | None:
+    """The workload that the first line of a spool names; None where it is no header."""
+    try:
+        workload = spool_format.decode_header(header).get("workload_uid")
+    except ValueError:
+        return None
+    return workload if isinstance(workload, str) and workload else None

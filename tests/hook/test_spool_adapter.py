@@ -42,6 +42,13 @@ def test_what_the_hook_wrote_is_read(tmp_path: Path) -> None:
     assert reading.batches[0].series["loss"].points.ts_ms[0] == 1.8e12
 
 
+def test_long_names_that_begin_alike_stay_apart(tmp_path: Path) -> None:
+    names = {"team/" * 30 + end for end in ("a", "b")}
+    for number, name in enumerate(sorted(names)):
+        write(tmp_path / str(number), {**IDENTITY, "workload_uid": name})
+    assert {input.workload for input in SpoolAdapter().discover(Roots([str(tmp_path)]))} == names
+
+
 def test_a_workload_given_to_the_daemon_wins(tmp_path: Path) -> None:
     write(tmp_path)
     (input,) = SpoolAdapter().discover(Roots([str(tmp_path)], workload="mine"))

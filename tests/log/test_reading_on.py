@@ -12,6 +12,7 @@ import pytest
 
 from lensd.ingest.poller import AdapterSource, Poller
 from lensd.query import lens
+from lensd.query.logs import log_source
 from lensd.query.results import Axis, Selection
 from lensd.query.rows import RowCache
 from lensd.store import Store
@@ -186,3 +187,14 @@ def test_only_metrics_with_points_are_available(watch: Watch) -> None:
     with watch.store.read() as reader:
         (metric,) = lens.available(reader, "run", None)
     assert (metric.name, metric.count, metric.note) == ("loss", 0, "only NaN or infinite values")
+
+
+def test_a_log_whose_name_is_not_utf8_can_be_streamed(watch: Watch) -> None:
+    name = os.fsdecode(b"tr\xe4ning.log")
+    watch.write(name, "step: 1 loss: 0.5\n")
+    watch.look()
+    with watch.store.read() as reader:
+        source = log_source(reader, "run", None)
+    assert source is not None
+    assert source.path == os.path.join(watch.folder, name)
+    assert watch.points() == {"loss": [(1, 0.5)]}
