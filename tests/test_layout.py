@@ -190,6 +190,11 @@ def test_a_file_has_one_subject(path: Path) -> None:
     assert ast.get_docstring(tree_of(path)), "a module says what it owns"
 
 
+def test_files_of_tests_and_of_the_page_are_as_short() -> None:
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.ts*")]
+    assert [path for path in files if len(path.read_text().splitlines()) > 400] == []
+
+
 def test_one_class_name_has_one_meaning() -> None:
     places: dict[str, list[str]] = {}
     for path in SOURCES:
