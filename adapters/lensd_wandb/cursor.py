@@ -14,7 +14,7 @@ class WandbCursor(msgspec.Struct, array_like=True):
     the last row of history. partial: console output whose line has not ended, by stream.
     """
 
-    version: int = 1
+    version: int = 2  # 1: steps were always the count of log calls
     offset: int = 0
     lost: bool = False
     head: bytes = b""

@@ -17,7 +17,7 @@ import pytest
 from lensd.model import Batch, Points, Series
 from lensd.wandb.axes import Axes, definitions
 from lensd.wandb.online_run import batch_of_file_stream, batch_of_upsert
-from tests.wandb.test_files import Reading, chunk, message, row_of, varint
+from tests.wandb.test_files import FILES, Reading, chunk, message, row_of, varint
 
 SYSTEM = {"WANDB_MODE": "offline", "WANDB_ERROR_REPORTING": "false", "WANDB__DISABLE_STATS": "true"}
 
@@ -102,6 +102,18 @@ def test_an_epoch_is_no_iteration_beside_steps_but_where_it_is_the_axis_of_all()
 
 def of(steps: list[int], values: list[float]) -> Series:
     return Series(Points.of(steps, [0.0] * len(steps), values))
+
+
+def test_a_file_that_an_earlier_version_has_read_is_read_anew() -> None:
+    """It took the count of log calls for the iteration; the cursor had fewer fields and version 1."""
+    path = FILES / "wandb-0.22.3.wandb"
+    reading = Reading().on(path)
+    fields = msgspec.msgpack.decode(reading.batches[-1].cursor)
+    reading.batches[-1].cursor = msgspec.msgpack.encode([1, *fields[1:7]])
+    again = len(reading.batches)
+    reading.on(path)
+    assert reading.batches[again].restart
+    assert repr(shown(reading.batches[again:], "loss")) == repr(shown(reading.batches[:again], "loss"))
 
 
 def test_rows_that_are_posted_again_are_placed_where_they_were() -> None:
