@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from lensd.model import SET_ASIDE
 from tests.log.precision.data_sets import FORMS, RECORDS, delimited, lines
 from tests.log.reading import Point, read, write
+from tests.log.test_discovery_content import walk_and_read
 
 Row = dict[str, str | int | float]
 
@@ -21,6 +23,19 @@ def points_of(path: Path, text: str) -> dict[str, list[Point]]:
 def test_a_data_set_gives_no_points(name: str, form: str, tmp_path: Path) -> None:
     rows = [RECORDS[name](number) for number in range(120)]
     assert points_of(tmp_path / "named.log", FORMS[form](rows)) == {}
+
+
+@pytest.mark.parametrize("form", ["dicts.txt", "logfmt.txt", "pairs.txt", "insert.sql.txt"])
+@pytest.mark.parametrize("name", ["reviews", "rollouts", "preferences", "texts"])
+def test_lines_with_texts_give_no_points(name: str, form: str, tmp_path: Path) -> None:
+    rows = [RECORDS[name](number) for number in range(200)]
+    assert points_of(tmp_path / "named.log", FORMS[form](rows)) == {}
+
+
+def test_a_list_in_yaml_that_nobody_names_is_not_read(tmp_path: Path) -> None:
+    rows = [RECORDS["rollouts"](number) for number in range(200)]
+    path = write(tmp_path / "records.txt", FORMS["records.yaml.txt"](rows).encode())
+    assert walk_and_read(path).last.log_format == SET_ASIDE
 
 
 #: Rows of training that leave a doubt: a counter that may be a setting, and names that say nothing.

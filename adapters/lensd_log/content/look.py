@@ -62,6 +62,8 @@ def look(parts: Sequence[Segment], reads: Reads) -> str | None:
         return "one JSON document" if texts[0][0][:1] in "{[" else "lines of many thousand characters"
     if texts[0][0].strip() in ("{", "[", "[{"):
         return "one JSON document"
+    if text.is_list(texts[0]):
+        return "a list of records in YAML"
     if text.may_be_log(texts, seen.whole) or any(reads([*map(_encoded, part[:_TRIED])]) for part in texts):
         return None
     return "no line that prints a metric"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from lensd_log.content.vocabulary import is_counter, is_metric, is_strong
+from lensd_log.structure.hearing import is_example
 
 #: The sign that joins a name to a number, with the number's first digit; and what ends the name before it.
 _SIGN = re.compile(r"[\"'\])}]{0,3}\s{0,3}[:=|,]{1,2}[\s\"'\[(|]{0,12}[-+]?\.?\d")
@@ -17,6 +18,7 @@ _DIGIT = re.compile(r"\d")
 _OF = re.compile(r"\d+ ?/ ?\d+\b")
 #: libsvm `+1 1:0.5 2:0.3`, Vowpal Wabbit `1 |f price:0.2`, subtitles `00:00:01,000 --> 00:00:04,000`.
 _DATA = re.compile(r"[-+.\d]+(?: \d+:[-+.\de]+)+\s*$|[-+.\d]+ (?:\S+ )?\|\w|.{0,30} --> ")
+_FIELD = re.compile(r"(?:- |  )[\w.-]{1,60}:(?: |\Z)")
 _HEAD = 400  # characters of a line
 _ENOUGH = 0.02  # of the lines of a part
 
@@ -31,10 +33,17 @@ def may_be_log(parts: list[list[str]], whole: bool) -> bool:
     return False
 
 
+def is_list(lines: list[str]) -> bool:
+    """Are these the records of a list in YAML, one field a line?"""
+    begins = sum(line.startswith("- ") for line in lines)
+    fields = sum(_FIELD.match(line) is not None for line in lines)
+    return begins > 1 and lines[0].startswith("- ") and fields == len(lines) > 2 * begins
+
+
 def prints_training(line: str) -> bool:
     """A metric with its value; or a counter with its number, and another name with a number beside it."""
     line = line[:_HEAD]
-    if _DIGIT.search(line) is None or _DATA.match(line):
+    if _DIGIT.search(line) is None or _DATA.match(line) or is_example(line):
         return False
     if any(is_metric(name) and not is_counter(name) for name in _names(line)):
         return True

@@ -34,6 +34,8 @@ _PAIRS_ALONE = 0.9
 _MOSTLY = 0.75
 _COMPARED = 4  # values of two lines
 STEADY = 5  # lines
+#: Machines, robots and games count as well, and print fractions that change.
+_OF_A_RUN = COUNTERS.keys() - frozenset("cycle trial game games frames".split())
 _RESULT = 0.6
 _SETTING = re.compile(r"(?i)\blr\b|rate|_lr|lr_")
 _MANY_VALUES = 4
@@ -105,7 +107,7 @@ def behaves(shape: State, sketch: Sketch) -> bool:
     names are?"""
     n, kinds = shape["n"], (GLOBAL, STEP, EPOCH, ROUND, SAMPLES)
     counter = sketch.count(*kinds)
-    worded = counter is not None and counter.word in COUNTERS and not sketch.code
+    worded = counter is not None and counter.word in _OF_A_RUN and not sketch.code
     steady = n >= STEADY and not shape["down"] and shape["up"] == n - 1
     return worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1) and not _rates(sketch)
 

@@ -16,6 +16,14 @@ _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
 _EAST = re.compile(f"[{EAST}]")
 
 
+#: An example of a data set: the name of a text, and words behind it (`'prompt': 'Who lost the step?'`).
+_EXAMPLE = re.compile(
+    r"\b(?:prompt|response|question|answer|instruction|completion|chosen|rejected|passage|premise|hypothesis"
+    r"|sentence)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[^\W\d_]{2}",
+    re.IGNORECASE,
+)
+
+
 class _Vocabulary:
     """Words to be found in a text: long ones anywhere in it, short ones alone. Faster than one expression."""
 
@@ -53,6 +61,11 @@ def names_epoch(text: str) -> bool:
 def has_digit(text: str) -> bool:
     """Does it hold a number, or a word for one?"""
     return _DIGIT.search(text) is not None
+
+
+def is_example(text: str) -> bool:
+    """Does it hold a text of a data set, beside which numbers are no measurements of training?"""
+    return _EXAMPLE.search(text) is not None
 
 
 def may_speak(text: str) -> bool:

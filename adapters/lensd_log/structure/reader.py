@@ -98,7 +98,7 @@ class StructuralReader:
     def hears(self, entry: Entry, number: int, state: State) -> bool:
         """Can a line say anything here? Most lines of most texts cannot."""
         text = entry.text
-        if len(text) > LONGEST:
+        if len(text) > LONGEST or hearing.is_example(text):
             return False
         if len(entry.states) > 1 or listens(state) or evidence.is_near(state, number):
             return True
@@ -111,7 +111,7 @@ class StructuralReader:
 
     def is_inert(self, text: str) -> bool:
         """Does a line say nothing, whatever its digits are?"""
-        if len(text) > LONGEST:
+        if len(text) > LONGEST or hearing.is_example(text):
             return True
         if not hearing.may_speak(text) and not hearing.has_digit(text):
             return True
