@@ -91,8 +91,9 @@ class LineReader:
                 self._waited = 0
             first = False
             beside.look(self._input.path, cursor)
-            problems = [f"{name}: {why}" for name, why in sorted(chunk.problems.items())]
-            cursor.unreadable = "not read: " + "; ".join(problems) if problems else ""
+            if chunk.problems is not None:
+                problems = [f"{name}: {why}" for name, why in sorted(chunk.problems.items())]
+                cursor.unreadable = "not read: " + "; ".join(problems) if problems else ""
             clock = self._placement.clock = self._clock(chunk.mtime_ms)
             stopped = self._take_block(chunk) if chunk.body else self._take(chunk)
             batch.time_inferred = batch.time_inferred or clock.inferred

@@ -76,7 +76,7 @@ class LineChunk:
     more: there is more to read at once. lag_bytes: bytes that are left unread, half lines included (estimated
     for packed segments, and for more than the next one). mtime_ms: of the segment. aside: it is not the file
     at the log's own path: who does not know of the rotation yet, or is packing it, may still append to it.
-    problems: see `Stream`.
+    problems: see `Stream`, None where the folder was not listed.
     skipped_lines, skipped_bytes: lines over the limit.
     torn: text of a line at the end whose newline is still to come. body: the lines' bytes with every
     newline, where they were asked for unsplit; it begins at byte `start`, with line number `first`. `lines`
@@ -90,7 +90,7 @@ class LineChunk:
     lag_bytes: int = 0
     mtime_ms: float = 0.0
     aside: bool = False
-    problems: dict[str, str] = field(default_factory=dict)
+    problems: dict[str, str] | None = None
     skipped_lines: int = 0
     skipped_bytes: int = 0
     torn: bytes = b""
@@ -128,7 +128,25 @@ def read_lines(path: str, position: Position | None, max_bytes: int, *, split: b
 
     Raises FileNotFoundError when the stream has no segment, OSError when none can be read.
     """
+    chunk = _read_log_itself(path, position, max_bytes, split) if position and position.offset else None
+    if chunk is not None:
+        return chunk
     return with_stream(path, lambda stream: _read(stream, position or Position(), max_bytes, split))
+
+
+def _read_log_itself(path: str, position: Position, max_bytes: int, split: bool) -> LineChunk | None:
+    """Read on without listing the folder, if the position is in the file that has the name of the log: it is
+    the newest segment. None if it is not."""
+    with Stream(path, log_alone=True) as stream:
+        try:
+            log = stream.parts[0]
+            if log.identity != position.identity or not _matches(log, position):
+                return None
+            chunk = _read(stream, position, max_bytes, split)
+        except OSError:  # renamed or truncated meanwhile, or not readable: the folder tells
+            return None
+    chunk.problems = None
+    return chunk
 
 
 def _read(stream: Stream, position: Position, max_bytes: int, split: bool) -> LineChunk:

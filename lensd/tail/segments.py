@@ -152,9 +152,14 @@ class Stream:
     Raises FileNotFoundError where there is no segment.
     """
 
-    def __init__(self, path: str, left_out: dict[str, str] | None = None) -> None:
+    def __init__(self, path: str, left_out: dict[str, str] | None = None, *, log_alone: bool = False) -> None:
+        """left_out: the problems of segments that are not to be tried again. log_alone: list nothing, the log
+        itself is the only part."""
         self.folder, self._base = os.path.split(path)
         self.problems = dict(left_out or {})
+        if log_alone:
+            self.parts = [Segment(self, SegmentName(self._base, self._base, NEWEST, before=False))]
+            return
         self._listed = self._list()
         names = {segment.name: (segment, inode) for segment, inode in self._listed}
         by_age: dict[Age, Segment] = {}
@@ -181,8 +186,11 @@ class Stream:
             part.close()
 
     def open(self, segment: Segment) -> OpenFile:
-        """Open a segment by the name that its inode has now. Raises Moved, Unreadable."""
+        """Open a segment by the name that its inode has now. Raises Moved, Unreadable, and FileNotFoundError
+        for the log alone."""
         name = segment.name.name
+        if not segment.inode:
+            return OpenFile(os.path.join(self.folder, name))
         for _ in range(_MOST_TRIES):
             try:
                 file = OpenFile(os.path.join(self.folder, name))
