@@ -66,7 +66,8 @@ def tell_apart(roots: Roots, folders: Sequence[RunFolder]) -> None:
         by_workload.setdefault((folder.workload, folder.claims), []).append(folder)
     for key, same in by_workload.items():
         known = [(folder.extent, folder) for folder in same if folder.extent is not None]
-        known.sort(key=lambda pair: (pair[0].began_s, pair[1].path))
+        # What lies in the workload's own folder is always its run.
+        known.sort(key=lambda pair: (pair[1].path != pair[1].claims, pair[0].began_s, pair[1].path))
         others = _by_time(roots.runs.get(key, []), known)
         runs: list[_Run] = []
         for extent, folder in known:

@@ -22,10 +22,11 @@ _STAMP = re.compile(
     r"|^\d{2}[-_:]\d{2}[-_:]\d{2}$|^\d{9,}(?:\.\d+)?$|^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-|"
     r"^(?=.*\d)(?=.*[a-f])[0-9a-f]{8,}$"
 )
+#: `add_hparams` makes one below the folder of its writer.
+_EPOCH_SECONDS = re.compile(r"\d{9,}(?:\.\d+)?$")
+_RUN = re.compile(r"(?:version|run|trial|exp|experiment|attempt|try|seed|job|task)[_-]?\d+$", re.IGNORECASE)
 #: Lightning's `version_0`, Stable-Baselines' `PPO_1`, `run-2`, `exp3`, `7`.
-_NUMBERED = re.compile(
-    r"(?:.*[_-])?v?\d+$|(?:run|trial|exp|experiment|attempt|try|seed|job|task)\d+$", re.IGNORECASE
-)
+_NUMBERED = re.compile(r"(?:.*[_-])?v?\d+$", re.IGNORECASE)
 _PROCESS = re.compile(r"(?:rank|proc|process|worker|node|host|pid|gpu|replica)[-_]?\d+$", re.IGNORECASE)
 
 Path = tuple[str, ...]
@@ -80,11 +81,11 @@ def _walk(
     tells_apart = here.has_files or _are_series(here, path, together)
     for name, folder in here.folders.items():
         inner = (*path, name)
-        if name.lower() in NAMELESS or _PROCESS.match(name):
+        is_session = here.has_files and _EPOCH_SECONDS.match(name)
+        if name.lower() in NAMELESS or _PROCESS.match(name) or is_session:
             _walk(folder, inner, run, names, together, result)
-        elif _STAMP.search(name):
-            # Below a writer's own folder it is a part of the same run, as `add_hparams` makes.
-            _walk(folder, inner, run if here.has_files else inner, names, together, result)
+        elif _STAMP.search(name) or _RUN.match(name):
+            _walk(folder, inner, inner, names, together, result)
         elif tells_apart:
             _walk(folder, inner, run, (*names, name), together, result)
         elif len(here.folders) > 1 or _NUMBERED.match(name):

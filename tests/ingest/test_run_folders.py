@@ -140,6 +140,14 @@ def test_an_attempt_begins_above_the_first_step_and_one_interval_behind_the_last
     assert ("exp-Nov26_03-15-13_host" in reading.metrics()) == is_own
 
 
+def test_files_in_the_folder_of_the_workload_are_its_run(tmp_path: Path, reading: Reading) -> None:
+    write(tmp_path / RUNS / "exp" / "version_1", range(5))
+    write(tmp_path / RUNS / "exp", range(3))
+    metrics = reading.metrics()
+    assert metrics == {"exp": {"train/loss"}, "exp-version_1": {"train/loss"}}
+    assert reading.steps("exp") == [0, 1, 2]
+
+
 @pytest.mark.parametrize("first", [50, 60])
 def test_purged_steps_begin_an_attempt(tmp_path: Path, reading: Reading, first: int) -> None:
     write(tmp_path / RUNS / "exp", range(0, 100, 10), "train/loss", "lr")
