@@ -143,7 +143,7 @@ class DiagnosisBuilder:
         is_box = number != cursor.lines or not seen.line.text
         if not sketch.values:
             return
-        shape = self._shape(seen.key, STRUCTURE.name, number, self._first_row if is_box else shown)
+        shape = self._shape(seen.key, STRUCTURE.name, number, (is_box and self._first_row) or shown)
         shape.key, shape.box = seen.key, is_box
         shape.report.lines += 1
         measured = any(looks_measured(value.name, value.value) for value in sketch.values)
@@ -151,8 +151,8 @@ class DiagnosisBuilder:
         table = cursor.structure.get("table", {})
         sample = SampleLine(text, sketch, seen.place.step)
         if len(states) > 1:
-            sample.text = next((state for state in states if _rescanned(state) == sketch.shape()), text)
-        if not is_box and _rescanned(sample.text) != sketch.shape():
+            sample.text = next((state for state in states if _is_sketch_of(state, sketch)), text)
+        if not is_box and not _is_sketch_of(sample.text, sketch):
             sample.columns = table.get("names", ())
         if len(self._pending) < _MOST_PENDING:
             self._pending[number] = shape, sample
@@ -222,7 +222,7 @@ class DiagnosisBuilder:
         if shape.box:
             return
         others = [s.text for o in self._shapes.values() if o is not shape for s in o.samples[:4]]
-        proposal = propose(shape.samples, others)
+        proposal = propose(shape.samples, others, exact=bool(report.stored))
         if proposal is not None:
             report.pattern = block(f"like-line-{report.line}", *proposal)
 
@@ -259,10 +259,12 @@ def _slots(shape: _Shape) -> Iterator[str]:
             yield "left out: " + "; ".join(left)
 
 
-def _rescanned(text: str) -> str:
+def _is_sketch_of(text: str, sketch: Sketch) -> bool:
     text = blanked(text)
     found = tokens(text)
-    return scan(text, found).shape() if found else ""
+    again = scan(text, found) if found else Sketch()
+    values, others = ([value.value for value in each.values] for each in (again, sketch))
+    return again.shape() == sketch.shape() and repr(values) == repr(others)
 
 
 def _step_origin(record: Record) -> str:

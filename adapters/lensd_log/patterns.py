@@ -91,7 +91,7 @@ def _log_format(pattern: Pattern, number: int) -> LogFormat:
         records: dict[object, Record] = {}
         for text in entry.states if len(entry.states) > 1 else (entry.text,):
             printed = fields(text)
-            record = _record(pattern, printed) if printed else None
+            record = _record(pattern, printed, state) if printed else None
             if record is not None and (record.values or (is_header and record.counters)):
                 records[(record.step, record.rank, repr(record.counters))] = record
         return tuple(records.values()) or None
@@ -148,7 +148,8 @@ def _search_s(regex: re.Pattern[str], text: str) -> float:
     return time.thread_time() - begun
 
 
-def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record:
+def _record(pattern: Pattern, fields: Mapping[str, object], scales: State) -> Record:
+    """scales: the unit of each series, which its first value set."""
     special = pattern.places()
     values: list[tuple[str, float]] = []
     units: dict[str, str] = {}
@@ -160,7 +161,7 @@ def _record(pattern: Pattern, fields: Mapping[str, object]) -> Record:
             quantity = measure(printed.strip(" ,;|"))
             if quantity is None:
                 continue
-            number, unit = scaled({}, name, quantity.value, quantity.unit)
+            number, unit = scaled(scales, name, quantity.value, quantity.unit)
             values.append((name, number))
             if unit:
                 units[name] = unit

@@ -20,7 +20,8 @@ _NUMBER = r"[-+.,\w]*[\w%]"
 _ANYTHING = r"[-+.,\w%]+"
 _LONGEST, _WIDE = 900, 200
 _CONTEXT = 60  # characters in front of a number
-_HARMLESS = re.compile(r"\\([-~#& ,:=/%@!<>'\"])")  # escapes that nothing needs
+_HARMLESS = re.compile(r"\\([-~#&\t ,:=/%@!<>'\"])")  # escapes that nothing needs
+_ENDS = ("", " ", "\t", ",", ";", "|")  # what may follow a number
 _NEAR = 8  # characters between two numbers that belong together
 
 
@@ -47,18 +48,23 @@ class _Slot:
     lead: int
     tail: int
     open: bool
+    has_unit: bool = False
 
     @property
     def pattern(self) -> str:
         number = r"\S+" if self.open else _NUMBER
+        if self.has_unit:
+            number = r"\S+\s+\S+" if self.open else _NUMBER + r"\s+[\w/%]+"
         return f"(?P<{self.group}>{_WHOLE if self.group in _PLACES else number})"
 
 
-def propose(samples: Sequence[SampleLine], others: Iterable[str] = ()) -> tuple[str, dict[str, str]] | None:
+def propose(
+    samples: Sequence[SampleLine], others: Iterable[str] = (), *, exact: bool = False
+) -> tuple[str, dict[str, str]] | None:
     """A regex for lines like `samples`, and the metric of each of its groups. None where there is none that
     reads the first of them.
 
-    others: lines of other shapes, which it should not match.
+    others: lines of other shapes, which it should not match. exact: it must match none, and read all samples.
     """
     names = _metrics_of(samples)
     if not names:
@@ -72,6 +78,8 @@ def propose(samples: Sequence[SampleLine], others: Iterable[str] = ()) -> tuple[
         compiled = re.compile(regex)
         right = sum(_reads(compiled, sample, names, samples) for sample in samples)
         foreign = sum(compiled.search(text) is not None for text in others)
+        if exact and (foreign or right < len(samples)):
+            continue
         merit = (right, -foreign, len(regex) < _WIDE)
         if _reads(compiled, samples[0], names, samples) and (best is None or merit > best[0]):
             best = merit, regex
@@ -189,13 +197,18 @@ def _slots(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]) 
         yield _slot(text, found, by_begin[sketch.rank_at], "rank", "rank")
     for value in sketch.values:
         if value.at in by_begin and value.name in names:
-            yield _slot(text, found, by_begin[value.at], names[value.name][1], value.name)
+            slot = _slot(text, found, by_begin[value.at], names[value.name][1], value.name)
+            behind = re.match(r"\s+" + re.escape(value.unit), text[slot.end :]) if value.unit else None
+            if behind is not None:  # `812.4 GFLOP/s`
+                slot.end, slot.tail, slot.has_unit = slot.end + behind.end(), slot.end + behind.end(), True
+                slot.open = text[slot.end : slot.end + 1] in _ENDS
+            yield slot
 
 
 def _slot(text: str, found: Sequence[Token], at: int, group: str, name: str) -> _Slot:
     token = found[at]
     begin = token.begin
-    end = token.begin + len(token.text) if group in _PLACES else token.end
+    end = token.begin + len(token.text.rstrip(".")) if group in _PLACES else token.end
     before = max((t.end for t in found[:at] if t.kind == NUMBER), default=0)
     lead = text.lower().rfind(name.lower(), before, begin) if name.strip("[") else -1
     tail = end
@@ -207,7 +220,7 @@ def _slot(text: str, found: Sequence[Token], at: int, group: str, name: str) -> 
             tail, lead = text.find(name, end) + len(name), begin
         elif group in _PLACES and behind is not None and behind.key in COUNTERS and lead == begin:
             tail = behind.end
-    return _Slot(group, begin, end, lead, tail, text[end : end + 1] in ("", " ", "\t", ",", ";", "|"))
+    return _Slot(group, begin, end, lead, tail, text[end : end + 1] in _ENDS)
 
 
 def _word(text: str, begin: int) -> str:

@@ -20,11 +20,15 @@ from lensd_log import LogAdapter
 from lensd_log.patterns import log_formats
 from lensd_log.proposal import SampleLine, block, propose
 from lensd_log.structure.plans import Sketcher
-from tests.conftest import SHARED
+from tests.conftest import DATA, SHARED
 from tests.log.reading import input_of, read, write
 
 GOLDEN = Path(__file__).parent / "golden"
-LOGS = sorted(path for folder in (GOLDEN, SHARED / "data" / "logs-field") for path in folder.glob("*.log"))
+LOGS = sorted(
+    path
+    for folder in (GOLDEN, DATA / "logs-structure", SHARED / "data" / "logs-field")
+    for path in folder.glob("*.log")
+)
 PLACES = ("step", "total", "epoch", "epochs", "batch", "rank", "time")
 NOW_MS = 1e13
 

@@ -14,10 +14,9 @@ from dataclasses import dataclass, field
 from lensd_log.line.numbers import to_float
 from lensd_log.structure.scan import scan
 from lensd_log.structure.sketch import Count, Sketch, Value
-from lensd_log.structure.tokens import LONGEST, NUMBER, SKIPPED, WORD, Token, cleaned, tokens
+from lensd_log.structure.tokens import FULL_WIDTH, LONGEST, NUMBER, SKIPPED, WORD, Token, cleaned, tokens
 
 _NO_DIGITS = str.maketrans("", "", "0123456789")
-_FULL_WIDTH = str.maketrans("：，；＝（）［］【】／％　、", ":,;=()[][]/% ,")  # as East Asian texts have them
 _MOST_SHAPES = 1024
 _MOST_OF_A_SHAPE = 6
 #: Numbers that may be part of a time, of a date, of `1,234` or of `5m 30s`, by how many digits they have.
@@ -162,7 +161,7 @@ class Sketcher:
         if len(text) > LONGEST:
             return Sketch()
         if not text.isascii():
-            text = text.translate(_FULL_WIDTH)
+            text = text.translate(FULL_WIDTH)
         shape = text.translate(_NO_DIGITS)
         plans = self._plans.get(shape)
         if plans:

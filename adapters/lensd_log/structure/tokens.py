@@ -90,6 +90,10 @@ class Token(NamedTuple):
         return self.text.lower()
 
 
+#: Signs as East Asian texts have them, and what they stand for.
+FULL_WIDTH = str.maketrans("：，；＝（）［］【】／％　、", ":,;=()[][]/% ,")
+
+
 def cleaned(text: str) -> str:
     """`Epoch 0:  20%|##   | 1/5 [..` as `Epoch 0:   1/5 [..`, and without names of files requests and
     options, which hold numbers too (`a/val_loss=0.24-step=99.ckpt`)."""
@@ -103,7 +107,8 @@ def cleaned(text: str) -> str:
 
 
 def blanked(text: str) -> str:
-    """`cleaned`, with blanks in place of what is cut, so that every word stays where it is."""
+    """`cleaned`, with blanks in place of what is cut, so that words stay where they are, and plain signs."""
+    text = text.translate(FULL_WIDTH)
     text = _BAR.sub(lambda match: " " * len(match[0]), text)
     if _has_options(text):
         text = _OPTION.sub(lambda match: " " * len(match[0]), text)
