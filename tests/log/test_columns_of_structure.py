@@ -174,6 +174,7 @@ def said(reading: Reading) -> tuple[object, ...]:
     return *everything(reading), LogCursor.decode(reading.cursor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", ALL)
 @pytest.mark.parametrize("seed", range(2))
 def test_a_long_log_read_in_blocks_is_the_log_read_by_lines(lines: Lines, seed: int, tmp_path: Path) -> None:
@@ -186,6 +187,7 @@ def test_a_long_log_read_in_blocks_is_the_log_read_by_lines(lines: Lines, seed: 
     assert said(read(path, adapter=one, bytes=70_000)) == by_lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [kind for kind in ALL if kind is not with_known])
 def test_most_lines_of_a_long_log_are_read_together(
     lines: Lines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -61,6 +61,7 @@ def test_what_is_pasted_reads_the_lines_as_they_are_read_without_it(path: Path, 
                 assert points[metric] == without[metric], (metric, pattern)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_what_is_pasted_into_a_configuration_is_ingested(path: Path, tmp_path: Path) -> None:
     blocks = [shape.pattern for shape in shapes_of(path, LogAdapter()) if shape.pattern]
