@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from lensd.store import Store
-from tests.api.conftest import Connect
+from tests.api.conftest import START, Connect
 from tests.conftest import DATA
 
 CAPTURE = DATA / "wandb-online-capture" / "requests.jsonl"
@@ -139,3 +139,25 @@ async def test_many_runs_at_once(connect: Connect) -> None:
     posts = [post(client, step, row(step, loss=0.5)) for step in range(60)]
     assert set(await asyncio.gather(*posts)) == {200}
     assert len(await losses(client)) == 60
+
+
+async def test_a_run_that_was_killed_does_not_run_for_ever(
+    connect: Connect, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_s = START / 1000.0
+    monkeypatch.setattr(store, "_clock", lambda: now_s)
+    client = await connect(wall=lambda: now_s)
+
+    async def status() -> str:
+        body = await (await client.get("/api/v1/workloads/r1")).json()
+        return str(body["status"])
+
+    assert await post(client, 0, {**row(1, loss=0.5), "_timestamp": now_s}) == 200
+    assert await status() == "running"
+    now_s += 400.0
+    assert await status() == "crashed"
+    assert await post(client, 1, {**row(2, loss=0.25), "_timestamp": now_s}) == 200
+    assert await status() == "running", "it speaks again"
+    assert await post(client, 2, complete=True, exitcode=1) == 200
+    now_s += 400.0
+    assert await status() == "failed"
