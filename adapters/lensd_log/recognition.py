@@ -219,10 +219,14 @@ class Recognition:
         """The records of lines that are read ahead of their turn: the cursor stays as it is."""
         cursor = cursor.copy()
         cursor.partial = {}
-        for line in lines:
-            parsed_line = self.read(line, True, cursor)
-            if parsed_line is not None:
-                yield from parsed_line.records or ()
+        watch, self._structure.watch = self._structure.watch, None
+        try:
+            for line in lines:
+                parsed_line = self.read(line, True, cursor)
+                if parsed_line is not None:
+                    yield from parsed_line.records or ()
+        finally:
+            self._structure.watch = watch
 
 
 def _match(

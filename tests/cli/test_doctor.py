@@ -52,6 +52,12 @@ def test_every_kind_of_line_is_shown_with_what_its_numbers_became(tmp_path: Path
     assert "4711 (pid" not in shown  # only the first line of a kind is explained
 
 
+def test_lines_that_are_read_ahead_are_counted_once() -> None:
+    shown = doctor(str(DATA / "logs-structure" / "k1-keras-and-own-print.log")).stdout
+    assert "  lines      21: 12 gave points, 0 look like metrics and were not read, 9 other" in shown
+    assert "6 lines like line 5, read by structure" in shown
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
