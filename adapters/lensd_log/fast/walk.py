@@ -305,7 +305,7 @@ class Walk:
     def _suspend(self, at: int) -> None:
         """From this line on, leave alone the lines that are read by structure and of shapes that are not
         settled now, and take up those that are again."""
-        for owner, columns in enumerate(self._columns):
+        for owner, columns in enumerate(self._columns if self._is_structural else ()):
             if columns.template.outline is None or not len(columns.lines):
                 continue
             usable = self._is_usable(columns.template)
