@@ -281,11 +281,17 @@ class LineReader:
         """Give a last line without its newline once the file rests or nothing more will be written. The
         cursor stays before the line, and remembers not to give it again."""
         cursor, torn = self._cursor, chunk.torn
+        end, is_closed = chunk.position.offset + len(torn), torn.rstrip().endswith(b"}")
         # A full buffer was written, and ends wherever it was full: the rest is still in the program.
-        is_cut = (chunk.position.offset + len(torn)) % _BUFFER_BYTES == 0 and not torn.rstrip().endswith(b"}")
+        is_cut = end % _BUFFER_BYTES == 0 and not is_closed
         if cursor.closed == len(torn) or (is_cut and not self._budget.final):
             return
-        if not self._budget.final and self._budget.now_ms - chunk.mtime_ms <= _QUIET_MS:
+        now_ms = self._budget.now_ms
+        if not cursor.resting or cursor.resting[0] != end:
+            cursor.resting = [end, now_ms]
+        # What ends as a closed object does is whole, so that the file's own time is enough.
+        since_ms = chunk.mtime_ms if is_closed else cursor.resting[1]
+        if now_ms - since_ms <= _QUIET_MS and not self._budget.final:
             self._batch.waits = True
             return
         trial = self._placement.on_copied_cursor()

@@ -284,7 +284,7 @@ def test_a_trainer_state_that_is_being_written_is_waited_for(tmp_path: Path) -> 
         LogAdapter().read(input, None, budget())
 
 
-@pytest.mark.parametrize("final", [False, True])
-def test_a_last_line_without_its_newline_counts_in_a_file_at_rest(tmp_path: Path, final: bool) -> None:
+def test_a_last_line_without_its_newline_counts_when_a_file_at_rest_is_read_once(tmp_path: Path) -> None:
     path = write(tmp_path / "x.log", b"step: 1 loss: 0.5\nstep: 2 loss: 0.25")
-    assert read(path, final=final).points == {"loss": [(1, 0.5), (2, 0.25)]}
+    assert read(path, final=True).points == {"loss": [(1, 0.5), (2, 0.25)]}
+    assert read(path).points == {"loss": [(1, 0.5)]}
