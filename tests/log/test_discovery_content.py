@@ -11,7 +11,7 @@ from lensd.discovery import Roots
 from lensd.model import SET_ASIDE, Input
 from lensd.tail import Segment
 from lensd_log import LogAdapter
-from tests.log.reading import MTIME, Reading, budget, write
+from tests.log.reading import NOW_MS, Reading, budget, write
 
 RANDOM = random.Random(7)
 WORDS = (
@@ -269,7 +269,8 @@ def test_a_record_that_is_being_written_is_read_to_the_points_of_the_whole(tmp_p
         folder.mkdir()
         path, data, reading = folder / name, text.encode()[:3000], Reading()
         for end in [*range(0, len(data), 97), len(data)]:
-            write(path, data[:end], MTIME)
+            write(path, data[:end], NOW_MS / 1000)  # it is being written
             walk_and_read(path, reading)
-        whole = walk_and_read(write(path, data))
+        walk_and_read(write(path, data), reading)
+        whole = walk_and_read(path)
         assert (reading.points, name) == (whole.points, name)

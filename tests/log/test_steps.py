@@ -77,9 +77,13 @@ def test_the_first_bar_behind_a_dict_tells_its_step_though_its_line_has_not_ende
     log = write(
         tmp_path / "x.log", b"\r 0/100\r  5%|#| 5/100 [00:01<00:20]\r   \r{'loss': 0.5, 'epoch': 0.1}\n"
     )
-    reading = read(log)
+    reading = read(log, now_ms=MTIME * 1000)  # it is being written
     assert reading.points == {}
-    read(write(log, log.read_bytes() + b"\r 10%|#| 10/100 [00:02<00:18, 5.0it/s]\r 11%|#| 11/100"), reading)
+    read(
+        write(log, log.read_bytes() + b"\r 10%|#| 10/100 [00:02<00:18, 5.0it/s]\r 11%|#| 11/100"),
+        reading,
+        now_ms=MTIME * 1000,
+    )
     assert reading.points["loss"] == [(10, 0.5)]
     read(
         write(
@@ -87,6 +91,7 @@ def test_the_first_bar_behind_a_dict_tells_its_step_though_its_line_has_not_ende
             log.read_bytes() + b" [00:02<00:18]\r   \r{'loss': 0.25, 'epoch': 0.2}\r 20%|#| 20/100 [00:04<1",
         ),
         reading,
+        now_ms=MTIME * 1000,
     )
     assert reading.points["loss"] == [(10, 0.5)]
     read(write(log, log.read_bytes() + b"6:00]\n"), reading)
