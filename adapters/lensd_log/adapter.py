@@ -194,7 +194,8 @@ def _set_aside(input: Input, state: LogCursor, budget: Budget, recognition: Reco
 
     What has been read once is read on, and so is what the user named.
     """
-    if input.chosen or state.position.segment or not files.says_nothing(os.path.basename(input.path)):
+    says_nothing = files.says_nothing(os.path.basename(input.path)) and not files.has_no_header(input.path)
+    if input.chosen or state.position.segment or not says_nothing:
         return None
 
     def reads(lines: list[bytes]) -> bool:

@@ -14,7 +14,9 @@ from dataclasses import replace
 from lensd.discovery import File, Roots
 from lensd.model import Input, Series
 from lensd.tail import as_segment, base_before, base_name, is_other_log, unpacked_name
-from lensd_log.names import NAMED_BY_FILE
+from lensd_log.formats.csv_table import CSV
+from lensd_log.line.record import State
+from lensd_log.names import NAMED_BY_FILE, STEP_KEYS
 
 EVENTS = "events.jsonl"  #: Runicorn
 TRAINER_STATE = "trainer_state.json"
@@ -133,13 +135,28 @@ def checkpoint(file: File) -> tuple[str, float]:
     return os.path.dirname(file.folder), float(match[1])
 
 
+def has_no_header(path: str) -> bool:
+    """Is it a table of steps and values alone, which its name explains: `scalars/loss.csv`, as CSVLogger of
+    torchrl writes it?"""
+    folder, name = os.path.split(path)
+    return os.path.basename(folder) == "scalars" and name.lower().endswith(".csv")
+
+
+def expect(path: str, states: dict[str, State]) -> None:
+    """Give the reader of tables the header that a file leaves out. states: of log formats, by name."""
+    if has_no_header(path):
+        states[CSV.name] = {"header": [STEP_KEYS[0], NAMED_BY_FILE]}
+
+
 def name_series(series: dict[str, Series], input: Input) -> None:
     """Give the series that only its file names its name: the tag of a download of TensorBoard's dashboard
     (`run-a-tag-loss.csv`), else that of its column."""
     unnamed = series.pop(input.prefix + NAMED_BY_FILE, None)
     if unnamed is not None:
-        tag = _TAG.match(os.path.basename(input.path))
-        series[input.prefix + (tag[1] if tag else "Value")] = unnamed
+        name = os.path.basename(input.path)
+        tag = _TAG.match(name)
+        plain = name[:-4] if has_no_header(input.path) else "Value"
+        series[input.prefix + (tag[1] if tag else plain)] = unnamed
 
 
 def _base(name: str) -> str:

@@ -78,6 +78,8 @@ class LineReader:
             self._refuse_binary()
         elif not cursor.passed and self._is_data():
             self._pass_data()
+        if not cursor.position.segment:
+            files.expect(self._input.path, cursor.states)
         beside.look(self._input.path, cursor)
         first = True
         while True:
@@ -88,6 +90,7 @@ class LineReader:
                     break
                 batch.restart = True
                 cursor.restart()
+                files.expect(self._input.path, cursor.states)
                 self._waited = 0
             first = False
             beside.look(self._input.path, cursor)

@@ -138,3 +138,11 @@ def test_lines_of_metrics_beside_texts_of_the_logger_are_records(tmp_path: Path)
     rows = [{"level": "info", "msg": "trained a batch", "logger": "main", "loss": n / 2} for n in range(3)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     assert points_of(tmp_path / "x.log", text) == {"loss": [(1, 0.0), (2, 0.5), (3, 1.0)]}
+
+
+def test_a_table_without_a_header_has_the_name_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "scalars").mkdir()
+    path = write(tmp_path / "scalars" / "loss_actor.csv", b"0,0.5\n10,0.25\n20,0.125\n")
+    reading = walk_and_read(path)
+    assert reading.points == {"loss_actor": [(0, 0.5), (10, 0.25), (20, 0.125)]}
+    assert walk_and_read(write(path, b"5,2.5\n"), reading).points["loss_actor"][3:] == [(5, 2.5)]

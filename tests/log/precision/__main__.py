@@ -97,10 +97,11 @@ def report(table: dict[str, Row]) -> None:
     total = Row()
     table = dict(sorted(table.items()))
     print(f"{'kind':<32}{'texts':>7}{'lines':>10}{'points':>8}{'if named':>10}")
-    for kind, row in (*table.items(), ("total", total)):
-        print(f"{kind:<32}{row.texts:>7}{row.lines:>10}{row.walked:>8}{row.named:>10}")
+    for row in table.values():
         for name in ("texts", "lines", "walked", "named"):
             setattr(total, name, getattr(total, name) + getattr(row, name))
+    for kind, row in (*table.items(), ("total", total)):
+        print(f"{kind:<32}{row.texts:>7}{row.lines:>10}{row.walked:>8}{row.named:>10}")
     for row in table.values():
         print(*row.samples, sep="\n", end="\n" if row.samples else "")
     if max(total.walked, total.named) > total.lines * MOST:

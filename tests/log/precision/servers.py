@@ -28,7 +28,7 @@ _PATHS = (
 )
 
 _NGINX = """
-daemon off; pid {d}/nginx.pid; error_log {d}/nginx-error.log debug; worker_processes 1;
+daemon off; pid {d}/nginx.pid; error_log {d}/nginx-error.log info; worker_processes 1;
 events {{ worker_connections 64; }}
 http {{
   log_format timed '$remote_addr $request_time $status $body_bytes_sent rt=$request_time uct="$upstream_connect_time" $request';
