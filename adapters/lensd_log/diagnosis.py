@@ -35,7 +35,7 @@ _NO_DIGITS = str.maketrans("", "", "0123456789")
 @dataclass(slots=True)
 class _Shape:
     """A shape while it is read. key: of the structural reader. box: its lines are the rows of a box. names,
-    step: the metrics of a known log format, and the step of the first line."""
+    step: the metrics of a known log format, and the step of the first line. last: the line counted last."""
 
     report: LineShape
     key: str = ""
@@ -43,6 +43,7 @@ class _Shape:
     box: bool = False
     names: dict[str, None] = field(default_factory=dict)
     step: int | None = None
+    last: int = 0
 
 
 @dataclass(slots=True)
@@ -82,6 +83,8 @@ class DiagnosisBuilder:
         shown = printable(line.text)
         for each in seen:
             self._add_seen(each, text, parsed_line.entry.states, shown, cursor)
+            if parsed_line.unparsed and each.key in self._shapes:
+                self._shapes[each.key].report.metric_like = True
         if cursor.structure.get("box", {}).get("line") == cursor.lines:
             self._first_row = shown
         records = [record for record in parsed_line.records or () if record.values or record.labels]
@@ -100,6 +103,15 @@ class DiagnosisBuilder:
         if name == STRUCTURE.name:
             for record in records:
                 self._store(cursor.lines, record)
+
+    def add_rest(self, record: Record) -> None:
+        """Add a record that waited until nothing more came."""
+        _count(self.diagnosis.step_from, _step_origin(record))
+        for number, (_, sample) in reversed(self._pending.items()):
+            names = [value.name for value in sample.sketch.values]
+            if not sample.names and all(name.endswith(tuple(names)) for name, _ in record.values):
+                self._store(number, record)
+                return
 
     def add_batch(self, batch: Batch) -> None:
         self.diagnosis.add(batch, ROWS_PER_LINE)
@@ -145,7 +157,8 @@ class DiagnosisBuilder:
             return
         shape = self._shape(seen.key, STRUCTURE.name, number, (is_box and self._first_row) or shown)
         shape.key, shape.box = seen.key, is_box
-        shape.report.lines += 1
+        if shape.last != number:  # a redrawn line has many states
+            shape.report.lines, shape.last = shape.report.lines + 1, number
         measured = any(looks_measured(value.name, value.value) for value in sketch.values)
         shape.report.metric_like = shape.report.metric_like or measured
         table = cursor.structure.get("table", {})

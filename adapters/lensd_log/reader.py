@@ -23,6 +23,7 @@ from lensd_log.line.entry import entry_of
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
 from lensd_log.structure import waiting
+from lensd_log.structure.reader import STRUCTURE
 
 _CHUNK_BYTES = 2 << 20
 _LEAST_BLOCK_BYTES = 1 << 16
@@ -318,7 +319,12 @@ class LineReader:
         cursor.resting = []
         for log_format, record in self._recognition.rest(cursor):
             self._placement.series.row += ROWS_PER_LINE
-            self._placement.add_record(record, log_format)
+            added = self._placement.add_record(record, log_format)
+            if log_format is STRUCTURE:  # the lines of the others have been counted
+                self._batch.counts.matched += added
+                cursor.matched += added
+                if self._diagnosis is not None:
+                    self._diagnosis.add_rest(record)
 
     def _midnights(self) -> Midnights:
         try:
