@@ -15,7 +15,7 @@ help:
 	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
-	@echo "make test-frameworks  runs of real frameworks, each version in its own environment (4 GB)"
+	@echo "make test-frameworks  runs of real frameworks, each version in its own environment (5 GB)"
 	@echo "make fuzz       every property with many examples, then hostile lines for 30 minutes (MINUTES=1 for a short run)"
 	@echo "make precision  points that texts of this machine give which are no training: none, it should be"
 	@echo "make bench      measure against the peers, each in its own environment"

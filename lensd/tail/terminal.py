@@ -41,7 +41,7 @@ def clearings(line: bytes) -> tuple[list[int], list[int]]:
     cleared, below, states = [], [], 0
     for part in _REDRAW.split(line):
         if strip_ansi(part).strip():
-            if part.endswith(_UP):
+            if strip_ansi(part.partition(_UP)[0]).strip() and _UP in part:
                 below.append(states)
             states += 1
         elif part.isspace():

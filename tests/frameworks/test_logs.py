@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.frameworks.runs import WAYS, check, command, environ, truth_of
+from tests.frameworks.runs import WAYS, check, command, compare, environ, points_of, truth_of
 
 pytestmark = pytest.mark.framework
 
@@ -102,6 +102,28 @@ def shown(path: Path) -> list[Any]:
 def test_the_bar_of_lightning(environment: str, scenario: str, way: str, tmp_path: Path) -> None:
     run(way, environment, "lightning_fit", {"bar": "tqdm", **LIGHTNING_RUNS[scenario]}, tmp_path)
     check(f"{environment}, {scenario}", way, tmp_path, shown(tmp_path / "truth"))
+
+
+@pytest.mark.parametrize("way", ["one file", "terminal"])
+@pytest.mark.parametrize("environment", LIGHTNING)
+def test_the_rich_bar_of_lightning(environment: str, way: str, tmp_path: Path) -> None:
+    """It is drawn some times a second: nothing that it shows is wrong, and its last state is read."""
+    options = {"bar": "rich", **LIGHTNING_RUNS["validation after each"]}
+    run(way, environment, "lightning_fit", options, tmp_path)
+    truth = {(point.name, point.step): point.value for point in shown(tmp_path / "truth")}
+    points = points_of([tmp_path / "train.log"])
+    read = {(name, step): value for name, pairs in points.items() for step, value in pairs}
+    assert read == {key: pytest.approx(truth[key], rel=1e-3) for key in read}
+    assert {("train_loss", 15), ("val_loss", 15)} <= read.keys()
+
+
+@pytest.mark.parametrize("environment", LIGHTNING)
+def test_the_csv_of_lightning(environment: str, tmp_path: Path) -> None:
+    options = {"bar": "tqdm", "logger": ["csv"], **LIGHTNING_RUNS["validation after each"]}
+    options["arguments"] = {**options["arguments"], "log_every_n_steps": 2}
+    run("one file", environment, "lightning_fit", options, tmp_path)
+    (table,) = (tmp_path / "out").rglob("metrics.csv")
+    assert compare(points_of([table]), truth_of(tmp_path / "truth.csv"))[1:] == ([], [])
 
 
 @pytest.mark.parametrize("environment", ["transformers-4.44", "transformers-5"])

@@ -64,6 +64,12 @@ def test_the_bar_of_an_evaluation_lies_below(training_first: bool, tmp_path: Pat
     assert points(tmp_path, text) == {"eval_loss": [(3, 3 / 64)], "loss": [(6, 6 / 64)]}
 
 
+def test_a_buffer_may_be_written_out_behind_the_bar_of_an_evaluation(tmp_path: Path) -> None:
+    begins = "\n\r  0%|     | 0/40 [00:00<?, ?it/s]\x1b[A"  # as many batches as training has steps
+    text = "".join(bar(n - 2) + BLANK + "\r" + bar(n) for n in (3, 6, 9)) + begins
+    assert points(tmp_path, text + "".join(map(dict_at, (3, 6, 9)))) == RIGHT
+
+
 def test_what_others_write_above_the_bar_moves_no_dict(tmp_path: Path) -> None:
     text = bar(1) + BLANK + "\rsaved\n" + bar(2) + BLANK + "\r" + bar(2)  # the second one is cut out
     text += "".join(bar(n - 1) + BLANK + "\r" + dict_at(n) + bar(n) for n in (3, 6, 9))

@@ -90,7 +90,7 @@ def main() -> None:
     trainer.add_callback(Truth())
     trainer.train(resume_from_checkpoint=OPTIONS.get("resume"))
     if OPTIONS.get("evaluate"):
-        trainer.evaluate()
+        print(trainer.evaluate())
 
 
 main()

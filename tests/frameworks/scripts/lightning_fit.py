@@ -4,6 +4,7 @@ OPTIONS is one JSON object: `folder`, `truth`, `bar` (`tqdm` or `rich`), `refres
 `csv`, `tensorboard`, `wandb`), `batches`, `validate`, `evaluate`, `log` (arguments of `self.log`), and
 `arguments` of `Trainer`. `truth` is the file for the metrics of the bar, one JSON object each time that they
 change, at the number of batches so far, which is what the bar counts; `hook` says when.
+What the CSV logger gets is in a file with `.csv` behind that name.
 """
 
 from __future__ import annotations
@@ -71,6 +72,16 @@ class Truth(Callback):  # type: ignore[misc]
         self.write(trainer, "epoch")
 
 
+class RecordedCSV(CSVLogger):  # type: ignore[misc]
+    """Writes what it is given into a file beside `truth`, too."""
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        values = {name: float(value) for name, value in metrics.items()}
+        with open(OPTIONS["truth"] + ".csv", "a") as file:
+            print(json.dumps({"step": step, "values": values}), file=file)
+        super().log_metrics(metrics, step)
+
+
 def loader(count: int) -> Any:
     generator = torch.Generator().manual_seed(3)
     return torch.utils.data.DataLoader(torch.randn(count * 4, 8, generator=generator), batch_size=4)
@@ -82,7 +93,7 @@ def main() -> None:
     loggers: list[Any] = []
     for name in OPTIONS.get("logger", []):
         if name == "csv":
-            loggers.append(CSVLogger(FOLDER))
+            loggers.append(RecordedCSV(FOLDER))
         elif name == "tensorboard":
             loggers.append(TensorBoardLogger(FOLDER))
         else:
