@@ -20,6 +20,7 @@ from lensd_log.clock import Clock, LastRecord, Midnights
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.line.entry import entry_of
+from lensd_log.notes import note_of
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
 from lensd_log.structure import waiting
@@ -31,7 +32,6 @@ _POINT_BYTES = 4  # no point is printed in fewer
 _MARK_LINES = 512
 _MARK_BYTES = 1 << 16
 _CHECK_EVERY = 256  # lines between two looks at the clock
-_NOTE_AFTER_LINES = 20  # none of which matched
 _QUIET_MS = 60_000
 _BUFFER_BYTES = 4096
 _OPEN_MS = 10_000
@@ -375,7 +375,7 @@ class LineReader:
         batch.log_format = cursor.log_format
         batch.counts.unparsed += waiting.metric_like(cursor.structure) - self._waited
         if not batch.more:
-            batch.note = self._why_little() if cursor.matched else self._why_nothing()
+            batch.note = note_of(cursor, self._input.path, self._strict)
         if cursor.passed and not cursor.matched:
             batch.note = (
                 f"no metrics in the first {_DATA_BYTES >> 20} MiB: taken for data, only its end is read"
@@ -383,27 +383,3 @@ class LineReader:
         batch.note = cursor.unreadable or batch.note
         batch.cursor = cursor.encode()
         return batch
-
-    def _why_little(self) -> str | None:
-        """The note of an input most of whose metrics are not read."""
-        cursor = self._cursor
-        like = cursor.unparsed + waiting.metric_like(cursor.structure)
-        if self._strict or like < max(_NOTE_AFTER_LINES, cursor.matched):
-            return None
-        count = f"{like} of {cursor.lines} lines look like metrics"
-        return f"{count}, but were not read; `lensd doctor` on this file says why"
-
-    def _why_nothing(self) -> str | None:
-        """The note of an input without points; None for prose, data, and records without numbers."""
-        cursor = self._cursor
-        like = cursor.unparsed + waiting.metric_like(cursor.structure)
-        if like and not self._strict:
-            return (
-                f"no points: {like} of {cursor.lines} lines look like metrics, but none was read;"
-                " `lensd doctor` on this file says why"
-            )
-        if cursor.lines < _NOTE_AFTER_LINES:
-            return None
-        if like or not (self._strict or self._input.path.endswith((".txt", ".csv"))):
-            return f"0 of {cursor.lines} lines matched any log format"
-        return None
