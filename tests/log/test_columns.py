@@ -158,3 +158,15 @@ def test_lines_that_only_look_alike_are_read_one_by_one(parts: list[str]) -> Non
         assert [repr(float(column[0])) for column in columns.values] == [
             repr(value) for _, value in parsed_line.records[0].values
         ]
+
+
+def test_the_log_format_of_the_last_record_is_noted_in_blocks_too(tmp_path: Path) -> None:
+    """A dict waits for its bar, and counts behind columns that are placed later."""
+    step = "steps: {n} loss: 2.3451 iter time (s): 0.513 samples/sec: 124.5"
+    log = "{{'loss': 3.{n}, 'grad_norm': 0.9367, 'learning_rate': 0.001833, 'epoch': 0.8{n}}}"
+    lines = [(log if n % 50 == 49 else step).format(n=100 + n) for n in range(800)]
+    path, one = write(tmp_path / "train.log", ("\n".join(lines) + "\n").encode()), LogAdapter()
+    by_lines = read(path, bytes=6000)
+    for _ in range(2):
+        reading = read(path, adapter=one)
+        assert LogCursor.decode(reading.cursor).log_format == LogCursor.decode(by_lines.cursor).log_format

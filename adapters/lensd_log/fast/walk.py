@@ -245,7 +245,9 @@ class Walk:
             or parsed_line.waits
             or (stamp is not None and stamp.ms is None)
         ):
+            log_format = cursor.log_format
             self._flush(at)
+            cursor.log_format = log_format  # not that of the lines above
             self._placement.series.row = self._row + at * ROWS_PER_LINE
             matched = self._placement.add(parsed_line)
             self.matched += matched
