@@ -53,10 +53,8 @@ def observe(shape: State, step: int | None, values: list[float], epoch: int | No
     shape["n"] += 1
     if not shape.get("proved") and step is not None:
         before, shape["before"] = shape.get("before", ()), values[:_COMPARED]
-        pairs = zip(before, values, strict=False)
-        shape["moved"] = shape.get("moved", 0) + (
-            sum(a != b and not (a % 1 == b % 1 == 0) for a, b in pairs) > 1
-        )
+        changes = sum(a != b and not (a % 1 == b % 1 == 0) for a, b in zip(before, values, strict=False))
+        shape["moved"] = shape.get("moved", 0) + (changes >= min(2, len(values)))
     elif "before" in shape:
         del shape["before"], shape["moved"]
     if step is not None:
@@ -104,12 +102,15 @@ def proves_itself(shape: State, sketch: Sketch, headed: bool) -> bool:
 
 def behaves(shape: State, sketch: Sketch) -> bool:
     """Do a counter that only rises and several fractions that change all the time show a run, whatever their
-    names are?"""
+    names are? A single one has to sound like a metric."""
     n, kinds = shape["n"], (GLOBAL, STEP, EPOCH, ROUND, SAMPLES)
     counter = sketch.count(*kinds)
-    worded = counter is not None and counter.word in _OF_A_RUN and not sketch.code
+    worded = counter is not None and counter.word in COUNTERS and not sketch.code
     steady = n >= STEADY and not shape["down"] and shape["up"] == n - 1
-    return worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1) and not _rates(sketch)
+    if not (worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1)):
+        return False
+    first = sketch.values[0]
+    return not _rates(sketch) or (len(sketch.values) == 1 and not first.unit and is_metric(first.name))
 
 
 def _rates(sketch: Sketch) -> bool:
@@ -202,7 +203,7 @@ def passes_door(shape: State, sketch: Sketch, near: bool, known: bool, titled: b
     those of a known log format, which has its own lines without a counter, the line must print it, or be
     nothing but pairs. titled: below a title such as `Eval results`."""
     worded = is_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
-    moved = shape.get("moved", 0) > 1 and not _rates(sketch)
+    moved = shape.get("moved", 0) > 1 and not _rates(sketch)  # so there are two values at least
     pairs = _are_pairs(sketch) if titled else moved and _are_pairs(sketch, _MOSTLY)
     if known and not (worded or pairs):
         return False
