@@ -33,6 +33,9 @@ _COVERED_NEAR = 0.25
 _PAIRS_ALONE = 0.9
 _MOSTLY = 0.75
 _COMPARED = 4  # values of two lines
+#: Counters of machines, and those that any program has beside one value.
+_MACHINES = frozenset("cycle trial game games sweep".split())
+_ANY_PROGRAM = frozenset("step steps round rounds timestep timesteps frames i it".split())
 STEADY = 5  # lines
 #: Machines, robots and games count as well, and print fractions that change.
 _OF_A_RUN = COUNTERS.keys() - frozenset("cycle trial game games frames".split())
@@ -105,12 +108,16 @@ def behaves(shape: State, sketch: Sketch) -> bool:
     names are? A single one has to sound like a metric."""
     n, kinds = shape["n"], (GLOBAL, STEP, EPOCH, ROUND, SAMPLES)
     counter = sketch.count(*kinds)
-    worded = counter is not None and counter.word in COUNTERS and not sketch.code
+    worded = counter is not None and counter.word in COUNTERS and counter.word not in _MACHINES
+    worded = worded and not sketch.code
     steady = n >= STEADY and not shape["down"] and shape["up"] == n - 1
     if not (worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1)):
         return False
-    first = sketch.values[0]
-    return not _rates(sketch) or (len(sketch.values) == 1 and not first.unit and is_metric(first.name))
+    if counter is None or not _rates(sketch):
+        return counter is not None
+    single = sketch.values[0]
+    sounds = counter.word not in _ANY_PROGRAM and is_metric(single.name)
+    return sounds and len(sketch.values) == 1 and not single.unit
 
 
 def _rates(sketch: Sketch) -> bool:
