@@ -91,8 +91,7 @@ def test_cursors_that_lensd_0_1_stored_are_still_right() -> None:
         assert (resumed[0].offset, resumed[1]) == (962, False)
     with (DATA / "wandb-files" / "wandb-0.22.3.wandb").open("rb") as file:
         wandb, restart = Snapshot(file).resume(wandb_cursor, WandbCursor)
-        assert (wandb.offset, wandb.lost, wandb.step, wandb.partial, restart) == (40030, False, 92, {}, False)
+        assert (wandb.offset, restart) == (0, True), "0.1.0 knew no axes: the file is read anew"
     # Cursors have more fields since then: what was stored still stands first.
-    for cursor, stored in ((resumed[0], event_cursor), (wandb, wandb_cursor)):
-        assert encode_cursor(cursor)[1 : len(stored)] == stored[1:]
-        assert decode_cursor(encode_cursor(cursor), type(cursor)) == cursor
+    assert encode_cursor(resumed[0])[1 : len(event_cursor)] == event_cursor[1:]
+    assert decode_cursor(encode_cursor(resumed[0]), EventCursor) == resumed[0]
