@@ -14,7 +14,7 @@ from lensd_log.line.record import Record
 
 _MIDNIGHTS_BYTES = 32 << 20
 _TAIL_LINES = 200
-_FIRST_LINES = 40  # of these, from the end; mostly they are enough
+_LINES_AT_ONCE = 25  # of these, from the end; the few last ones are mostly enough
 _TAIL_BYTES = 1 << 18
 _CLOCK = re.compile(rb"\[?(\d\d):(\d\d):(\d\d)")
 
@@ -22,12 +22,14 @@ _CLOCK = re.compile(rb"\[?(\d\d):(\d\d):(\d\d)")
 def last_record(path: str, parse: Callable[[list[bytes]], Iterable[Record]]) -> LastRecord:
     """What the last records print of steps and times. `parse` gives the records of lines. Raises OSError."""
     lines = [line.text for line in read_lines(path, tail_position(path, _TAIL_LINES), _TAIL_BYTES).lines]
-    result = _last_of(parse(lines[-_FIRST_LINES:]))
-    if result.step is None or (result.step_ms is None and result.elapsed_s is None):
-        above = _last_of(parse(lines[:-_FIRST_LINES]))
+    result = LastRecord()
+    for end in range(len(lines), 0, -_LINES_AT_ONCE):
+        above = _last_of(parse(lines[max(0, end - _LINES_AT_ONCE) : end]))
         for name in ("step", "step_ms", "elapsed_s"):
             if getattr(result, name) is None:
                 setattr(result, name, getattr(above, name))
+        if result.step is not None and (result.step_ms is not None or result.elapsed_s is not None):
+            break
     return result
 
 
