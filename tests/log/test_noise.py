@@ -195,6 +195,7 @@ def test_a_comment_is_no_summary_of_an_evaluation(tmp_path: Path) -> None:
 REQUESTS = """\
 127.0.0.1 - - [10/Mar/2024:12:00:0{n} +0000] "GET /train?step={n}&loss=0.{n} HTTP/1.1" 404 133 "-" "Wget/1"
 2024/03/10 12:00:0{n} [debug] 7#7: *{n} http args: "step={n}&loss=0.{n}"
+399{n}:\t48 89 ce 0{n} 00 \tmov    %rcx,%rsi
 --lr 0.{n} --epochs 9{n} --batch-size 51{n} --loss l{n} --steps {n}
 """
 

@@ -22,6 +22,8 @@ _EXAMPLE = re.compile(
     r"|sentence)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[^\W\d_]{2}",
     re.IGNORECASE,
 )
+#: Bytes of a listing (`3999:  48 89 ce 0f`).
+_LISTING = re.compile(r"\s{0,8}[\da-f]{1,16}:\s{1,8}(?:[\da-f]{2} ){3}")
 
 
 class _Vocabulary:
@@ -64,8 +66,8 @@ def has_digit(text: str) -> bool:
 
 
 def is_example(text: str) -> bool:
-    """Does it hold a text of a data set, beside which numbers are no measurements of training?"""
-    return _EXAMPLE.search(text) is not None
+    """Does it hold a text of a data set, or bytes, beside which numbers are no measurements of training?"""
+    return _EXAMPLE.search(text) is not None or _LISTING.match(text) is not None
 
 
 def may_speak(text: str) -> bool:
