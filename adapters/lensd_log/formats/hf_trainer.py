@@ -122,8 +122,9 @@ def _log(items: dict[str, str], state: State) -> list[Record]:
         step = state["last"] = state[WRITES].pop(0)
         late = evaluation or summary
         return [Record(values, step, late, target=None if late else state[OF])]
-    at_once = "bars" not in state or (evaluation and "done" in state and not state.get("gap"))
-    if at_once:
+    if evaluation and "done" in state and "gap" not in state:  # printed after training
+        return [Record(values, state.get("n", state.get("last")), evaluation=True)]
+    if "bars" not in state:
         return [_without_bar(values, evaluation or summary, epoch, state)]
     records: list[Record] = []
     waiting = state.get("waiting", [])
