@@ -140,8 +140,11 @@ def _log(items: dict[str, str], state: State) -> list[Record]:
     state.setdefault("waiting", []).append([values, evaluation or summary, epoch, "gap" in state])
     if summary:
         state["done"] = True
-    alone = "gap" in state and len(state["waiting"]) == 1  # until the bar or another dict follows
-    return records if alone else records + _pair(state)
+    if "gap" not in state:
+        return records + _pair(state)
+    # Whether it is alone in the gap shows when the bar or another dict follows.
+    state["inside"] = state.get("inside", 0) + 1
+    return records + _pair(state) if state["inside"] > 1 else records
 
 
 def _without_bar(
@@ -194,7 +197,8 @@ def _draw(
             del state["gap"]
             gaps, waiting = state.setdefault("gaps", []), state.get("waiting", [])
             # A dict alone in a gap belongs there; what earlier gaps held is lost. A bunch is out of a buffer.
-            keep = 0 if len(waiting) == 1 and waiting[0][3] else _GAPS - 1
+            alone = state.pop("inside", 0) == 1 and len(waiting) == 1
+            keep = 0 if alone else _GAPS - 1
             del gaps[: max(0, len(gaps) - keep)]
             gaps.append([n, elapsed])
             records += _pair(state)
