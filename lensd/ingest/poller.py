@@ -327,7 +327,8 @@ class Poller:
             clock=self._clock,
         )
         batch = tracked.adapter.read(input, reading.cursor, budget)
-        if not reading.more and batch.counts.bytes and not reading.seen_live:
+        # What a final read adds is a last half line, which may be of any age.
+        if not (reading.more or final or reading.seen_live) and batch.counts.bytes:
             batch.facts["seen_live"] = reading.seen_live = True
         if batch.restart:
             log.info("%s: replaced or truncated, reading it from the start", input.name)
