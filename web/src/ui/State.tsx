@@ -49,9 +49,11 @@ function sentence(now: number): string | null {
 
 const onlyOne = (all: Run[]): Run | undefined => (all.length === 1 ? all[0] : undefined);
 
+const STOPPED = new Set(["finished", "ended", "crashed", "interrupted"]);
+
 /** A run that writes no more although its own last step is not reached: it ended early, or hangs. */
 const stoppedEarly = (run: Run): boolean =>
-  run.status === "finished" && run.updated_at !== null && run.step !== null && run.step < (run.target ?? 0);
+  STOPPED.has(run.status) && run.updated_at !== null && run.step !== null && run.step < (run.target ?? 0);
 
 function Token() {
   const text = messages();
