@@ -48,7 +48,10 @@ def metrics_of(pattern: dict[str, object]) -> list[str]:
 def test_what_is_pasted_reads_the_lines_as_they_are_read_without_it(path: Path, tmp_path: Path) -> None:
     copy = write(tmp_path / path.name, path.read_bytes())
     without = read(copy, now_ms=NOW_MS, final=True).points
-    for shape in shapes_of(copy, LogAdapter()):
+    shapes = shapes_of(copy, LogAdapter())
+    # Without any counter in the file steps are ordinals, which depend on what else is a record.
+    has_counter = any(not shape.slots[0].startswith("no counter") for shape in shapes if shape.stored)
+    for shape in shapes:
         if not shape.pattern:
             continue
         (pattern,) = tomllib.loads(shape.pattern)["pattern"]
@@ -56,7 +59,7 @@ def test_what_is_pasted_reads_the_lines_as_they_are_read_without_it(path: Path, 
         points = read(copy, now_ms=NOW_MS, final=True, adapter=adapter).points
         for metric in metrics_of(pattern):
             assert points.get(metric), (metric, pattern)
-            counted = "ordinal of the record" not in shape.slots[0]
+            counted = has_counter and "ordinal of the record" not in shape.slots[0]
             if shape.stored and metric in without and counted:
                 assert points[metric] == without[metric], (metric, pattern)
 
