@@ -118,8 +118,12 @@ def _record(row: list[Any]) -> Record:
 
 
 def _falls(shape: list[list[Any]]) -> int:
-    """How often the counter did not count. Beside the name of a metric it may stand still."""
-    return sum(a[0] > b[0] or (a[0] == b[0] and not b[1]) for a, b in pairwise(shape))
+    """How often the counter did not count. Beside the name of a metric it may stand still. A counter of
+    batches begins again where it began: a fall to anywhere else is worse."""
+    first = shape[0][0]
+    return sum(
+        1 + (a[0] > b[0] != first) for a, b in pairwise(shape) if a[0] > b[0] or (a[0] == b[0] and not b[1])
+    )
 
 
 def _counts(shape: list[list[Any]], most_falls: int) -> bool:
