@@ -12,7 +12,7 @@ from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
 from lensd.store.columns import Columns, joined
-from lensd.store.detail import Bounds, BucketRun, buckets_of, count, drawn, estimate, pieces
+from lensd.store.detail import Bounds, BucketRun, buckets_of, count, drawn, estimate
 from lensd.store.levels import level_of, resolution
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
@@ -56,19 +56,7 @@ def _in_order_of_time(points: Columns, numbers: Ints) -> tuple[Columns, Ints]:
 
 def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
     """How many points `slices` returns."""
-    if selection.start_ms is None and selection.since is None:
-        return sum(count(reader, part) for part in parts)
-    return sum(_total(reader, part, selection) for part in parts)
-
-
-def _total(reader: Reader, part: Part, selection: Selection) -> int:
-    points = 0
-    for piece in pieces(reader, part, reader.top_level(part), _bounds(selection)):
-        if isinstance(piece, BucketRun):
-            points += piece.node.finite if piece.whole else int(buckets_of(reader, part, piece).finite.sum())
-        else:
-            points += int(_selected(reader.read_window(piece.window, piece.part), selection).sum())
-    return points
+    return sum(count(reader, part, bounds=_bounds(selection)) for part in parts)
 
 
 def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
@@ -140,12 +128,9 @@ def _groups(reader: Reader, parts: Sequence[Part]) -> list[_Overlap]:
 
 def _may_match(group: _Overlap, selection: Selection) -> bool:
     """Whether points of a group may be selected; decides without decoding them."""
-    if selection.start_ms is not None and np.rint(group.max_ts) < selection.start_ms:
-        return False
-    if selection.end_ms is not None and np.rint(group.min_ts) > selection.end_ms:
-        return False
     since = selection.since
-    return since is None or any(window.may_be_newer(since) for window, _ in group.members)
+    is_new = since is None or any(window.may_be_newer(since) for window, _ in group.members)
+    return is_new and _bounds(selection).may_contain(group.min_ts, group.max_ts)
 
 
 def _selected(points: Columns, selection: Selection) -> npt.NDArray[np.bool_]:

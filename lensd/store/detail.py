@@ -28,6 +28,12 @@ class Bounds:
     end_ms: int | None = None
     since: int | None = None
 
+    def may_contain(self, min_ts: float, max_ts: float) -> bool:
+        """Whether points of this range of times may be within them."""
+        is_before = self.start_ms is not None and np.rint(max_ts) < self.start_ms
+        is_after = self.end_ms is not None and np.rint(min_ts) > self.end_ms
+        return not (is_before or is_after)
+
     def contain(self, points: Columns) -> npt.NDArray[np.bool_]:
         """Which of the points are within them."""
         times = np.rint(points.ts_ms)
@@ -98,7 +104,8 @@ def _at_level(
         return
     if level < 0:
         for window in reader.windows(part):
-            if _may_match(window, bounds):
+            is_new = bounds.since is None or window.may_be_newer(bounds.since)
+            if is_new and bounds.may_contain(window.min_ts, window.max_ts):
                 yield Window(window, part)
         return
     at = part.lo
@@ -173,17 +180,20 @@ def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[Buck
     return [*([before] if before.lo < before.hi else []), *windows, *([after] if after.lo < after.hi else [])]
 
 
-def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> int:
+def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, bounds: Bounds = ALL) -> int:
     """How many finite points a part of a metric shows. Chunks are decoded only where steps repeat or the
     range cuts them."""
     inner = part.clipped(lo, hi)
     total = 0
-    for piece in pieces(reader, inner, _COARSEST):
+    for piece in pieces(reader, inner, _COARSEST, bounds):
         if isinstance(piece, BucketRun):
             whole = piece.whole
             total += piece.node.finite if whole else int(buckets_of(reader, part, piece).finite.sum())
-        else:
+        elif bounds == ALL:
             total += reader.count_window(piece.window, piece.part)
+        else:
+            points = reader.read_window(piece.window, piece.part)
+            total += int((np.isfinite(points.value) & bounds.contain(points)).sum())
     return total
 
 
@@ -199,12 +209,3 @@ def buckets_of(reader: Reader, part: Part, run: BucketRun) -> Buckets:
         buckets = buckets.take(slice(run.lo, run.hi))
     clock = reader.clocks.get(part.series)
     return buckets if clock is None else buckets.timed(clock)
-
-
-def _may_match(window: StepWindow, bounds: Bounds) -> bool:
-    """Whether points of a window may be within the bounds; decides without decoding them."""
-    if bounds.start_ms is not None and np.rint(window.max_ts) < bounds.start_ms:
-        return False
-    if bounds.end_ms is not None and np.rint(window.min_ts) > bounds.end_ms:
-        return False
-    return bounds.since is None or window.may_be_newer(bounds.since)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import msgspec
-import numpy as np
 
 from lensd.store.columns import Columns, joined
 from lensd.store.plan import Part
@@ -16,7 +15,7 @@ class ChunkInfo(msgspec.Struct, array_like=True, frozen=True):
     """A sealed chunk as its row describes it; the fields are the columns of CHUNK_INFO.
 
     finite: how many of its values are finite. ascending: whether its steps strictly increase. version: that
-    of its newest point. low, high: its least and its greatest finite value, None where it has none.
+    of its newest point.
     """
 
     id: int
@@ -28,12 +27,6 @@ class ChunkInfo(msgspec.Struct, array_like=True, frozen=True):
     min_ts: float
     max_ts: float
     version: int
-    low_step: int | None
-    low_ts: float | None
-    low: float | None
-    high_step: int | None
-    high_ts: float | None
-    high: float | None
 
 
 #: The columns of a chunk's row that describe it.
@@ -90,24 +83,6 @@ class StepWindow:
         """The same points at the times of a clock."""
         min_ts, max_ts = clock.span(self.min_step, self.max_step, self.min_ts, self.max_ts)
         return replace(self, min_ts=min_ts, max_ts=max_ts, clock=clock)
-
-    def extremes(self) -> Columns | None:
-        """Its points of least and greatest value, ascending, where they are known without decoding.
-
-        Both carry the version of the newest point of the window.
-        """
-        chunk = self.only_chunk
-        if chunk is None or chunk.low is None or chunk.high is None:
-            return None
-        low, high = (chunk.low_step, chunk.low_ts, chunk.low), (chunk.high_step, chunk.high_ts, chunk.high)
-        step, ts_ms, value = zip(*sorted({low, high}), strict=True)
-        peaks = Columns(
-            np.array(step, np.int64),
-            np.array(ts_ms, np.float64),
-            np.array(value, np.float64),
-            np.full(len(step), chunk.version, np.int64),
-        )
-        return peaks if self.clock is None else self.clock.place(peaks)
 
 
 def disjoint(windows: list[StepWindow]) -> list[StepWindow]:
