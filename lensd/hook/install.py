@@ -24,7 +24,8 @@ PACKAGE = "lensd_hook"
 PTH = "lensd_hook.pth"
 _NOT_COPIED = ("inject", "install.py")  # used by lensd, not by the training environment
 
-#: What `site` executes when Python starts. It does nothing, silently, when the package is gone.
+#: What `site` executes when Python starts. It does nothing, silently, when the package is gone, and no error
+#: of ours may reach a training: `site` executes a single line, so that the `try` stands in a string.
 LINE = 'import sys; exec("try:\\n import lensd_hook; lensd_hook.activate()\\nexcept Exception: pass")\n'
 
 _ASK = """if True:

@@ -24,7 +24,7 @@ class Plain:
         return ()
 
     def read(self, input: Input, cursor: bytes | None, budget: Budget) -> Batch:
-        raise NotImplementedError
+        raise AssertionError("no input, so nothing to read")
 
     def close(self) -> None:
         pass

@@ -91,7 +91,7 @@ def read_real(name: str) -> Reading:
     return reading
 
 
-@pytest.mark.skipif(not REAL_LOGS, reason="the real logs are not at hand; left out")
+@pytest.mark.skipif(not REAL_LOGS, reason="the real logs lie beside the checkout, not in it")
 @pytest.mark.parametrize("name", REAL_LOGS)
 def test_a_real_log_gives_what_was_read_from_it_by_hand(name: str) -> None:
     expected: dict[str, Any] = json.loads((REAL / f"{name}.expected.json").read_text())
@@ -122,7 +122,7 @@ def test_a_real_log_gives_what_was_read_from_it_by_hand(name: str) -> None:
             assert sample["ts_ms"] in (None, last[metric, step][1]), sample
 
 
-@pytest.mark.skipif(not REAL_LOGS, reason="the real logs are not at hand; left out")
+@pytest.mark.skipif(not REAL_LOGS, reason="the real logs lie beside the checkout, not in it")
 @pytest.mark.parametrize("name", sorted(ORDERED))
 def test_batches_of_epochs_without_a_length_never_go_back(name: str) -> None:
     for metric, points in read_real(name).points.items():

@@ -133,7 +133,7 @@ def test_any_split_into_reads_gives_the_same(
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REAL_LOGS, reason="the real logs are not at hand; left out")
+@pytest.mark.skipif(not REAL_LOGS, reason="the real logs lie beside the checkout, not in it")
 @pytest.mark.parametrize("name", REAL_LOGS)
 def test_wrappers_around_a_real_log_change_nothing(name: str, tmp_path: Path) -> None:
     lines = (REAL / f"{name}.log").read_bytes().decode("utf-8", "replace").replace("\r\n", "\n").split("\n")

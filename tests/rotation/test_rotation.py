@@ -150,7 +150,7 @@ LOGROTATE = {
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("logrotate") is None, reason="logrotate is not installed (it is in CI)")
+@pytest.mark.skipif(shutil.which("logrotate") is None, reason="the program is not here; .ci/run installs it")
 @pytest.mark.parametrize("delay_ms", [0.0, 3.0])
 @pytest.mark.parametrize("options", LOGROTATE.values(), ids=LOGROTATE)
 def test_with_the_real_logrotate(

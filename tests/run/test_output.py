@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -64,18 +66,19 @@ def test_outputs_that_are_closed_are_in_the_log_alone(tmp_path: Path, closed: st
     assert log == EXPECTED or closed != "1>&- 2>&-"
 
 
+def pieces_of(descriptor: int) -> Iterator[bytes]:
+    """What comes out of a pipe or a terminal, until the other side is closed."""
+    with contextlib.suppress(OSError):  # a closed terminal fails where a pipe ends
+        while data := os.read(descriptor, 1 << 16):
+            yield data
+
+
 def test_a_terminal_keeps_the_order(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(command(tmp_path / "log"), stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = b""
-    while True:
-        try:
-            data = os.read(ours, 1 << 16)
-        except OSError:
-            break
-        if not data:
-            break
+    for data in pieces_of(ours):
         shown += data
     os.close(ours)
     assert process.wait() == 0
@@ -98,13 +101,7 @@ def test_the_command_outlives_whoever_kills_lensd_run(tmp_path: Path, kind: str)
     )
     os.close(theirs)
     shown = b""
-    while True:
-        try:
-            data = os.read(ours, 1 << 16)
-        except OSError:
-            break
-        if not data:
-            break
+    for data in pieces_of(ours):
         shown += data
         if shown.strip() == b"ready":
             process.send_signal(signal.SIGKILL)
