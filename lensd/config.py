@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import msgspec
 
+_TOKENS = ("token", "read_token", "push_token")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -85,15 +86,24 @@ class LogConfig(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ApiConfig(msgspec.Struct, forbid_unknown_fields=True):
-    """The options of the HTTP API. token: required on every request when set. origins: web pages of other
-    hosts that may send requests (CORS)."""
+    """The options of the HTTP API. token, read_token, push_token: with one of them set, every request needs
+    one that allows it. hosts: names that requests may use for this daemon without a token. origins: web pages
+    of other hosts that may send requests (CORS)."""
 
     token: str | None = None
+    read_token: str | None = None
+    push_token: str | None = None
+    hosts: list[str] = msgspec.field(default_factory=list)
     origins: list[str] = msgspec.field(default_factory=list)
     default_cluster: str | None = None
     rate_limits: RateLimits = msgspec.field(default_factory=RateLimits)
     limits: Limits = msgspec.field(default_factory=Limits)
     clusters: dict[str, ClusterConfig] = msgspec.field(default_factory=dict)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether requests need a token."""
+        return any(token is not None for token in (self.token, self.read_token, self.push_token))
 
 
 class Config(ApiConfig, forbid_unknown_fields=True):
@@ -102,6 +112,9 @@ class Config(ApiConfig, forbid_unknown_fields=True):
     paths: list[str] = msgspec.field(default_factory=list)
     host: str = "127.0.0.1"
     port: list[int] | int = 8080
+    insecure: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
     db: str | None = None
     workload: str | None = None
     timezone: str = "UTC"
@@ -161,16 +174,21 @@ def _read_file(path: str) -> dict[str, Any]:
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """`LENSD_PORT=8081`, `LENSD_ORIGINS=a,b`, and `WORKLOAD_UID`, which pods have."""
-    values: dict[str, Any] = {}
+    """`LENSD_PORT=8081`, `LENSD_ORIGINS=a,b`, `LENSD_TOKEN_FILE=/run/secrets/token`, and `WORKLOAD_UID`,
+    which pods have."""
+    values: dict[str, Any] = {
+        name: token for name in _TOKENS if (token := _token(name, environment)) is not None
+    }
     if environment.get("WORKLOAD_UID"):
         values["workload"] = environment["WORKLOAD_UID"]
     parsers: dict[str, Callable[[str], Any]] = {
         "paths": lambda v: [p for p in v.split(os.pathsep) if p],
         "port": lambda v: [int(p) for p in v.split(",")],
-        "origins": lambda v: [o.strip() for o in v.split(",") if o.strip()],
         "drain_seconds": float,
-        **dict.fromkeys(("host", "db", "workload", "token", "timezone", "log_level", "default_cluster"), str),
+        **dict.fromkeys(("origins", "hosts"), lambda v: [o.strip() for o in v.split(",") if o.strip()]),
+        **dict.fromkeys(
+            ("host", "db", "workload", "timezone", "log_level", "default_cluster", "tls_cert", "tls_key"), str
+        ),
     }
     for name, parse in parsers.items():
         text = environment.get(f"LENSD_{name.upper()}")
@@ -180,6 +198,32 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             except ValueError as error:
                 raise ConfigError(f"LENSD_{name.upper()}={text}: this must be a number") from error
     return values
+
+
+def _token(name: str, environment: Mapping[str, str]) -> str | None:
+    """A token of the environment, or of the file that it names; spaces and line ends around it do not count.
+    None if there is neither. Raises ConfigError for one that is blank: it would let everybody in."""
+    variable, file = f"LENSD_{name.upper()}", environment.get(f"LENSD_{name.upper()}_FILE")
+    token = environment.get(variable)
+    if file:
+        if token is not None:
+            raise ConfigError(f"{variable} and {variable}_FILE are both set; set one of them")
+        try:
+            token = Path(file).read_text()
+        except (OSError, UnicodeError) as error:
+            raise ConfigError(f"{variable}_FILE={file} cannot be read: {error}") from error
+        variable = f"{variable}_FILE={file}"
+    return None if token is None else _stripped(variable, token)
+
+
+def _stripped(where: str, token: str) -> str:
+    """A token without the spaces around it. Raises ConfigError for one that no request can carry."""
+    stripped = token.strip()
+    if not stripped:
+        raise ConfigError(f"{where} is blank; give a token, or leave it out")
+    if not stripped.isprintable():
+        raise ConfigError(f"{where} has more than one line, or characters that cannot be printed")
+    return stripped
 
 
 def _sentence(path: str | None, text: str) -> str:
@@ -232,6 +276,16 @@ def _struct_of(section: str) -> type[msgspec.Struct]:
 
 def _check(config: Config, path: str | None) -> None:
     where = path or "the configuration"
+    for name in _TOKENS:
+        token = getattr(config, name)
+        if token is not None:
+            setattr(config, name, _stripped(f"{where}: {name}", token))
+    for cluster in config.clusters.values():
+        if cluster.token is not None:
+            cluster.token = _stripped(f"{where}: the token of {cluster.url}", cluster.token)
+    config.hosts = [name.lower().removesuffix(".") for name in config.hosts]
+    if config.tls_key and not config.tls_cert:
+        raise ConfigError(f"{where}: tls_key needs tls_cert")
     for block in config.source:
         # An adapter that reads no files takes what it reads from its options.
         if not block.paths and not block.options:

@@ -6,15 +6,19 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from aiohttp import web
 
 from lensd.api.app import make_app
-from lensd.config import Config
+from lensd.api.ratelimit import is_loopback
+from lensd.config import Config, ConfigError
 from lensd.ingest.poller import Poller
 from lensd.store import Store, StoreError
 
@@ -65,9 +69,32 @@ def _bind(host: str, port: int) -> socket.socket:
     return bound
 
 
-def address(host: str, bound: socket.socket) -> str:
+def is_local(bound: socket.socket) -> bool:
+    """Whether only this machine can connect."""
+    return is_loopback(bound.getsockname()[0])
+
+
+def tls_context(config: Config) -> ssl.SSLContext | None:
+    """The certificate to serve with, if there is one. Raises ConfigError if it cannot be used."""
+    if not config.tls_cert:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    _load_certificate(context, config)
+    return context
+
+
+def _load_certificate(context: ssl.SSLContext, config: Config) -> None:
+    assert config.tls_cert
+    try:
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    except OSError as error:
+        names = config.tls_cert + (f" with {config.tls_key}" if config.tls_key else "")
+        raise ConfigError(f"the certificate {names} cannot be used: {error.strerror or error}") from error
+
+
+def address(host: str, bound: socket.socket, scheme: str = "http") -> str:
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{bound.getsockname()[1]}"
+    return f"{scheme}://{shown}:{bound.getsockname()[1]}"
 
 
 async def run(
@@ -79,18 +106,25 @@ async def run(
     *,
     once: bool = False,
     opener: Callable[[str], None] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then stop within a few seconds even if streams are open.
 
     once: everything has been read already; do not poll. say: prints a line. opener: shows the first address
-    to the user, in a thread that nobody waits for: some browsers end only when they are closed.
+    to the user, in a thread that nobody waits for: some browsers end only when they are closed. tls: serve
+    HTTPS.
+
+    SIGHUP reads the certificate anew, and nothing else. From a terminal that is closed it ends the daemon.
     """
-    stopped = asyncio.Event()
+    stopped, scheme = asyncio.Event(), "https" if tls else "http"
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         # Event loops on Windows and outside the main thread take no handlers. Ctrl-C then raises as usual.
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
+    with contextlib.suppress(NotImplementedError, ValueError, AttributeError):
+        hangup = stopped.set if _on_terminal() else partial(_renew_certificate, tls, config)
+        loop.add_signal_handler(signal.SIGHUP, hangup)
     app = make_app(store, config, poller)
     runner = web.AppRunner(
         app, access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LONGEST_LINE
@@ -103,10 +137,10 @@ async def run(
             poller.start()
         catching_up = asyncio.create_task(asyncio.to_thread(_catch_up, store, ending))
         for bound in sockets:
-            await web.SockSite(runner, bound).start()
-            say(f"lensd listening on {address(config.host, bound)}")
+            await web.SockSite(runner, bound, ssl_context=tls).start()
+            say(f"lensd listening on {address(config.host, bound, scheme)}")
         if opener:
-            first = address(config.host, sockets[0])
+            first = address(config.host, sockets[0], scheme)
             threading.Thread(target=opener, args=(first,), name="opener", daemon=True).start()
         await stopped.wait()
         log.info("stopping")
@@ -117,6 +151,23 @@ async def run(
         await asyncio.to_thread(poller.stop, drain_seconds=drain)
         if catching_up:
             await catching_up
+
+
+def _on_terminal() -> bool:
+    return os.isatty(0) or os.isatty(1)
+
+
+def _renew_certificate(tls: ssl.SSLContext | None, config: Config) -> None:
+    """Connections made from now on get the certificate that is in the file now."""
+    if tls is None:
+        log.info("SIGHUP is ignored: nothing is read anew")
+        return
+    try:
+        _load_certificate(tls, config)
+    except ConfigError as error:
+        log.error("%s; the previous one stays", error)
+    else:
+        log.info("the certificate was read anew")
 
 
 def _catch_up(store: Store, ending: threading.Event) -> None:

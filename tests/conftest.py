@@ -54,6 +54,7 @@ class Daemon:
     base: str
     lines: list[str] = field(default_factory=list)
     listener: threading.Thread | None = None
+    printed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
     def address(self) -> str:
@@ -73,6 +74,19 @@ class Daemon:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, json.loads(error.read() or b"null")
+
+    def listen(self) -> None:
+        """Keep what it prints. Somebody must read, or the daemon would block once the pipe is full."""
+        for line in self.process.stdout or ():
+            with self.printed:
+                self.lines.append(line)
+                self.printed.notify_all()
+
+    def wait_for_line(self, text: str) -> str:
+        """The first line that holds the text, once the daemon has printed it."""
+        with self.printed:
+            assert self.printed.wait_for(lambda: any(text in line for line in self.lines), 60), self.lines
+        return next(line for line in self.lines if text in line)
 
     def stop(self) -> int:
         """End it as Ctrl-C would; its exit code."""
@@ -115,11 +129,10 @@ def start_daemon(
     lines: list[str] = []
     for line in process.stdout:
         lines.append(line)
-        match = re.search(r"lensd listening on (http://\S+?)/?\s*$", line)
+        match = re.search(r"lensd listening on (https?://\S+?)/?\s*$", line)
         if match:
             daemon = Daemon(process, match[1], lines)
-            # Keep reading, or the daemon would block once the pipe is full.
-            daemon.listener = threading.Thread(target=lambda: lines.extend(process.stdout or ()), daemon=True)
+            daemon.listener = threading.Thread(target=daemon.listen, daemon=True)
             daemon.listener.start()
             return daemon
     process.wait()

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from lensd.api.access import OPEN_PATHS
+from lensd.api.access import OPEN_PATHS, PROBES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -95,9 +95,9 @@ class Route:
         """The statuses of all its errors, ascending."""
         statuses = {*self.errors, 500}
         if not self.is_open:
-            statuses.add(401)
-        if self.method != "GET" or self.is_websocket:
-            statuses.add(403)
+            statuses |= {401, 403}
+        if self.path not in PROBES:
+            statuses.add(421)
         return sorted(statuses)
 
     @property

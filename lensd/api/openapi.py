@@ -18,9 +18,10 @@ REF_TEMPLATE = "#/components/schemas/{name}"
 ERRORS = {
     400: "A parameter or the body is not valid",
     401: "The token is missing or wrong",
-    403: "Refused: the request comes from a page of another origin, or asks for what lensd does not do",
+    403: "Refused: a page of another origin, a token for other requests, or what lensd does not do",
     404: "Not found",
     413: "The body is too large",
+    421: "The request calls the daemon by a name that is not its own",
     422: "A parameter is not valid",
     426: "Not a WebSocket request",
     429: "Too many requests or open streams, or the daemon is busy; retry later",

@@ -21,7 +21,7 @@ def open_page(
     parts = urlsplit(address)
     host = _ALL_ADDRESSES.get(parts.hostname or "", parts.hostname or "127.0.0.1")
     shown = f"[{host}]" if ":" in host else host
-    page = f"http://{shown}:{parts.port}/"
+    page = f"{parts.scheme}://{shown}:{parts.port}/"
     if _has_browser(environ):
         try:
             if opener(page):
@@ -30,7 +30,9 @@ def open_page(
             pass
     if "SSH_CONNECTION" in environ:
         forward = _ssh_command(f"{parts.port}:{shown}:{parts.port}", environ)
-        say(f"no browser here: on your machine, run `{forward}` and open http://127.0.0.1:{parts.port}/")
+        say(
+            f"no browser here: on your machine, run `{forward}` and open {parts.scheme}://127.0.0.1:{parts.port}/"
+        )
     else:
         say(f"no browser here: open {page} in one")
 

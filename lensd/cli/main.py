@@ -106,6 +106,14 @@ def main() -> None:
     "--port", metavar="N", type=int, multiple=True,
     help="Port to listen on; may be repeated; 0 takes a free port.  [default: 8080]",
 )  # fmt: skip
+@click.option(
+    "--insecure",
+    is_flag=True,
+    default=None,
+    help="Listen on more than this machine without a token: everybody there can read and push.",
+)
+@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM, with its chain).")
+@click.option("--tls-key", metavar="FILE", help="The key of the certificate, if it is not in the same file.")
 @_serve_db
 @_workload
 @click.option("--once", is_flag=True, help="Read everything to its end, then serve without polling.")
@@ -121,7 +129,8 @@ def serve_command(
     \b
     lensd serve --open ./runs
     lensd serve --port 9000 --db runs.db ./runs ./more-runs
-    WORKLOAD_UID=job-7 lensd serve --host 0.0.0.0 /logs      (beside training, in a pod)
+    WORKLOAD_UID=job-7 LENSD_TOKEN_FILE=/run/secrets/lensd \\
+      lensd serve --host 0.0.0.0 /logs                       (beside training, in a pod)
     """
     from lensd import serve  # imported here because HTTP doubles the start-up time of every command
 
@@ -131,13 +140,21 @@ def serve_command(
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder, as in `lensd serve ./runs`")
         try:
+            tls = serve.tls_context(options)
             sockets = serve.bind(options.host, options.ports)
         except serve.CannotListen as error:
             fail(ADDRESS, str(error))
+        if not options.has_token and not all(map(serve.is_local, sockets)):
+            if not options.insecure:
+                fail(
+                    USAGE,
+                    f"listening on {options.host} without a token lets everybody who reaches this machine"
+                    " read the runs and push points: set LENSD_TOKEN, or add --insecure if that is meant",
+                )
+            note(f"warning: {options.host} is open to everybody who can reach this machine")
         with closing(_open(options.database())) as store:
             poller = _poller(options, store)
             _print(f"database {store.path}")
-            _warn_if_open(options)
             if once:
                 with _bar("reading") as progress:
                     poller.drain(progress=progress, final=True)
@@ -145,7 +162,7 @@ def serve_command(
                 poller.scan()
             _print(_what_was_found(poller))
             opener = partial(open_page, say=_print) if open_browser else None
-            asyncio.run(serve.run(options, store, poller, sockets, _print, once=once, opener=opener))
+            asyncio.run(serve.run(options, store, poller, sockets, _print, once=once, opener=opener, tls=tls))
 
 
 @main.command()
@@ -318,14 +335,6 @@ def _what_was_found(poller: Poller) -> str:
         return f"no runs found yet: {_INPUTS}; watching for them"
     workloads = {entry.input.workload for entry in tracked}
     return f"found {counted(len(tracked), 'input')} of {counted(len(workloads), 'workload')}"
-
-
-def _warn_if_open(options: Config) -> None:
-    if options.host not in ("127.0.0.1", "localhost", "::1") and not options.token:
-        note(
-            f"warning: listening on {options.host} without a token: everybody who can reach this machine can"
-            " read the runs; set LENSD_TOKEN"
-        )
 
 
 @contextmanager

@@ -76,7 +76,7 @@ class HookSettings:
         base_url = base_url or variable("API_BASE_URL", IN_CLUSTER if in_pod else ON_THIS_MACHINE)
         return cls(
             base_url=_with_prefix(base_url),
-            token=os.environ.get("LENSD_TOKEN", "").strip(),
+            token=_token("LENSD_PUSH_TOKEN") or _token("LENSD_TOKEN"),
             workload=variable("WORKLOAD") or variable("WORKLOAD_UID"),
             pod_uid=variable("POD_UID"),
             pod_name=variable("POD_NAME"),
@@ -97,6 +97,19 @@ def spool_folder(wandb_folder: str | None = None) -> str:
     if not wandb_folder:
         wandb_folder = os.path.join(os.environ.get("WANDB_DIR") or os.getcwd(), "wandb")
     return os.path.join(os.path.abspath(wandb_folder), "lensd-spool")
+
+
+def _token(name: str) -> str:
+    """A token of the environment, or of the file that it names; empty if there is none."""
+    token = os.environ.get(name, "").strip()
+    file = os.environ.get(name + "_FILE")
+    if not token and file:
+        try:
+            with open(file) as opened:
+                token = opened.read(10_000).strip()
+        except (OSError, ValueError):
+            return ""
+    return token
 
 
 def _with_prefix(url: str) -> str:

@@ -45,7 +45,7 @@ def is_lensd(url: str, token: str | None = None, timeout: float = 2.0) -> bool:
             return bool(json.load(answer)["info"]["title"] == "lensd")
     except urllib.error.HTTPError as error:
         with error:
-            return error.code == 401 and b"Unauthorized" in error.read(1000)
+            return error.code in (401, 403) and b"token" in error.read(1000)
     except (OSError, ValueError, LookupError, TypeError):
         return False
 
@@ -63,10 +63,10 @@ def start(
     """
     home = Path(environment.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")) / "lensd"
     home.mkdir(parents=True, exist_ok=True)
-    # With a workload in its environment, the daemon would put every run of the folder into that one.
-    daemon_environment = {
-        name: value for name, value in environment.items() if name not in ("WORKLOAD_UID", "LENSD_WORKLOAD")
-    }
+    # With a workload in its environment, the daemon would put every run of the folder into that one. Commands
+    # on this machine need no certificate, and would have to be told of one.
+    not_for_it = ("WORKLOAD_UID", "LENSD_WORKLOAD", "LENSD_TLS_CERT", "LENSD_TLS_KEY")
+    daemon_environment = {name: value for name, value in environment.items() if name not in not_for_it}
     printed = ""
     for try_port in dict.fromkeys((port, 0)):
         output = home / f"run-{os.getpid()}-{try_port}.out"

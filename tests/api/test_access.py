@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 
 import pytest
 
+from lensd.api.access import OPEN_PATHS, PROBES
 from lensd.api.ratelimit import is_loopback
 from lensd.config import RateLimits
 from lensd.store import Store
-from tests.api.conftest import HANG_S, Client, Connect, fill
+from tests.api.conftest import HANG_S, Client, Connect, fill, running
 
 ROWS = "/api/runs/w/metrics_step"
 DATA = "/api/v1/workloads/w/metrics/data"
@@ -37,7 +39,7 @@ async def test_garbage_for_a_token_is_refused_like_any_other(
 ) -> None:
     client = await connect(token="t")
     answer = await raw(
-        client, b"GET %b HTTP/1.1\r\nHost: x\r\nAuthorization: %b\r\n\r\n" % (path, credentials)
+        client, b"GET %b HTTP/1.1\r\nHost: localhost\r\nAuthorization: %b\r\n\r\n" % (path, credentials)
     )
     assert answer.startswith(b"HTTP/1.1 401 ")
     assert b"application/json" in answer
@@ -48,7 +50,8 @@ async def test_a_token_may_be_of_any_letters(connect: Connect) -> None:
     credentials = base64.b64encode("api:schl\u00fcssel".encode()).decode()
     assert (await client.get("/api/runs", headers={"Authorization": f"Basic {credentials}"})).status == 200
     answer = await raw(
-        client, "GET /api/runs HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer schl\u00fcssel\r\n\r\n".encode()
+        client,
+        "GET /api/runs HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer schl\u00fcssel\r\n\r\n".encode(),
     )
     assert answer.startswith(b"HTTP/1.1 200 ")
 
@@ -98,6 +101,115 @@ async def test_posts_of_other_sites_are_refused(connect: Connect, origin: str) -
     own = {"Origin": str(client.make_url("")).rstrip("/")}
     assert (await client.post("/v1/workloads", headers=own)).status == 405
     assert (await client.post("/v1/workloads")).status == 405, "what is no browser has no origin"
+
+
+async def test_pages_of_other_sites_change_nothing(connect: Connect) -> None:
+    client = await connect(origins=["http://grafana.example"])
+    push = {"workload_uid": "w", "metrics": [{"name": "a", "value": 1.0, "step": 1}]}
+    cross = {"Sec-Fetch-Site": "cross-site"}
+    assert (await client.post("/v1/wandb/metrics", json=push, headers=cross)).status == 403
+    assert (await client.get("/api/v1/live", headers=cross | {"Upgrade": "websocket"})).status == 403
+    assert (await client.post("/v1/wandb/metrics", json=push, headers=cross | GRAFANA)).status == 200
+    same = {"Sec-Fetch-Site": "same-origin", "Origin": str(client.make_url("")).rstrip("/")}
+    assert (await client.post("/v1/wandb/metrics", json=push, headers=same)).status == 200
+    assert (await client.get("/api/runs", headers=cross)).status == 200, "reading changes nothing"
+
+
+REBOUND = {"Host": "evil.example:8080", "Origin": "http://evil.example:8080", "Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers"),
+    [
+        ("GET", "/", {}),
+        ("GET", "/api/runs", {}),
+        ("GET", "/v1/workloads", {}),
+        ("GET", "/nothing", {}),
+        ("POST", "/v1/wandb/metrics", {}),
+        ("POST", "/graphql", {}),
+        ("GET", "/api/v1/live", {"Connection": "Upgrade", "Upgrade": "websocket"}),
+    ],
+)
+async def test_a_name_that_leads_here_by_chance_or_malice_is_not_ours(
+    connect: Connect, method: str, path: str, headers: dict[str, str]
+) -> None:
+    """DNS rebinding: the browser takes the page of evil.example for ours."""
+    answer = await (await connect()).request(method, path, headers=REBOUND | headers)
+    assert answer.status == 421
+    assert "not known as 'evil.example'" in await answer.text()
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200), ("LocalHost:8080", 200), ("localhost.", 200), ("127.0.0.1:8080", 200),
+        ("10.1.2.3", 200), ("[::1]:8080", 200), (socket.gethostname(), 200), ("lensd.training", 200),
+        ("LENSD.training:80", 200), ("", 421), ("evil.example", 421), ("127.0.0.1.evil.example", 421),
+        ("localhost.evil.example", 421), ("[evil", 421), ("user@localhost", 200), ("2130706433x", 421),
+    ],
+)  # fmt: skip
+async def test_names_that_a_request_may_use(connect: Connect, host: str, status: int) -> None:
+    client = await connect(hosts=["lensd.training"])
+    answer = await raw(
+        client, f"GET /api/runs HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+async def test_probes_use_any_name_and_old_ones_none(connect: Connect) -> None:
+    client = await connect()
+    for path in sorted(PROBES):
+        assert (await client.get(path, headers={"Host": "evil.example"})).status == 200
+    assert (await raw(client, b"GET /api/runs HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.0 200 ")
+
+
+async def test_any_name_will_do_with_a_token_or_if_all_are_allowed(connect: Connect) -> None:
+    bearer = {"Authorization": "Bearer t", "Host": "lensd.example"}
+    assert (await (await connect(token="t")).get("/api/runs", headers=bearer)).status == 200
+    assert (await (await connect(hosts=["*"])).get("/api/runs", headers={"Host": "a.b"})).status == 200
+
+
+async def test_a_proxy_may_keep_the_name_of_the_page_to_itself(connect: Connect) -> None:
+    """nginx sends the address that it connects to as Host, and the browser's Origin as it is."""
+    page = {"Origin": "https://lens.example"}
+    refused = await (await connect()).post("/v1/workloads", headers=page)
+    assert refused.status == 403
+    assert (await (await connect(hosts=["lens.example"])).post("/v1/workloads", headers=page)).status == 405
+    every = await connect(hosts=["*"])
+    assert (await every.post("/v1/workloads", headers=page)).status == 403, "names are not pages"
+
+
+async def test_every_route_but_probes_and_the_page_needs_a_token(connect: Connect) -> None:
+    client = await connect(token="all", read_token="reader", push_token="pusher")
+    seen = set()
+    for route in running(client).router.routes():
+        assert route.resource is not None
+        template = route.resource.canonical
+        is_open, reads = template in OPEN_PATHS, route.method in ("GET", "HEAD")
+        path = template.replace("{uid:[^/]*}", "w").replace("{", "").replace("}", "")
+        seen.add(template)
+
+        async def refused(token: str, method: str = route.method, path: str = path) -> int:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            answer = await client.request(method, path, headers=headers)
+            return int(answer.status) if "token" in (answer.reason or "") else 0
+
+        wrong = 0 if is_open else 401
+        assert [await refused(token) for token in ("", "wrong", "al", "all ")] == [wrong] * 3 + [0], path
+        other = 0 if is_open else 403
+        assert await refused("reader") == (0 if reads else other), path
+        assert await refused("pusher") == (other if reads else 0), path
+    assert len(seen) > 50
+    assert seen >= OPEN_PATHS
+
+
+async def test_a_token_for_reading_alone_lets_nobody_push(connect: Connect) -> None:
+    client = await connect(read_token="r")
+    bearer = {"Authorization": "Bearer r"}
+    assert (await client.get("/api/runs")).status == 401
+    assert (await client.get("/api/runs", headers=bearer)).status == 200
+    assert (await client.post("/v1/wandb/metrics", headers=bearer)).status == 403
+    assert (await client.post("/v1/wandb/metrics")).status == 401
 
 
 async def test_who_forwards_for_whom_is_not_believed(connect: Connect, store: Store) -> None:

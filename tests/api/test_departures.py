@@ -64,7 +64,9 @@ async def idle_client(client: Client, path: str, headers: str = "") -> AsyncIter
         connection.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(connection, (client.host, client.port))
-        await loop.sock_sendall(connection, f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        await loop.sock_sendall(
+            connection, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
+        )
         yield connection
 
 
@@ -234,7 +236,7 @@ def test_the_daemon_ends_whoever_is_connected(
     connections = []
     for path, headers in ((LOGS, _UPGRADE), (f"{LOGS}?tail=all", _UPGRADE), (DATA, "")):
         connection = socket.create_connection((host, int(port)))
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode())
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         assert connection.recv(12) in (b"HTTP/1.1 101", b"HTTP/1.1 200")
         connections.append(connection)
     daemon.process.send_signal(signal.SIGTERM)

@@ -360,7 +360,8 @@ async def test_a_client_that_dies_within_its_body_leaves_nothing(connect: Connec
     client = await connect()
     _, writer = await asyncio.open_connection(client.host, client.port)
     writer.write(
-        b"POST /v1/wandb/metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b'{"metrics": ['
+        b"POST /v1/wandb/metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n"
+        + b'{"metrics": ['
     )
     await writer.drain()
     writer.close()
