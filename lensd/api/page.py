@@ -152,17 +152,20 @@ class Changes:
         version = -1
         while True:
             changed = self._changed
-            with contextlib.suppress(StoreError, ReadTimeout):
+            try:
                 newest, runs = await self._since(app, version)
-                if newest != version:
-                    version = newest
-                    encoded = msgspec.json.encode(Change(int(app[STARTED] * 1000), newest, runs))
-                    try:
-                        async with asyncio.timeout(_SEND_SECONDS):
-                            await socket.send_str(encoded.decode())
-                    except (ConnectionError, TimeoutError):
-                        await socket.close(code=1008, message=b"the client does not read")
-                        return
+            except (StoreError, ReadTimeout):  # a busy store: the change is still to be sent
+                await asyncio.sleep(_LOOK_SECONDS)
+                continue
+            if newest != version:
+                version = newest
+                encoded = msgspec.json.encode(Change(int(app[STARTED] * 1000), newest, runs))
+                try:
+                    async with asyncio.timeout(_SEND_SECONDS):
+                        await socket.send_str(encoded.decode())
+                except (ConnectionError, TimeoutError):
+                    await socket.close(code=1008, message=b"the client does not read")
+                    return
             await changed.wait()
 
     async def _since(self, app: web.Application, version: int) -> tuple[int, list[str]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
-from tests.conftest import DATA, StartDaemon
+from tests.conftest import StartDaemon
 from tests.page.conftest import OpenPage
 from tests.page.helpers import drawn, wait_for, write_log
 
@@ -35,9 +36,9 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def test_every_curve_of_the_newest_runs_is_there_without_a_click(
-    serve: StartDaemon, open_page: OpenPage, tmp_path: Path
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
 ) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
+    daemon = serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon)
     expect(page.locator(".run")).to_have_count(7)
     # The page may be open before the last input is read: the runs come one by one.
@@ -65,6 +66,25 @@ def test_a_live_run_moves(serve: StartDaemon, open_page: OpenPage, tmp_path: Pat
     page = open_page(serve(str(tmp_path / "runs"), "--db", str(tmp_path / "x.db")))
     wait_for(page, "panels[0].x[1] === 49")
     write_log(tmp_path / "runs" / "a", range(50, 80))
+    wait_for(page, "panels[0].x[1] === 79")
+
+
+def test_what_comes_while_an_answer_is_on_its_way_is_drawn_too(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path
+) -> None:
+    write_log(tmp_path / "runs" / "a", range(50))
+    page = open_page(serve(str(tmp_path / "runs"), "--db", str(tmp_path / "x.db")))
+    wait_for(page, "panels[0].x[1] === 49")
+    held: list[tuple[Route, APIResponse]] = []
+    page.route(re.compile("/panels"), lambda route: held.append((route, route.fetch())), times=1)
+    write_log(tmp_path / "runs" / "a", range(50, 60))
+    while not held:
+        page.evaluate("new Promise(requestAnimationFrame)")
+    with page.expect_response(lambda got: "runs/table" in got.url and got.json()["runs"][0]["step"] == 79):
+        write_log(tmp_path / "runs" / "a", range(60, 80))
+    route, answer = held[0]
+    assert answer.json()["panels"][0]["hi"] <= 59
+    route.fulfill(response=answer)
     wait_for(page, "panels[0].x[1] === 79")
 
 
@@ -100,8 +120,10 @@ def test_hostile_names_are_text(serve: StartDaemon, open_page: OpenPage, tmp_pat
     assert page.locator("img").count() == 0
 
 
-def test_the_address_holds_the_view(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
+def test_the_address_holds_the_view(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
+) -> None:
+    daemon = serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon)
     page.get_by_label("Show xgboost-1").click()
     page.get_by_role("button", name="relative").click()
@@ -115,8 +137,10 @@ def test_the_address_holds_the_view(serve: StartDaemon, open_page: OpenPage, tmp
     assert other.locator("#search").input_value() == "accuracy"
 
 
-def test_everything_can_be_done_by_keyboard(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once"))
+def test_everything_can_be_done_by_keyboard(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
+) -> None:
+    page = open_page(serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once"))
     page.keyboard.press("j")
     focused = page.locator(".run.focused b").inner_text()
     page.keyboard.press("o")
@@ -182,23 +206,29 @@ def test_a_folder_without_runs_says_what_to_do(
     wait_for(page, "panels.length === 1")
 
 
-def test_finished_runs_cost_no_requests(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once"))
+def test_finished_runs_cost_no_requests(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
+) -> None:
+    page = open_page(serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once"))
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
     page.evaluate(FRAMES)
     assert requests == []
 
 
-def test_a_phone_gets_one_column(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
+def test_a_phone_gets_one_column(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
+) -> None:
+    daemon = serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon, viewport={"width": 390, "height": 844}, has_touch=True)
     boxes = [panel.bounding_box() for panel in page.locator(".panel").all()[:3]]
     assert len({box["x"] for box in boxes if box}) == 1
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 
-def test_the_page_speaks_chinese(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
-    page = open_page(serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once"), locale="zh-CN")
+def test_the_page_speaks_chinese(
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
+) -> None:
+    page = open_page(serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once"), locale="zh-CN")
     expect(page.locator(".runs header")).to_contain_text("运行")
     assert "loss" in drawn(page)

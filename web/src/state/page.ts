@@ -168,6 +168,8 @@ export function useToken(value: string): void {
 }
 
 let running: AbortController | null = null;
+/** Whether shown runs have changed after the running request was sent: its answer may lack what is new. */
+let overtaken = false;
 /** Panels whose data answers an earlier question. A request that is given up leaves them here. */
 const stale = new Set<string>();
 
@@ -176,6 +178,7 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
   running?.abort();
   const mine = new AbortController();
   running = mine;
+  if (fresh) overtaken = false;
   if (fresh) panelData.value = new Map([...panelData.value].filter(([name]) => names.includes(name)));
   try {
     for (let at = 0; at < names.length; at += METRICS_PER_REQUEST) {
@@ -201,8 +204,20 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
   } catch (error) {
     if (!mine.signal.aborted) report(error);
   } finally {
-    if (running === mine) running = null;
+    if (running === mine) {
+      running = null;
+      if (overtaken) refresh();
+    }
   }
+}
+
+/** Ask again for the panels on screen, now or when the running request has its answer. */
+function refresh(): void {
+  overtaken = running !== null;
+  if (overtaken || range.peek() !== null) return; // a zoomed view stays as it is
+  const names = metrics.peek().filter((name) => visible.peek().has(name));
+  const shown = shownRuns.peek().map((run) => run.uid);
+  if (shown.length > 0 && names.length > 0) void loadPanels(shown, names, false);
 }
 
 let scheduled = false;
@@ -228,7 +243,7 @@ function isOtherDaemon(change: Change): boolean {
 /** A restarted daemon may serve another database, whose versions are counted anew and whose runs differ. */
 function startAnew(change: Change): void {
   replaced.value = change.version < version.peek();
-  version.value = 0;
+  version.value = -1;
   for (const name of panelData.peek().keys()) stale.add(name);
   if (!replaced.value) return;
   batch(() => {
@@ -261,13 +276,14 @@ export function start(): void {
     });
   });
   void loadRuns();
+  // What the socket said last, not what the list answered: panels may be older than the list.
+  let lastChange = -1;
   follow((change) => {
     if (isOtherDaemon(change)) startAnew(change);
-    else if (change.version === version.peek()) return;
-    void loadRuns();
+    else if (change.version === lastChange) return;
+    lastChange = change.version;
+    if (change.version > version.peek()) void loadRuns();
     const shown = shownRuns.peek().map((run) => run.uid);
-    if (range.peek() !== null || running) return; // a zoomed view stays as it is
-    if (!change.runs.some((uid) => shown.includes(uid))) return;
-    void loadPanels(shown, metrics.peek().filter((name) => visible.peek().has(name)), false);
+    if (change.runs.some((uid) => shown.includes(uid))) refresh();
   });
 }
