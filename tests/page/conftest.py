@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
 
-from tests.conftest import Daemon
+from tests.conftest import DATA, Daemon
 
+_LONG_AGO_S = 1_767_600_000  # UTC seconds
 OpenPage = Callable[..., Page]
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 #: What a browser says by itself of answers that a test provokes.
@@ -28,6 +31,16 @@ def browser() -> Iterator[Browser]:
         program = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield program
         program.close()
+
+
+@pytest.fixture(scope="session")
+def sample_runs(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A copy of the sample runs, as old as they are. In a checkout of a moment ago those without timestamps
+    would be running, and the page shows at first what runs."""
+    folder = shutil.copytree(DATA / "runs", tmp_path_factory.mktemp("sample") / "runs")
+    for path in Path(folder).rglob("*"):
+        os.utime(path, (_LONG_AGO_S, _LONG_AGO_S))
+    return str(folder)
 
 
 @pytest.fixture

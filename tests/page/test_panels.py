@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.conftest import DATA, ROOT, StartDaemon
+from tests.conftest import ROOT, StartDaemon
 from tests.page.conftest import OpenPage
 from tests.page.helpers import drawn, wait_for, write_log
 
@@ -46,9 +46,9 @@ def test_keys_lead_to_the_next_spike_and_the_next_nan(marked: Page) -> None:
 
 
 def test_a_pinned_panel_comes_first_and_stays_in_the_address(
-    serve: StartDaemon, open_page: OpenPage, tmp_path: Path
+    serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
 ) -> None:
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
+    daemon = serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon, "#r=hf-gpt2-1")
     titles = page.locator(".panel .metric")
     last = titles.all_inner_texts()[3]
@@ -157,10 +157,10 @@ def test_a_daemon_with_another_database_is_noticed_without_a_reload(
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_serious_fault(
-    scheme: str, serve: StartDaemon, open_page: OpenPage, tmp_path: Path
+    scheme: str, serve: StartDaemon, open_page: OpenPage, tmp_path: Path, sample_runs: str
 ) -> None:
     assert AXE.is_file(), "axe-core is not installed: `make lint` installs the packages of web/"
-    daemon = serve(str(DATA / "runs"), "--db", str(tmp_path / "x.db"), "--once")
+    daemon = serve(sample_runs, "--db", str(tmp_path / "x.db"), "--once")
     page = open_page(daemon, color_scheme=scheme)
     for key in ("l", "t", "?"):
         page.keyboard.press(key)
