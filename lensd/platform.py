@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import Collection, Iterator
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 
 def _optional(name: str) -> Any:
@@ -112,6 +112,76 @@ def open_files(process: int) -> Iterator[str]:
             continue
         if path.startswith("/") and not path.endswith(" (deleted)"):
             yield path
+
+
+class Process(NamedTuple):
+    """A process. began: when it started, in clock ticks since the machine did, because ids are used again."""
+
+    id: int
+    began: int
+
+
+def writers(names: Collection[str]) -> dict[tuple[int, int], frozenset[Process]]:
+    """The processes that have files of these names open for writing, by device and inode of the file.
+
+    Those of other users, machines and containers may not be visible. Fallback: none.
+    """
+    processes: dict[tuple[int, int], frozenset[Process]] = {}
+    for number in _entries("/proc"):
+        if not number.isdigit() or int(number) == os.getpid():
+            continue
+        for descriptor in _entries(f"/proc/{number}/fd"):
+            path = f"/proc/{number}/fd/{descriptor}"
+            try:
+                # The permissions of the link are those that the file was opened with.
+                if not os.lstat(path).st_mode & 0o200 or os.path.basename(os.readlink(path)) not in names:
+                    continue
+                file = os.stat(path)
+                process = Process(int(number), _process_state(int(number))[2])
+            except OSError:  # closed, or the process ended
+                continue
+            key = (file.st_dev, file.st_ino)
+            processes[key] = processes.get(key, frozenset()) | {process}
+    return processes
+
+
+def has_ended(process: Process) -> bool:
+    """Whether a process that was seen is certain to have ended. Fallback: False."""
+    try:
+        state, threads, began = _process_state(process.id)
+    except (FileNotFoundError, ProcessLookupError):
+        return not _exists(process.id)
+    except OSError:
+        return False
+    return began != process.began or (state in "ZX" and threads <= 1)
+
+
+def _entries(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _process_state(process: int) -> tuple[str, int, int]:
+    """The state of a process, how many threads it has, and when it began, as in `Process`. Raises OSError.
+
+    Format: proc_pid_stat(5), behind the name, which may hold anything.
+    """
+    with open(f"/proc/{process}/stat", "rb") as file:
+        fields = file.read().rpartition(b")")[2].split()
+    return fields[0].decode(), int(fields[17]), int(fields[19])
+
+
+def _exists(process: int) -> bool:
+    """Whether there is a process of this id, also one that /proc hides from us."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def next_signal(signals: Collection[int], seconds: float) -> tuple[int, bool] | None:

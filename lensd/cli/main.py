@@ -22,8 +22,9 @@ from lensd.cli.hook import hook
 from lensd.cli.run import run as run_command
 from lensd.cli.tables import counted, print_inputs, print_runs, print_summary
 from lensd.config import Config, load
-from lensd.ingest.poller import Poller, ReadProgress
+from lensd.ingest.poller import Poller
 from lensd.ingest.sources import sources
+from lensd.ingest.tracked import ReadProgress
 from lensd.query import lens, runs
 from lensd.store import Store
 

@@ -8,17 +8,29 @@ failing input or adapter affects no other: the failure becomes the input's healt
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
 
-from lensd.adapter import Adapter, Arranges, Budget, InputDead, InputGone, ReadError, RetryAfter
+from lensd.adapter import Adapter, Arranges, Budget, ReadError, RetryAfter
 from lensd.config import Polling
 from lensd.discovery import Roots
-from lensd.ingest.tracked import ReadState, Schedule, Signature, Tracked, poll_changed, signature, size
+from lensd.ingest.tracked import (
+    ReadProgress,
+    ReadState,
+    Schedule,
+    Signature,
+    Tracked,
+    is_abandoned,
+    poll_changed,
+    signature,
+    size,
+    state_after,
+)
+from lensd.ingest.writers import Writers
 from lensd.model import Batch, Input
 from lensd.store import Store, StoreError
 
@@ -37,16 +49,6 @@ class AdapterSource:
     paths: Sequence[str]
     workload: str | None = None
     chosen: bool = False
-
-
-@dataclass(slots=True)
-class ReadProgress:
-    """How much has been read and is left to read, over all inputs."""
-
-    inputs: int = 0
-    points: int = 0
-    done_bytes: int = 0
-    left_bytes: int = 0
 
 
 class Poller:
@@ -73,6 +75,7 @@ class Poller:
         self._wall = wall
         self._next_scan = 0.0
         self._has_scanned = False
+        self._writers = Writers(clock, lambda: {os.path.basename(t.input.path) for t in self.tracked()})
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -126,14 +129,14 @@ class Poller:
                 pair
                 for key, pair in sorted(inputs.items())
                 if key not in self._tracked
-                or _is_elsewhere(self._tracked[key], pair[0])
+                or self._tracked[key].is_elsewhere(pair[0])
                 or any(part in self._tracked for part in pair[0].contains)
             ]
         if new:
             registered = self._store.register([input for input, _ in new])
             for input, (found, adapter) in zip(registered, new, strict=True):
                 known = self._tracked.get(input.id)
-                if known is None or _is_elsewhere(known, found):
+                if known is None or known.is_elsewhere(found):
                     self._track(input, adapter, found)
                 with self._lock:
                     for part in input.contains:
@@ -289,12 +292,15 @@ class Poller:
         force: read it in any case.
         """
         input, reading, health = tracked.input, tracked.reading, tracked.health
+        was_over = tracked.written.is_over
+        is_over = self._writers.have_ended(input.path, tracked.written)  # and did not write after that
         current = signature(input)
-        if not force and reading.is_idle(current):
+        if not force and reading.is_idle(current) and is_over == was_over:
             self._schedule(tracked, moved=False)
             return 0
+        is_complete = is_over and not reading.more and current == reading.signature
         try:
-            batch = self._read(tracked, final)
+            batch = self._read(tracked, current, final or is_complete)
         except ReadError as error:
             self._note_failure(tracked, error, current)
             return 0
@@ -314,7 +320,7 @@ class Poller:
         self._schedule(tracked, moved=moved)
         return int(moved)
 
-    def _read(self, tracked: Tracked, final: bool) -> Batch:
+    def _read(self, tracked: Tracked, current: Signature, final: bool) -> Batch:
         input, reading, polling = tracked.input, tracked.reading, self._polling
         if not reading.cursor_loaded:
             reading.cursor, reading.cursor_loaded = self._store.cursor(input.id), True
@@ -327,9 +333,12 @@ class Poller:
             clock=self._clock,
         )
         batch = tracked.adapter.read(input, reading.cursor, budget)
-        # What a final read adds is a last half line, which may be of any age.
-        if not (reading.more or final or reading.seen_live) and batch.counts.bytes:
-            batch.facts["seen_live"] = reading.seen_live = True
+        if reading.look_live(batch, current, final=final):
+            batch.facts["seen_live"] = reading.seen_live
+        if reading.seen_live and batch.counts.bytes and not final:
+            self._writers.has_grown(input.path, tracked.written)
+        elif is_abandoned(tracked, self.tracked()):
+            batch.facts["abandoned_ms"] = budget.now_ms
         if batch.restart:
             log.info("%s: replaced or truncated, reading it from the start", input.name)
         stored = 0
@@ -357,7 +366,7 @@ class Poller:
         input, health = tracked.input, tracked.health
         previous = health.state
         health.failures += 1
-        health.state = _state_after(error)
+        health.state = state_after(error)
         if health.state != previous:
             # Whoever shows the sentence says of which input it is.
             sentence = str(error).removeprefix(input.name).lstrip(": ")
@@ -369,9 +378,7 @@ class Poller:
         # A gone or dead input is read again only when its files change.
         tracked.reading.signature, tracked.reading.more = current, health.state == "waiting"
         wait = error.seconds if isinstance(error, RetryAfter) else self._polling.slowest_seconds
-        if health.state == "waiting":
-            wait *= 2 ** min(health.failures - 1, 10)
-        tracked.schedule.back_off(self._clock(), wait)
+        tracked.schedule.back_off(self._clock(), wait * health.patience)
 
     def _note_unstored(self, tracked: Tracked, error: StoreError) -> None:
         """The cursor stays where it is, so the same data is read again later and nothing is lost."""
@@ -383,16 +390,3 @@ class Poller:
         tracked.reading.more = True
         wait = self._polling.fastest_seconds * 2 ** min(health.failures, 10)
         tracked.schedule.back_off(self._clock(), wait)
-
-
-def _state_after(error: ReadError) -> Literal["gone", "dead", "waiting"]:
-    if isinstance(error, InputGone):
-        return "gone"
-    return "dead" if isinstance(error, InputDead) else "waiting"
-
-
-def _is_elsewhere(tracked: Tracked, found: Input) -> bool:
-    """Whether an input that no thread reads belongs to another workload now, or has other names."""
-    before = tracked.found
-    moved = (before.workload, before.prefix) != (found.workload, found.prefix)
-    return moved and not tracked.schedule.busy

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lensd.adapter import Adapter
+from lensd.adapter import Adapter, InputDead, InputGone, ReadError
 from lensd.discovery import Roots
-from lensd.model import Input
+from lensd.ingest.writers import Written
+from lensd.model import Batch, Input
 
 #: (size, mtime_ns, ctime_ns, inode) of each file of an input; () for a file that is not there.
 Signature = tuple[tuple[int, ...], ...]
@@ -19,6 +20,18 @@ _QUIET_SECONDS = 60.0
 _QUIET_AFTER_SECONDS = 3600.0
 #: The longest wait between two attempts at an input that keeps failing.
 _LONGEST_WAIT_S = 300.0
+#: What is written this much later than the times in it may be a copy.
+_COPY_LAG_MS = 300_000.0
+
+
+@dataclass(slots=True)
+class ReadProgress:
+    """How much has been read and is left to read, over all inputs."""
+
+    inputs: int = 0
+    points: int = 0
+    done_bytes: int = 0
+    left_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -49,7 +62,9 @@ class Schedule:
 
 @dataclass(slots=True)
 class ReadState:
-    """How far an input is read. more, waits, lag_bytes: as the last batch reported them."""
+    """How far an input is read. more, waits, lag_bytes: as the last batch reported them. seen_live: it grew
+    between two reads, and not by copying. last_ms: the last time in it. behind_ms: how long after that it was
+    written."""
 
     cursor: bytes | None = None
     cursor_loaded: bool = False  # from the store
@@ -57,11 +72,41 @@ class ReadState:
     more: bool = True
     waits: bool = False
     lag_bytes: int = 0
-    seen_live: bool = False  # it grew between two reads
+    seen_live: bool = False
+    last_ms: float | None = None
+    behind_ms: float = 0.0
 
     def is_idle(self, signature: Signature) -> bool:
         """Whether a read would find nothing new."""
         return not self.more and not self.waits and signature == self.signature
+
+    def look_live(self, batch: Batch, signature: Signature, *, final: bool) -> bool:
+        """Whether what has just been read shows whether somebody is writing the input; sets `seen_live`.
+
+        A copy is no sign of life: its times are old and go on faster than the clock, or the time at which it
+        was written is set to that of the original. What a final read adds is a last half line, which may be
+        of any age. signature: of the file before the read.
+        """
+        before = self.seen_live
+        mtime_ms = _mtime_ms(signature)
+        if before and mtime_ms:
+            self.seen_live = _mtime_ms(self.signature or ()) - mtime_ms < _COPY_LAG_MS
+        elif batch.counts.bytes and not final:
+            keeps_pace = self._keeps_pace(batch, mtime_ms)
+            self.seen_live = keeps_pace and not self.more
+        return self.seen_live != before
+
+    def _keeps_pace(self, batch: Batch, mtime_ms: float) -> bool:
+        times = [float(series.points.ts_ms[-1]) for series in batch.series.values() if len(series.points)]
+        if not times or batch.time_inferred:
+            return self.last_ms is None or self.behind_ms < _COPY_LAG_MS
+        last_ms, behind_ms = self.last_ms, self.behind_ms
+        self.last_ms = max(times)
+        self.behind_ms = mtime_ms - self.last_ms
+        if self.behind_ms < _COPY_LAG_MS:
+            return True
+        # The clock of a training may be hours behind ours, and stays so.
+        return last_ms is not None and behind_ms - self.behind_ms < (self.last_ms - last_ms) / 2
 
 
 @dataclass(slots=True)
@@ -71,6 +116,11 @@ class Health:
     state: Literal["new", "ok", "waiting", "gone", "dead"] = "new"
     failures: int = 0  # in a row
     unstored: str | None = None  # why the last batch could not be stored
+
+    @property
+    def patience(self) -> int:
+        """How many times longer to wait than after the first failure."""
+        return 2 ** min(self.failures - 1, 10) if self.state == "waiting" else 1
 
 
 @dataclass(slots=True)
@@ -84,6 +134,7 @@ class Tracked:
     schedule: Schedule = field(default_factory=Schedule)
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)
+    written: Written = field(default_factory=Written)
 
     def slowest(self, seconds: float, now_s: float) -> float:
         """The longest interval between two polls while it does not change: `seconds`, more for a file that
@@ -98,6 +149,20 @@ class Tracked:
     def can_be_read(self) -> bool:
         """False for an input that is gone or dead."""
         return self.health.state not in ("gone", "dead")
+
+    def is_elsewhere(self, found: Input) -> bool:
+        """Whether the input, which no thread reads, belongs to another workload now, or has other names."""
+        moved = (self.found.workload, self.found.prefix) != (found.workload, found.prefix)
+        return moved and not self.schedule.busy
+
+
+def is_abandoned(input: Tracked, inputs: Iterable[Tracked]) -> bool:
+    """Whether nobody writes this input any more, nor any other of its workload."""
+    return input.written.is_over and all(
+        other.written.is_over
+        for other in inputs
+        if other.input.workload == input.input.workload and other.reading.seen_live
+    )
 
 
 def poll_changed(inputs: Iterable[Tracked], walks: Iterable[Roots]) -> None:
@@ -116,9 +181,20 @@ def signature(input: Input) -> Signature:
     return tuple(_stat(path) for path in (input.path, *input.companions))
 
 
+def state_after(error: ReadError) -> Literal["gone", "dead", "waiting"]:
+    """The state of an input whose poll failed."""
+    if isinstance(error, InputGone):
+        return "gone"
+    return "dead" if isinstance(error, InputDead) else "waiting"
+
+
 def size(path: str) -> int:
     """Bytes of a file; 0 if it is not there."""
     return (_stat(path) or (0,))[0]
+
+
+def _mtime_ms(signature: Signature) -> float:
+    return signature[0][1] / 1e6 if signature and signature[0] else 0.0
 
 
 def _stat(path: str) -> tuple[int, ...]:

@@ -6,7 +6,7 @@
 | failed | it said so, its exit code is not 0, or a traceback is the last thing it printed |
 | interrupted | SIGINT or SIGTERM ended it, by its exit code or by what it printed last |
 | running | it spoke a moment ago |
-| crashed | it was heard while it ran, or said that it runs, and then nothing for a while |
+| crashed | it was heard while it ran, or said that it runs, then nothing for a while, or its process ended |
 | ended | nothing says how, and it was never heard while it ran: copied files |
 | unknown | it has no points and says nothing |
 
@@ -28,7 +28,7 @@ _INTERRUPTED = frozenset(code for number in _SIGNALS for code in (number - 256, 
 _LAST_WORDS = {"traceback": "failed", "interrupt": "interrupted"}
 
 #: Facts that only the status is made of.
-STATUS_FACTS = frozenset({"seen_live", "last_words", "process_status", "watched"})
+STATUS_FACTS = frozenset({"seen_live", "abandoned_ms", "last_words", "process_status", "watched"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ def status_of(signs: Signs, now_ms: float) -> str:
     if signs.last_point_ms is None and not says_running:
         return "unknown"
     was_heard = says_running or bool(facts.get("seen_live"))
+    if was_heard and _is_abandoned(signs):
+        return "crashed"
     if now_ms - _last_ms(signs, was_heard, now_ms) < _patience_ms(signs.steps_per_second):
         return "running"
     return "crashed" if was_heard else "ended"
@@ -83,6 +85,12 @@ def _last_ms(signs: Signs, was_heard: bool, now_ms: float) -> float:
     if signs.heard_ms is not None and (was_heard or not times):
         times.append(signs.heard_ms)
     return max(times, default=0.0)
+
+
+def _is_abandoned(signs: Signs) -> bool:
+    """Whether its processes ended, and nothing was heard after that."""
+    abandoned_ms = signs.facts.get("abandoned_ms")
+    return isinstance(abandoned_ms, int | float) and (signs.heard_ms or 0.0) <= abandoned_ms
 
 
 def _patience_ms(steps_per_second: float | None) -> float:

@@ -13,8 +13,8 @@ from lensd.store.plan import Member, PlanInput, Span
 
 
 class Workload(NamedTuple):
-    """A workload as its row holds it. created_ms, updated_ms: UTC milliseconds of its first and last batch;
-    version: the store's version after its last batch."""
+    """A workload as its row holds it. created_ms, updated_ms: UTC milliseconds of its first batch and of the
+    last one with anything in it; version: the store's version after its last batch."""
 
     id: int
     uid: str

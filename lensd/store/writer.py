@@ -316,10 +316,12 @@ class Writer:
                 counts.skipped, counts.bytes, stored, state.id,
             ),
         )  # fmt: skip
+        # A daemon that begins anew stores that an input can be read, which is no news of the workload.
+        is_news = bool(counts.bytes or batch.point_count or batch.facts or batch.lines)
         self._db.execute(
-            "UPDATE workload SET version = ?1, updated_ms = ?2, created_ms = COALESCE(created_ms, ?2)"
-            " WHERE id = ?3",
-            (version, at_ms, state.workload_id),
+            "UPDATE workload SET version = ?1, created_ms = COALESCE(created_ms, ?2),"
+            " updated_ms = CASE WHEN ?4 OR updated_ms IS NULL THEN ?2 ELSE updated_ms END WHERE id = ?3",
+            (version, at_ms, state.workload_id, is_news),
         )
 
 
