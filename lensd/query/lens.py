@@ -118,9 +118,12 @@ def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, 
             if selected and is_metric(source, member.name) and selection.input in (None, member.input.key):
                 views.setdefault((member.name, source), []).append(member)
     plans = [(view, _planned(views[view], selection)) for view in sorted(views)]
+    totals: list[int] = []
     if selection.downsample is not None:
-        info.total_points = sum(total(reader, parts, selection) for _, parts in plans)
-    return info, _point_slices(reader, plans, selection)
+        found = [total(reader, parts, selection) for _, parts in plans]
+        info.total_points = sum(finite for _, finite in found)
+        totals = [points for points, _ in found]
+    return info, _point_slices(reader, plans, totals, selection)
 
 
 def _planned(members: list[Member], selection: Selection) -> list[Part]:
@@ -130,11 +133,17 @@ def _planned(members: list[Member], selection: Selection) -> list[Part]:
 
 
 def _point_slices(
-    reader: Reader, plans: list[tuple[tuple[str, str], list[Part]]], selection: Selection
+    reader: Reader,
+    plans: list[tuple[tuple[str, str], list[Part]]],
+    totals: list[int],
+    selection: Selection,
 ) -> Iterator[Slice]:
-    for (name, source), parts in plans:
-        read = slices if selection.downsample is None else downsampled
-        for columns, number in read(reader, parts, selection):
+    for index, ((name, source), parts) in enumerate(plans):
+        if selection.downsample is None:
+            pieces = slices(reader, parts, selection)
+        else:
+            pieces = downsampled(reader, parts, selection, totals[index])
+        for columns, number in pieces:
             yield Slice(
                 name,
                 source,

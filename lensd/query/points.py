@@ -11,8 +11,9 @@ import numpy.typing as npt
 from lensd.model import Ints
 from lensd.query.downsample import downsample, extremes
 from lensd.query.results import Selection
+from lensd.store.buckets import EXTREMES
 from lensd.store.columns import Columns, joined
-from lensd.store.detail import Bounds, BucketRun, buckets_of, count, drawn, estimate
+from lensd.store.detail import Bounds, BucketRun, buckets_of, counts, drawn, estimate
 from lensd.store.levels import level_of, resolution
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
@@ -54,31 +55,35 @@ def _in_order_of_time(points: Columns, numbers: Ints) -> tuple[Columns, Ints]:
     return points.take(order), numbers[order]
 
 
-def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> int:
-    """How many points `slices` returns."""
-    return sum(count(reader, part, bounds=_bounds(selection)) for part in parts)
+def total(reader: Reader, parts: Sequence[Part], selection: Selection) -> tuple[int, int]:
+    """(how many points are selected, how many of them are finite: `slices` returns these)."""
+    return counts(reader, parts, _bounds(selection))
 
 
-def downsampled(reader: Reader, parts: Sequence[Part], selection: Selection) -> Iterator[tuple[Columns, int]]:
+def downsampled(
+    reader: Reader, parts: Sequence[Part], selection: Selection, points: int | None = None
+) -> Iterator[tuple[Columns, int]]:
     """Like `slices`, downsampled to `selection.downsample` points in total, extremes included.
 
     Where the range holds many points, the coarsest buckets that give _RATIO candidates for each point stand
-    for them: what it costs does not depend on the length of the run.
+    for them: what it costs does not depend on the length of the run. points: about how many are selected, if
+    that is known.
     """
     wanted = selection.downsample or 0
-    level = level_of(estimate(reader, parts, _bounds(selection)), wanted * _RATIO // 2)
+    held = estimate(reader, parts, _bounds(selection)) if points is None else points
+    level = level_of(held, wanted * _RATIO // 2)
     if level < 0:
         candidates = list(slices(reader, parts, selection))
     else:
         candidates = [c for part in parts for c in _candidates(reader, part, level, selection)]
     if not candidates:
         return
-    points = joined([columns for columns, _ in candidates])
+    found = joined([columns for columns, _ in candidates])
     numbers = np.repeat([number for _, number in candidates], [len(columns) for columns, _ in candidates])
-    points, numbers = _in_order_of_time(points, numbers)
-    is_sorted = bool((points.step[1:] >= points.step[:-1]).all())
-    index = downsample(points.step if is_sorted else np.arange(len(points)), points.value, wanted)
-    yield from _by_attempt(points.take(index), numbers[index])
+    found, numbers = _in_order_of_time(found, numbers)
+    is_sorted = bool((found.step[1:] >= found.step[:-1]).all())
+    index = downsample(found.step if is_sorted else np.arange(len(found)), found.value, wanted)
+    yield from _by_attempt(found.take(index), numbers[index])
 
 
 def _bounds(selection: Selection) -> Bounds:
@@ -100,7 +105,7 @@ def _candidates(
     """The extremes of buckets, and of stretches of points where there are no buckets."""
     for piece in drawn(reader, part, level, _bounds(selection)):
         if isinstance(piece, BucketRun):
-            step, ts_ms, value = buckets_of(reader, part, piece).extremes()
+            step, ts_ms, value = buckets_of(reader, part, piece, EXTREMES).extremes()
             points = Columns(step, ts_ms, value, np.full(len(step), piece.node.version, np.int64))
         else:
             points = reader.read_window(piece.window, piece.part)

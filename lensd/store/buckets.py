@@ -28,8 +28,9 @@ FANOUT = 4
 class Buckets:
     """Columns of equal length, one value a bucket, ascending by step.
 
-    first_step, first_ts: of its first point. low, high: its least and greatest finite value, NaN where it has
-    none, with their steps and times (UTC ms). mean: of its finite values. finite, points: how many of each.
+    Columns that were not read are empty. first_step, first_ts: of its first point. low, high: its least and
+    greatest finite value, NaN where it has none, with their steps and times (UTC ms). mean: of its finite
+    values. finite, points: how many of each.
     """
 
     first_step: Ints
@@ -54,9 +55,9 @@ class Buckets:
         """The same buckets at the times of a clock."""
         return replace(
             self,
-            first_ts=clock.times(self.first_step, self.first_ts),
-            low_ts=clock.times(self.low_step, self.low_ts),
-            high_ts=clock.times(self.high_step, self.high_ts),
+            first_ts=self.first_ts if not len(self.first_ts) else clock.times(self.first_step, self.first_ts),
+            low_ts=self.low_ts if not len(self.low_ts) else clock.times(self.low_step, self.low_ts),
+            high_ts=self.high_ts if not len(self.high_ts) else clock.times(self.high_step, self.high_ts),
         )
 
     def extremes(self) -> tuple[Ints, Floats, Floats]:
@@ -76,6 +77,10 @@ class Buckets:
 
 #: The columns, in the order of the fields of Buckets and of the table.
 COLUMNS = tuple(field.name for field in fields(Buckets))
+#: Those that tell where buckets begin, that `Buckets.extremes` needs, and that count points.
+EDGES = ("first_step", "first_ts")
+EXTREMES = ("first_step", "low_step", "low_ts", "low", "high_step", "high_ts", "high", "finite")
+COUNTS = ("first_step", "finite", "points")
 _TIMES = frozenset({"first_ts", "low_ts", "high_ts"})
 _Number = TypeVar("_Number", np.int64, np.float64)
 _FLOATS = frozenset({"low", "high", "mean"})

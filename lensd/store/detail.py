@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Ints
-from lensd.store.buckets import Buckets
+from lensd.store.buckets import COLUMNS, COUNTS, EDGES, Buckets
 from lensd.store.columns import Columns, empty
 from lensd.store.levels import Node
 from lensd.store.plan import BEYOND, LOWEST, Part
@@ -137,7 +137,7 @@ def _runs(
     if is_inside and is_apart and not has_times:
         yield 0, node.buckets, node.begin, node.max_step + 1, True
         return
-    buckets = reader.buckets(node)
+    buckets = reader.buckets(node, EDGES)
     edges = np.append(buckets.first_step, node.max_step + 1)
     edges[0] = node.begin
     fits = (edges[:-1] >= part.lo) & (edges[1:] <= part.hi)
@@ -172,7 +172,7 @@ def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[
 
 def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[BucketRun | Window]:
     """A run whose first or last bucket, that of this index, is read as points."""
-    node, steps = run.node, reader.buckets(run.node).first_step
+    node, steps = run.node, reader.buckets(run.node, EDGES).first_step
     end = int(steps[index + 1]) if index + 1 < node.buckets else node.max_step + 1
     bucket = part.clipped(int(steps[index]), end)
     windows: list[BucketRun | Window] = [Window(window, bucket) for window in reader.windows(bucket)]
@@ -183,18 +183,27 @@ def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[Buck
 def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, bounds: Bounds = ALL) -> int:
     """How many finite points a part of a metric shows. Chunks are decoded only where steps repeat or the
     range cuts them."""
-    inner = part.clipped(lo, hi)
-    total = 0
-    for piece in pieces(reader, inner, _COARSEST, bounds):
+    return counts(reader, [part.clipped(lo, hi)], bounds)[1]
+
+
+def counts(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> tuple[int, int]:
+    """(how many points parts of a metric show, how many of them are finite)."""
+    total = finite = 0
+    found = ((part, piece) for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
+    for shown, piece in found:
         if isinstance(piece, BucketRun):
-            whole = piece.whole
-            total += piece.node.finite if whole else int(buckets_of(reader, part, piece).finite.sum())
-        elif bounds == ALL:
-            total += reader.count_window(piece.window, piece.part)
+            cut = None if piece.whole else buckets_of(reader, shown, piece, COUNTS)
+            total += piece.node.points if cut is None else int(cut.points.sum())
+            finite += piece.node.finite if cut is None else int(cut.finite.sum())
+        elif bounds == ALL and piece.window.only_chunk is not None and piece.window.within(piece.part):
+            total += piece.window.only_chunk.points
+            finite += piece.window.only_chunk.finite
         else:
             points = reader.read_window(piece.window, piece.part)
-            total += int((np.isfinite(points.value) & bounds.contain(points)).sum())
-    return total
+            points = points.take(bounds.contain(points))
+            total += len(points)
+            finite += int(np.isfinite(points.value).sum())
+    return total, finite
 
 
 def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int:
@@ -202,9 +211,9 @@ def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int
     return sum(piece.points for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
 
 
-def buckets_of(reader: Reader, part: Part, run: BucketRun) -> Buckets:
-    """The buckets of a run of a part."""
-    buckets = reader.buckets(run.node)
+def buckets_of(reader: Reader, part: Part, run: BucketRun, names: Sequence[str] = COLUMNS) -> Buckets:
+    """The buckets of a run of a part with the columns of these names, the others empty."""
+    buckets = reader.buckets(run.node, names)
     if not run.whole:
         buckets = buckets.take(slice(run.lo, run.hi))
     clock = reader.clocks.get(part.series)

@@ -12,8 +12,10 @@ there are deleted, and readers fall back to the chunks.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from lensd.store import buckets as bucket
 from lensd.store.buckets import Buckets
@@ -46,6 +48,7 @@ class Node(msgspec.Struct, array_like=True, frozen=True):
     last_chunk: int
 
 
+_NONE = np.empty(0)
 _FIELDS = Node.__struct_fields__
 #: The columns of a node's row that describe it, and those that hold its buckets.
 NODE_INFO = ", ".join(f'"{name}"' for name in _FIELDS)
@@ -78,11 +81,12 @@ def nodes(db: sqlite3.Connection, series: int, attempt: int, level: int, lo: int
     return [Node(*row) for row in db.execute(sql, (series, attempt, level, lo, hi))]
 
 
-def read(db: sqlite3.Connection, node: Node) -> Buckets:
-    """The buckets of a node. Raises ChunkError."""
-    blobs = db.execute(f"SELECT {_BLOBS} FROM node WHERE id = ?", (node.id,)).fetchone()
-    columns = zip(bucket.COLUMNS, blobs, strict=True)
-    return Buckets(*(bucket.decode(name, blob, node.buckets) for name, blob in columns))  # type: ignore[arg-type]  # each of its type
+def read(db: sqlite3.Connection, node: Node, names: Sequence[str] = bucket.COLUMNS) -> Buckets:
+    """The buckets of a node with the columns of these names, the others empty. Raises ChunkError."""
+    blobs = ", ".join(f"bucket_{name}" for name in names)
+    row = db.execute(f"SELECT {blobs} FROM node WHERE id = ?", (node.id,)).fetchone()
+    columns = {name: bucket.decode(name, blob, node.buckets) for name, blob in zip(names, row, strict=True)}
+    return Buckets(*(columns.get(name, _NONE) for name in bucket.COLUMNS))  # type: ignore[arg-type]  # each of its type
 
 
 class LevelWriter:

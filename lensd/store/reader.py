@@ -13,7 +13,7 @@ import numpy as np
 
 from lensd.model import Floats, Ints
 from lensd.store import levels
-from lensd.store.buckets import Buckets
+from lensd.store.buckets import COLUMNS, Buckets
 from lensd.store.catalogue import Catalogue
 from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
@@ -26,16 +26,16 @@ from lensd.store.windows import CHUNK_INFO, ChunkInfo, StepWindow, disjoint
 
 #: Encoded columns of fewer bytes are decoded faster than found. So many decoded ones are 4 MiB.
 _WORTH_KEEPING, _MOST_KEPT = 64, 128
+_MOST_NODES = 4
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What a reader of one moment read last: the head of a series and attempt, a node, columns by blob."""
+    """What a reader of one moment read last: the head of a series and attempt, nodes, columns by blob."""
 
     series: tuple[int, int] | None = None
     head: Columns = field(default_factory=empty)
-    node: int | None = None
-    buckets: Buckets | None = None
+    buckets: dict[tuple[int, Sequence[str]], Buckets] = field(default_factory=dict)
     columns: dict[bytes, Ints] = field(default_factory=dict)
 
 
@@ -135,19 +135,13 @@ class Reader(Catalogue, StoredLogs):
             np.array(version, np.int64),
         )
 
-    def count_window(self, window: StepWindow, part: Part) -> int:
-        """How many finite points of a metric a window shows."""
-        if window.only_chunk is not None and window.within(part):
-            return window.only_chunk.finite
-        return int(np.isfinite(self.read_window(window, part).value).sum())
-
     def count_steps(self, parts: Sequence[Part], lo: int = LOWEST, hi: int = BEYOND) -> int:
         """How many distinct steps several iteration parts show together."""
         inner = [part.clipped(lo, hi) for part in parts]
         total = 0
         for begin, end in self.ranges(inner):
-            pieces = [self.read(part, begin, end, kind="iteration").step for part in inner]
-            total += len(np.unique(np.concatenate(pieces)))
+            steps = joined([self.read(part, begin, end, kind="iteration") for part in inner]).step
+            total += len(np.unique(steps))
         return total
 
     def sealed(self, chunk: int) -> Columns:
@@ -165,17 +159,18 @@ class Reader(Catalogue, StoredLogs):
         """The nodes of a level of detail that hold steps of a part, ascending."""
         return levels.nodes(self._db, part.series, part.attempt, level, part.lo, part.hi)
 
-    def buckets(self, node: Node) -> Buckets:
-        """The buckets of a node."""
-        kept = self._kept
-        if kept is not None and kept.node == node.id and kept.buckets is not None:
-            return kept.buckets
-        try:
-            buckets = levels.read(self._db, node)
-        except ChunkError as error:
-            raise StoreError(f"{self._path}: node {node.id}: {error}") from error
-        if kept is not None:
-            kept.node, kept.buckets = node.id, buckets
+    def buckets(self, node: Node, names: Sequence[str] = COLUMNS) -> Buckets:
+        """The buckets of a node with the columns of these names, the others empty."""
+        kept = self._kept.buckets if self._kept is not None else {}
+        buckets = kept.get((node.id, names))
+        if buckets is None:
+            try:
+                buckets = levels.read(self._db, node, names)
+            except ChunkError as error:
+                raise StoreError(f"{self._path}: node {node.id}: {error}") from error
+            while len(kept) >= _MOST_NODES:
+                del kept[next(iter(kept))]
+            kept[node.id, names] = buckets
         return buckets
 
     def ranges(self, parts: Sequence[Part], limit: int = 1 << 16) -> list[tuple[int, int]]:

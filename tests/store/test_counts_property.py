@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lensd.model import Batch, Points, Restarts, Series
@@ -24,6 +24,12 @@ RECORD = st.tuples(st.integers(0, 12), st.lists(st.tuples(st.sampled_from(NAMES)
 BATCH = st.tuples(st.integers(0, 2), st.lists(RECORD, max_size=12), st.booleans())
 
 
+@example(  # an attempt from the lowest step on that has no points yet
+    batches=[(0, [(0, [("loss", 0.5)])], False), (0, [], True)],
+    restarts=Restarts.NEVER,
+    structured=(False, False, False),
+    gap=0.0,
+)
 @given(
     batches=st.lists(BATCH, max_size=8),
     restarts=st.sampled_from(list(Restarts)),
