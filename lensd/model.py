@@ -113,11 +113,14 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class LineMark:
     """A place in a log from which its lines can be read: line number `line` (0-based, over the whole stream
-    of rotated segments) begins at byte `offset` of the segment whose head has the fingerprint `segment`."""
+    of rotated segments) begins at byte `offset` of the segment whose head has the fingerprint `segment`.
+
+    step: of the first record there or below, where that was read together with the line."""
 
     line: int
     segment: str
     offset: int
+    step: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

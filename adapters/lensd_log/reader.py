@@ -20,6 +20,7 @@ from lensd_log.clock import Clock, LastRecord, Midnights
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.line.entry import entry_of
+from lensd_log.marks import with_steps
 from lensd_log.notes import note_of
 from lensd_log.placement import ROWS_PER_LINE, Placement
 from lensd_log.recognition import Recognition
@@ -70,6 +71,7 @@ class LineReader:
         self._placement = Placement(cursor, self._batch, recognition.zone, every_rank)
         self._live = cursor.ended
         self._bytes = 0
+        self._marked: list[int] = []  # of each mark of the batch: the row of its line
         self._waited = waiting.metric_like(cursor.structure)  # lines that count as unparsed so far
 
     def read(self) -> Batch:
@@ -195,7 +197,8 @@ class LineReader:
         cursor, index = self._cursor, 0
         while index < taken:
             start = chunk.start + int(starts[index])
-            self._mark(Line(chunk.first + index, b"", start), chunk.position.segment)
+            ordinal = cursor.lines - taken + index + 1
+            self._mark(Line(chunk.first + index, b"", start), chunk.position.segment, ordinal)
             by_line = cursor.mark_line + _MARK_LINES - chunk.first
             by_bytes = int(starts.searchsorted(cursor.mark_offset + _MARK_BYTES - chunk.start))
             index = max(index + 1, min(by_line, by_bytes))
@@ -211,7 +214,7 @@ class LineReader:
                     cursor.position = chunk.position_at(index)
                 self._count_bytes(line.start - begin)
                 return True
-            self._mark(line, chunk.position.segment)
+            self._mark(line, chunk.position.segment, cursor.lines + 1)
             self._feed(line, self._placement_of(line))
         cursor.position = chunk.position
         self._count_bytes(chunk.read_bytes)
@@ -230,7 +233,8 @@ class LineReader:
         self._bytes += count
         self._batch.counts.bytes += count
 
-    def _mark(self, line: Line, segment: str) -> None:
+    def _mark(self, line: Line, segment: str, ordinal: int) -> None:
+        """Mark a line, if the last mark is far above. ordinal: among the lines that were read, from 1."""
         cursor = self._cursor
         if cursor.passed:
             return  # the line's number is not known
@@ -241,6 +245,7 @@ class LineReader:
             or not 0 <= moved < _MARK_BYTES
         ):
             self._batch.marks.append(LineMark(line.number, segment, line.start))
+            self._marked.append(ordinal * ROWS_PER_LINE)
             cursor.mark_line, cursor.mark_offset = line.number, line.start
 
     def _placement_of(self, line: Line) -> Placement:
@@ -370,6 +375,7 @@ class LineReader:
     def _finish(self) -> Batch:
         batch, cursor = self._batch, self._cursor
         self._placement.finish(self._input.prefix)
+        batch.marks = with_steps(batch.marks, self._marked, batch.series) if self._marked else batch.marks
         files.name_series(batch.series, self._input)
         del self._placement.clock  # it refers to this reader: a cycle that would keep the points in memory
         batch.log_format = cursor.log_format

@@ -11,7 +11,7 @@ from functools import cache, partial
 import aiohttp
 from aiohttp import web
 
-from lensd.api import logs_ws, page
+from lensd.api import live, logs_ws
 from lensd.api.access import access, add_cors
 from lensd.api.clusters import CLIENT
 from lensd.api.errors import errors
@@ -80,9 +80,9 @@ def make_app(
     app[DOCUMENT] = openapi
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_client)
-    app[page.CHANGES] = page.Changes(store)
+    app[live.CHANGES] = live.Changes(store, clock)
     app.on_shutdown.append(logs_ws.close_all)
-    app.on_shutdown.append(page.close_all)
+    app.on_shutdown.append(live.close_all)
     app.on_shutdown.append(abort_all)
     app.on_response_prepare.append(add_cors)
     _add_routes(app.router)

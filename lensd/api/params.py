@@ -21,7 +21,7 @@ ALL_STEPS = (-(1 << 62), 1 << 62)
 FORMATS = ("json", "csv", "ndjson")
 BACKLOG = 1000
 AXES = ("step", "time", "relative")
-MAX_BINS, MAX_RUNS = 2000, 5000
+MAX_BINS, MAX_RUNS, MAX_LINES, MAX_SAMPLES = 2000, 5000, 5000, 20
 _INTEGER = re.compile(r"[+-]?\d{1,4000}\Z", re.ASCII)  # int() refuses more digits than that
 
 
@@ -100,6 +100,43 @@ SMOOTH = Parameter(
 )
 LIMIT = Parameter(
     "limit", "At most this many runs", {"type": "integer", "minimum": 1, "maximum": MAX_RUNS, "default": 500}
+)
+ONLY = Parameter("runs", "Only these runs: uids as `a,b`, or one uid each time it is repeated")
+FIRST_LINE = Parameter(
+    "from",
+    "The number of the first line, from 1; without it the last lines come",
+    {"type": "integer", "minimum": 1},
+)
+LINES = Parameter(
+    "count",
+    "At most this many lines",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LINES, "default": 200},
+)
+AT_STEP = Parameter("at_step", "The lines around the one that prints this step", _INT64)
+AT_TIME = Parameter(
+    "at_time", "The lines around what was printed at this time, UTC milliseconds", {"type": "number"}
+)
+TEXT = Parameter(
+    "q", "The text to look for, in any case", {"type": "string", "minLength": 1, "maxLength": 500}
+)
+REGEX = Parameter(
+    "regex",
+    "`1`: `q` is a regular expression, in which only single characters are repeated",
+    _choice_of("0", "1"),
+)
+SEARCH_FROM = Parameter(
+    "from", "The number of the line to begin with, from 1", {"type": "integer", "minimum": 1, "default": 1}
+)
+HITS = Parameter(
+    "limit",
+    "At most this many lines",
+    {"type": "integer", "minimum": 1, "maximum": MAX_LINES, "default": 500},
+)
+WORKLOAD = Parameter("workload", "Only the inputs of this workload")
+SAMPLES = Parameter(
+    "samples",
+    "How many kinds of lines that look like metrics and were not read to show of each input; reads it again",
+    {"type": "integer", "minimum": 0, "maximum": MAX_SAMPLES, "default": 0},
 )
 FILE = Parameter("file", "The name of the file")
 
@@ -310,3 +347,23 @@ def number(request: web.Request, name: str, low: float = -math.inf, high: float 
     if not low <= value <= high or math.isinf(value):
         raise invalid(f"{name} is {text!r}; it must be a number from {low:g} to {high:g}")
     return value
+
+
+def whole(request: web.Request, parameter: Parameter) -> int | None:
+    """A whole number as the parameter describes it, else its default. Raises ApiError (400)."""
+    schema, text = parameter.schema, request.query.get(parameter.name)
+    if not text:
+        default: int | None = schema.get("default")
+        return default
+    low, high = schema.get("minimum", ALL_STEPS[0]), schema.get("maximum", ALL_STEPS[1])
+    if not _INTEGER.match(text) or not low <= int(text) <= high:
+        raise invalid(f"{parameter.name} is {text!r}; allowed are whole numbers from {low} to {high}")
+    return int(text)
+
+
+def choice(request: web.Request, parameter: Parameter) -> str:
+    """One of the values that the parameter allows, else its default. Raises ApiError (400)."""
+    text = request.query.get(parameter.name) or str(parameter.schema["default"])
+    if text not in parameter.schema["enum"]:
+        raise invalid(f"{parameter.name} is {text!r}; allowed are {', '.join(parameter.schema['enum'])}")
+    return text

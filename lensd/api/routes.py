@@ -9,9 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from lensd.api import bodies, lens, logs_ws, ops, page, params, push, runs, wandb_online
+from lensd.api import bodies, lens, live, logs, logs_ws, ops, page, params, push, runs, wandb_online
 from lensd.api.description import WEBSOCKET_STATUS, Answer, Body, Route, Surface
 from lensd.api.errors import LENS_PREFIXES
+from lensd.api.logs import InputsAnswer
+from lensd.query.log_pages import LogPage
+from lensd.query.log_search import FoundLines
 from lensd.query.panels import Panels
 from lensd.query.results import CacheStats, RunDetail, RunInfo, RunProgress, WorkloadDetail
 from lensd.query.run_table import RunTable
@@ -124,10 +127,28 @@ ROUTES: tuple[Route, ...] = (
     _page_get(
         "/runs/table", page.table, "getRunTable",
         "Runs with status, progress and the course of their main metric; running ones first, then the newest",
-        Answer(RunTable), parameters=(params.SEARCH, params.LIMIT), errors=(400,), versioned=True,
+        Answer(RunTable), parameters=(params.SEARCH, params.LIMIT, params.ONLY), errors=(400,),
     ),
     _page_get(
-        "/live", page.live, "streamChanges", "WebSocket: a message each time that runs have changed",
+        "/workloads/{uid}/logs/lines", logs.lines, "getLogLines",
+        "Lines of the log by number, by step or by time, each with the step whose values it prints",
+        Answer(LogPage),
+        parameters=(params.FIRST_LINE, params.LINES, params.AT_STEP, params.AT_TIME, params.INPUT),
+        errors=(400, 404),
+    ),
+    _page_get(
+        "/workloads/{uid}/logs/search", logs.search, "searchLog", "Lines of the log that hold a text",
+        Answer(FoundLines),
+        parameters=(params.TEXT, params.REGEX, params.SEARCH_FROM, params.HITS, params.INPUT),
+        errors=(400, 404),
+    ),
+    _page_get(
+        "/inputs", logs.inputs, "listInputs",
+        "What is read: state, format, counts, and lines that look like metrics and were not read",
+        Answer(InputsAnswer), parameters=(params.WORKLOAD, params.SAMPLES), errors=(400, 404),
+    ),
+    _page_get(
+        "/live", live.live, "streamChanges", "WebSocket: a message each time that runs have changed",
         Answer(status=WEBSOCKET_STATUS, description="Switching Protocols; messages follow"),
         parameters=(params.TOKEN,), errors=(426,),
     ),

@@ -12,6 +12,7 @@ from aiohttp import web
 from lensd.api.ratelimit import RequestWindow, Sockets
 from lensd.config import ApiConfig
 from lensd.ingest.push import Ingest
+from lensd.query.results import UnreadLines
 from lensd.query.rows import RowCache
 from lensd.store import Reader, Store
 
@@ -26,6 +27,10 @@ class PollerHealth(Protocol):
 
     def follow(self, path: str) -> Callable[[], None]:
         """Read this file often until the returned function is called."""
+
+    def unread(self, input_id: str, most: int) -> list[UnreadLines] | None:
+        """Lines of an input that look like metrics and were not read; None where nobody can tell. Reads it
+        again, for some seconds at most."""
 
 
 STORE = web.AppKey("store", Store)

@@ -30,8 +30,10 @@ from lensd.ingest.tracked import (
     size,
     state_after,
 )
+from lensd.ingest.unread import unread_lines
 from lensd.ingest.writers import Writers
 from lensd.model import Batch, Input
+from lensd.query.results import UnreadLines
 from lensd.store import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,12 @@ class Poller:
                     del self._followers[path]
 
         return release
+
+    def unread(self, input_id: str, most: int) -> list[UnreadLines] | None:
+        """Lines of an input that look like metrics and were not read; None where its adapter cannot tell."""
+        with self._lock:
+            tracked = self._tracked.get(input_id)
+        return unread_lines(tracked, most, self._wall() * 1000.0) if tracked else None
 
     def progress(self) -> ReadProgress:
         with self._lock:

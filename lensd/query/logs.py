@@ -16,6 +16,7 @@ class LogSource:
     """Where the log stream of a run reads: the file `path`; else, if `stored`, the console output that the
     database holds of the input; else nowhere yet."""
 
+    workload_id: int
     path: str | None = None
     input_id: str | None = None
     marks: list[LineMark] = field(default_factory=list)
@@ -35,11 +36,13 @@ def log_source(reader: Reader, run_id: str, input_id: str | None) -> LogSource |
         logs = sorted((log for log in logs if not log.structured), key=_preference)
     if logs:
         log = logs[-1]
-        return LogSource(_path(log), log.id, reader.line_marks(log.id))
+        return LogSource(workload.id, _path(log), log.id, reader.line_marks(log.id))
     consoles = reader.console_inputs(workload.id)
     if input_id is not None:
-        return LogSource(input_id=input_id, stored=True) if input_id in consoles else None
-    return LogSource(input_id=consoles[0], stored=True) if consoles else LogSource()
+        return LogSource(workload.id, input_id=input_id, stored=True) if input_id in consoles else None
+    if consoles:
+        return LogSource(workload.id, input_id=consoles[0], stored=True)
+    return LogSource(workload.id)
 
 
 def _preference(log: StoredInput) -> tuple[bool, float, str]:

@@ -222,5 +222,19 @@ class InputInfo(StoredInput):
     hidden_points: int = 0
 
 
+class UnreadLines(msgspec.Struct):
+    """Lines of an input that differ in their numbers alone, look like metrics, and gave no points.
+
+    lines: how many. line, example: the number of the first, from 1, and its text. why: in words. pattern: a
+    `[[pattern]]` block of the configuration that would read them, "" where there is none.
+    """
+
+    lines: int
+    line: int
+    example: str
+    why: str
+    pattern: str
+
+
 class UnreadableRun(Exception):
     """A run whose metrics file has no readable record."""

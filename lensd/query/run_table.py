@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 import numpy as np
 
@@ -42,9 +44,10 @@ class RunTable(msgspec.Struct):
     runs: list[RunRow]
 
 
-def run_table(reader: Reader, q: str | None, limit: int) -> RunTable:
-    """Runs whose uid or name contains `q`: at most `limit`, running ones first, then the newest."""
-    infos = workloads(reader, q, None)
+def run_table(reader: Reader, q: str | None, limit: int, only: Collection[str] | None = None) -> RunTable:
+    """Runs whose uid or name contains `q`: at most `limit`, running ones first, then the newest. only: these
+    uids; None for all."""
+    infos = workloads(reader, q, None, only=only)
     infos.sort(key=lambda info: (info.status != "running", -(info.updated_at or 0), info.uid))
     rows = []
     for info in infos[:limit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -75,11 +75,16 @@ def _span(inputs: Sequence[StoredInput]) -> tuple[float | None, float | None]:
     return min((begin for begin, _, _ in timed), default=None), max(ends, default=None)
 
 
-def summaries(reader: Reader) -> list[Summary]:
-    """All workloads by uid. A folder with nothing but files that were set aside as data is none."""
+def summaries(reader: Reader, only: Collection[str] | None = None) -> list[Summary]:
+    """All workloads by uid, or only those with these uids. A folder with nothing but files that were set
+    aside as data is none."""
     return [
         summary
-        for summary in (summary_of(reader, workload) for workload in reader.workloads())
+        for summary in (
+            summary_of(reader, workload)
+            for workload in reader.workloads()
+            if only is None or workload.uid in only
+        )
         if not summary.inputs or any(input.log_format != SET_ASIDE for input in summary.inputs)
     ]
 
@@ -102,10 +107,11 @@ def workloads(
     q: str | None,
     wanted: str | None,
     condition: Callable[[Mapping[str, Fact]], bool] = lambda facts: True,
+    only: Collection[str] | None = None,
 ) -> list[WorkloadInfo]:
     """All workloads by uid, restricted to those whose uid or name contains `q`, to those of one status and to
-    those whose facts fulfil the condition."""
-    infos = [workload_info(summary) for summary in summaries(reader) if condition(summary.facts)]
+    those whose facts fulfil the condition. only: these uids; None for all."""
+    infos = [workload_info(summary) for summary in summaries(reader, only) if condition(summary.facts)]
     return [
         info
         for info in infos

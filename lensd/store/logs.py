@@ -16,7 +16,7 @@ class StoredLogs:
     def line_marks(self, input_id: str) -> list[LineMark]:
         """Where lines of an input's log begin, every few hundred lines, in order."""
         sql = (
-            "SELECT line, piece, byte_offset FROM line_mark JOIN input ON input.id = input_id"
+            "SELECT line, piece, byte_offset, step FROM line_mark JOIN input ON input.id = input_id"
             " WHERE key = ? ORDER BY line"
         )
         return [LineMark(*row) for row in self._db.execute(sql, (input_id,))]
@@ -48,3 +48,17 @@ class StoredLogs:
         if row is None:
             return 0
         return int(row[0]) if lines else int(row[0]) + 1
+
+    def console_page(self, input_id: str, first: int, most: int) -> list[tuple[int, str, float]]:
+        """Lines as `console_lines` returns them, with the times when they were printed (UTC ms)."""
+        sql = (
+            "SELECT line, text, ts_ms FROM log_line JOIN input ON input.id = input_id"
+            " WHERE key = ? AND line >= ? ORDER BY line LIMIT ?"
+        )
+        return self._db.execute(sql, (input_id, first, most)).fetchall()
+
+    def console_line_at(self, input_id: str, ts_ms: float) -> int | None:
+        """The number of the last line of console output that was printed by then (UTC ms)."""
+        sql = "SELECT max(line) FROM log_line JOIN input ON input.id = input_id WHERE key = ? AND ts_ms <= ?"
+        (line,) = self._db.execute(sql, (input_id, ts_ms)).fetchone()
+        return None if line is None else int(line)

@@ -147,6 +147,11 @@ def levels_of_detail(db: Database) -> None:
             db.execute(statement)
 
 
+@_MIGRATIONS()
+def steps_of_marks(db: Database) -> None:
+    db.execute("ALTER TABLE line_mark ADD COLUMN step INTEGER")
+
+
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:
@@ -163,11 +168,15 @@ def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Conne
 
 
 def _fill_in(db: sqlite3.Connection) -> None:
-    """Let a file of an older lensd be read that must not be changed: an empty table stands for `node`."""
+    """Let a file of an older lensd be read that must not be changed: an empty table stands for `node`, and
+    marks of lines have no steps."""
     tables = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
     if "chunk" in tables and "node" not in tables:
         create = next(statement for statement in _NODES.split(";\n") if "CREATE TABLE node (" in statement)
         db.execute(create.replace("CREATE TABLE node (", "CREATE TEMP TABLE node ("))
+    columns = {row[1] for row in db.execute("PRAGMA table_info(line_mark)")}
+    if columns and "step" not in columns:
+        db.execute("CREATE TEMP VIEW line_mark AS SELECT *, NULL AS step FROM main.line_mark")
 
 
 def prepare(path: str) -> sqlite3.Connection:

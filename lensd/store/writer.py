@@ -91,8 +91,8 @@ class Writer:
             [(state.id, storable(name), _encoded(value)) for name, value in batch.facts.items()],
         )
         self._db.executemany(
-            "INSERT OR REPLACE INTO line_mark VALUES (?, ?, ?, ?)",
-            [(state.id, mark.line, mark.segment, mark.offset) for mark in batch.marks],
+            "INSERT OR REPLACE INTO line_mark VALUES (?, ?, ?, ?, ?)",
+            [(state.id, mark.line, mark.segment, mark.offset, mark.step) for mark in batch.marks],
         )
         self._store_lines(state, batch)
         self._update_rows(state, batch, stored, version, at_ms)

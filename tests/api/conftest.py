@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient
 
 from lensd.api import log_lines
 from lensd.api.app import make_app
+from lensd.api.state import PollerHealth
 from lensd.config import ApiConfig, RateLimits
 from lensd.model import Batch, Input, Points, Series
 from lensd.store import Store
@@ -77,9 +78,11 @@ def connect(
     monkeypatch.setattr(log_lines, "POLL_S", 0.01)
     check = AnswerCheck()
 
-    async def make(wall: Callable[[], float] = time.time, **options: Any) -> Client:
+    async def make(
+        wall: Callable[[], float] = time.time, health: PollerHealth | None = None, **options: Any
+    ) -> Client:
         config = ApiConfig(**({"rate_limits": RateLimits(requests=0)} | options))
-        app = make_app(store, config, clock=clock, wall=wall)
+        app = make_app(store, config, health, clock=clock, wall=wall)
         app.middlewares.insert(0, check.middleware)
         client: Client = await aiohttp_client(app)
         return client

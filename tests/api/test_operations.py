@@ -29,6 +29,9 @@ class Reading:
     def follow(self, path: str) -> Any:
         return lambda: None
 
+    def unread(self, input_id: str, most: int) -> None:
+        return None
+
 
 async def test_ready_once_the_folders_were_looked_at(aiohttp_client: Any, store: Store) -> None:
     reading = Reading("the first look at the folders is not over")
