@@ -24,7 +24,7 @@ LAYERS = (
     ("lensd.discovery", "lensd.store", "lensd.tail", "lensd.wandb"),
     ("lensd.adapter", "lensd.query", "lensd.run", "lensd.run_folders"),
     ("lensd.testing", "lensd_log", "lensd_tensorboard", "lensd_wandb", "lensd_wandb_cloud", "lensd.ingest"),
-    ("lensd.api",),
+    ("lensd.api", "lensd.report"),
     ("lensd.serve",),
     ("lensd.cli",),
     ("lensd.__main__",),

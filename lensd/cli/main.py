@@ -19,6 +19,7 @@ from lensd.cli.doctor import doctor
 from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr, note
 from lensd.cli.export import write_points
 from lensd.cli.hook import hook
+from lensd.cli.report import report
 from lensd.cli.run import run as run_command
 from lensd.cli.tables import counted, print_inputs, print_runs, print_summary
 from lensd.config import Config, load
@@ -64,7 +65,7 @@ class _Commands(click.Group):
     """Lists the commands in the order in which people need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "export", "hook"]
+        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "report", "export", "hook"]
         return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else 99)
 
 
@@ -88,6 +89,10 @@ def main() -> None:
     See why a run or a curve is missing:
       lensd sources ./runs                     which files are read, as what, and why
       lensd doctor ./runs/exp1/train.log       what each line of a file becomes, and why
+
+    \b
+    See how a run went, from a copy of its folder:
+      lensd report ./runs/exp1 -o report.html
 
     \b
     Work without a daemon:
@@ -303,6 +308,7 @@ def export(db: str, workload: str, output_format: Literal["csv", "ndjson"], atte
 
 main.add_command(doctor)
 main.add_command(hook)
+main.add_command(report)
 main.add_command(run_command)
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lensd.model import Ints
-from lensd.store.buckets import COLUMNS, COUNTS, EDGES, Buckets
+from lensd.model import Floats, Ints
+from lensd.store.buckets import COLUMNS, COUNTS, EDGES, EXTREMES, Buckets
 from lensd.store.columns import Columns, empty
 from lensd.store.levels import Node
 from lensd.store.plan import BEYOND, LOWEST, Part
@@ -204,6 +204,39 @@ def counts(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> tuple
             total += len(points)
             finite += int(np.isfinite(points.value).sum())
     return total, finite
+
+
+@dataclass(frozen=True, slots=True)
+class Extreme:
+    """A finite value, and the step that it is of."""
+
+    value: float
+    step: int
+
+
+def extremes(reader: Reader, parts: Sequence[Part]) -> tuple[Extreme | None, Extreme | None]:
+    """The least and the greatest finite value of parts; None where there is none. The first of equal ones."""
+    least = greatest = None
+    for part in parts:
+        for piece in pieces(reader, part, _COARSEST):
+            if isinstance(piece, BucketRun):
+                buckets = buckets_of(reader, part, piece, EXTREMES)
+                lows, highs = (buckets.low_step, buckets.low), (buckets.high_step, buckets.high)
+            else:
+                points = reader.read_window(piece.window, piece.part)
+                lows = highs = (points.step, points.value)
+            least = _further(least, *lows, sign=-1.0)
+            greatest = _further(greatest, *highs, sign=1.0)
+    return least, greatest
+
+
+def _further(held: Extreme | None, step: Ints, value: Floats, sign: float) -> Extreme | None:
+    finite = np.flatnonzero(np.isfinite(value))
+    if not len(finite):
+        return held
+    at = finite[(sign * value[finite]).argmax()]
+    found = Extreme(float(value[at]), int(step[at]))
+    return found if held is None or sign * found.value > sign * held.value else held
 
 
 def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int:
