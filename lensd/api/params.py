@@ -63,6 +63,16 @@ ATTEMPT = Parameter(
 )
 INPUT = Parameter("input", "Only this input; `lensd sources` lists the ids")
 FORMAT = Parameter("format", "The format of the answer", _choice_of(*FORMATS))
+EVENT_FORMAT = Parameter(
+    "format",
+    "The format of the answer; `annotations`: as Grafana takes them",
+    _choice_of("json", "csv", "annotations"),
+)
+EVENT_METRICS = Parameter(
+    "metrics",
+    "Metrics to look for spikes and NaN in, as `a,b` or `{a,b}`; by default the main metric is looked through"
+    " for spikes, and every metric for NaN",
+)
 METRIC_NAMES = Parameter("metric_names", METRICS.description)
 STEP_RANGE = Parameter(
     "step_range",
@@ -163,7 +173,7 @@ def conditions(request: web.Request) -> list[tuple[str, str]]:
 def selection(request: web.Request) -> Selection:
     """The points that a request to `metrics/data` or `iteration-times` selects. Raises ApiError (400)."""
     query = request.query
-    start_ms, end_ms = _times(query.get("start"), query.get("end"))
+    start_ms, end_ms = times(request)
     return Selection(
         data_source=query.get("data_source") or None,
         metrics=metric_names(query.getall("metrics", [])),
@@ -176,11 +186,11 @@ def selection(request: web.Request) -> Selection:
     )
 
 
-def output_format(request: web.Request) -> str:
-    """One of FORMATS; json by default. Raises ApiError (400)."""
-    text = request.query.get("format") or "json"
-    if text not in FORMATS:
-        raise invalid(f"format is {text!r}; allowed are {', '.join(FORMATS)}")
+def output_format(request: web.Request, parameter: Parameter = FORMAT) -> str:
+    """One of the formats that the parameter allows; json by default. Raises ApiError (400)."""
+    text, allowed = request.query.get("format") or "json", parameter.schema["enum"]
+    if text not in allowed:
+        raise invalid(f"format is {text!r}; allowed are {', '.join(allowed)}")
     return text
 
 
@@ -290,7 +300,9 @@ def _is_int64(text: str) -> bool:
     return bool(_INTEGER.match(text)) and -(1 << 63) <= int(text) < 1 << 63
 
 
-def _times(start: str | None, end: str | None) -> tuple[int | None, int | None]:
+def times(request: web.Request) -> tuple[int | None, int | None]:
+    """`start` and `end`, UTC ms, both or neither. Raises ApiError (400)."""
+    start, end = request.query.get("start"), request.query.get("end")
     for name, text in (("start", start), ("end", end)):
         if text and not _is_int64(text):
             raise invalid(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from lensd.api import bodies, lens, live, logs, logs_ws, ops, page, params, push, runs, wandb_online
+from lensd.api import bodies, events, lens, live, logs, logs_ws, ops, page, params, push, runs, wandb_online
 from lensd.api.description import WEBSOCKET_STATUS, Answer, Body, Route, Surface
 from lensd.api.errors import LENS_PREFIXES
 from lensd.api.logs import InputsAnswer
@@ -98,6 +98,15 @@ ROUTES: tuple[Route, ...] = (
         "/workloads/{uid}/framework-detection", lens.framework_detection, "getFramework",
         "The framework that trains a workload, and the evidence", Answer(Detection),
         parameters=(params.CLUSTER,), errors=(400, 404),
+    ),
+    _lens_get(
+        "/workloads/{uid}/events", events.workload_events, "listEvents",
+        "What happened in a workload, by time: attempts, first NaN of metrics, spikes, stalls, its end",
+        Answer(events.EventsAnswer, ("text/csv",)),
+        parameters=(
+            params.EVENT_METRICS, params.START, params.END, params.EVENT_FORMAT, params.CLUSTER,
+        ),
+        errors=(400,),
     ),
     _push(
         "/wandb/detection", push.detection, "pushDetection", "Report evidence of the framework, once a run",

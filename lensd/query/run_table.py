@@ -9,7 +9,7 @@ import numpy as np
 
 from lensd.query.downsample import extremes
 from lensd.query.lens import is_metric
-from lensd.query.main_metric import main_metric
+from lensd.query.signals import main_metric
 from lensd.query.workloads import workloads
 from lensd.store.plan import plan
 from lensd.store.reader import Reader

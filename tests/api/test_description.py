@@ -38,6 +38,7 @@ CALLS: dict[str, tuple[str, Any]] = {
     "pushMetrics": ("/wandb/metrics", METRICS),
     "pushLogs": ("/wandb/logs", LOGS),
     "pushBatch": ("/wandb/batch", {"detection": DETECTION, "metrics": METRICS, "logs": LOGS}),
+    "listEvents": ("/workloads/w/events?start=0&end=1", None),
     "getFramework": ("/workloads/w/framework-detection", None),
     "listRuns": ("/api/runs", None),
     "getRun": ("/api/runs/w", None),

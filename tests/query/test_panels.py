@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lensd.model import Batch, Floats, Points, Series
-from lensd.query.main_metric import main_metric
 from lensd.query.panels import PanelQuestion, Panels, panels
+from lensd.query.signals import main_metric
 from lensd.query.smoothing import Smoother
 from lensd.store import Reader, Store
 from lensd.store import buckets as bucket
