@@ -133,17 +133,22 @@ class Config(ApiConfig, forbid_unknown_fields=True):
         """The path of the database: `db`, or one file per set of roots in the user's data folder."""
         if self.db:
             return self.db
-        home = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
         roots = sorted(os.path.realpath(p) for p in [*self.paths, *(p for s in self.source for p in s.paths)])
         digest = hashlib.blake2s("\0".join(roots).encode("utf-8", "surrogateescape"), digest_size=4)
         name = re.sub(r"[^\w.-]", "_", os.path.basename(roots[0])) if roots else "empty"
-        return str(Path(home) / "lensd" / f"{name}-{digest.hexdigest()}.db")
+        return str(Path(data_folder()) / f"{name}-{digest.hexdigest()}.db")
 
     def shared_options(self) -> dict[str, object]:
         """The options that an adapter may ask for by name (`Adapter`), where they differ from the default."""
         values = _shared(self)
         defaults = _shared(Config())
         return {name: value for name, value in values.items() if value != defaults[name]}
+
+
+def data_folder(environment: Mapping[str, str] = os.environ) -> str:
+    """Where databases are that nobody named, and what else lensd keeps of a user."""
+    home = environment.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
+    return os.path.join(home, "lensd")
 
 
 def _shared(config: Config) -> dict[str, object]:

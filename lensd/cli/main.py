@@ -14,6 +14,7 @@ from typing import Any, Literal
 import click
 
 from lensd import __version__
+from lensd.cli.archives import unpacked
 from lensd.cli.browser import open_page
 from lensd.cli.doctor import doctor
 from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr, note
@@ -180,12 +181,13 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
     """Read everything under PATH into a database, then exit.
 
     Reading again adds only what is new. A file whose lines look like metrics and give no points is named.
+    PATH may be an archive (.tar, .tar.gz, .tar.zst, .zip).
 
     \b
     lensd ingest ./copied-logs --db crash.db && lensd runs --db crash.db
     """
-    with errors():
-        options = load(config, os.environ, {"paths": list(paths), "workload": workload, "db": db})
+    with errors(), unpacked(paths) as folders:
+        options = load(config, os.environ, {"paths": folders, "workload": workload, "db": db})
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")
         log_to_stderr("error")
@@ -199,7 +201,7 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
             inputs = [input for input in inputs if input.id in read_now]
             bad = print_summary(inputs, poller.problems)
             if not read_now and not poller.problems:
-                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {_INPUTS}")
+                fail(UNREADABLE, f"no runs found in {', '.join(paths or options.paths)}: {_INPUTS}")
             unstored = [tracked for tracked in poller.tracked() if tracked.health.unstored]
             if unstored:
                 names = ", ".join(tracked.input.name for tracked in unstored)

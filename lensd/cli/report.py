@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import IO
 
 import click
 
+from lensd.cli.archives import unpacked
 from lensd.cli.exit import UNREADABLE, USAGE, errors, fail, log_to_stderr, note
 from lensd.cli.tables import counted
 from lensd.config import load
@@ -53,7 +54,7 @@ def report(
 
     How far each run came and how it ended, its metrics with their best and last values, what was not finite,
     its curves, its configuration, and the last lines of its log. The HTML file needs nothing else: send it by
-    mail. Reading PATH stores nothing.
+    mail. Reading PATH stores nothing. PATH may be an archive (.tar, .tar.gz, .tar.zst, .zip).
 
     \b
     lensd report ./copied-run -o report.html
@@ -67,7 +68,7 @@ def report(
         store = (
             stack.enter_context(closing(Store.open(db, read_only=True)))
             if db
-            else stack.enter_context(_read(paths))
+            else stack.enter_context(_read(stack.enter_context(unpacked(paths))))
         )
         with store.read(seconds=_SECONDS) as reader:
             chosen = _chosen(reader, uids, db or ", ".join(paths))
@@ -89,7 +90,7 @@ def _format_of(output: str | None) -> Format:
 
 
 @contextmanager
-def _read(paths: tuple[str, ...]) -> Iterator[Store]:
+def _read(paths: Sequence[str]) -> Iterator[Store]:
     """A store, gone afterwards, with everything that is under the paths."""
     options = load(None, os.environ, {"paths": list(paths)})
     with (

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from lensd.config import data_folder
 from lensd.hook import install
 
 #: The SDK refuses keys of fewer than 40 characters before it asks the server.
@@ -61,7 +62,7 @@ def start(
 
     Its output goes to a file in the user's data folder. clock: in seconds. Raises DaemonError.
     """
-    home = Path(environment.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")) / "lensd"
+    home = Path(data_folder(environment))
     home.mkdir(parents=True, exist_ok=True)
     # With a workload in its environment, the daemon would put every run of the folder into that one. Commands
     # on this machine need no certificate, and would have to be told of one.
