@@ -7,8 +7,8 @@ from typing import IO, Literal
 
 import msgspec
 
-from lensd.query.main_metric import main_metric
 from lensd.query.panels import Panel
+from lensd.query.signals import main_metric
 from lensd.report import html, markdown
 from lensd.report.contents import RunReport, curves, run_report
 from lensd.store import Reader
