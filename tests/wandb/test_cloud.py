@@ -25,6 +25,7 @@ from lensd.query import lens
 from lensd.query.results import Selection
 from lensd.store import Store
 from lensd_wandb_cloud.adapter import WandbCloudAdapter
+from tests.conftest import DATA
 
 KEY = "k" * 40
 
@@ -70,7 +71,8 @@ class Cloud:
             if name in self.runs and "parquetHistory" in query:
                 rows = self.runs[name]["rows"]
                 live = [{"_step": float(rows[0]["_step"])}] if rows else []
-                project["run"]["parquetHistory"] = {"parquetUrls": [], "liveData": live}
+                urls = [f"{self.url}/{name}/export" for _ in self.runs[name].get("export", b"")[:1]]
+                project["run"]["parquetHistory"] = {"parquetUrls": urls, "liveData": live}
             if name in self.runs and "events(" in query:
                 project["run"]["events"] = [json.dumps(row) for row in self.runs[name].get("system", [])]
             if name in self.runs and "files(" in query:
@@ -121,11 +123,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer)
 
     def do_GET(self) -> None:
-        text = self.cloud.runs[self.path.split("/")[1]]["console"].encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(text)))
+        name, file = self.path.split("/")[1:]
+        self.cloud.requests.append(f"GET {file}")
+        run = self.cloud.runs[name]
+        data = run["export"] if file == "export" else run["console"].encode()
+        part = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if part is None:
+            self.send_response(200)
+        else:
+            first, last = int(part[1]), min(int(part[2] or len(data)), len(data) - 1)
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+            data = data[first : last + 1]
+        self.send_header("Content-Length", str(len(data)))
         self.end_headers()
-        self.wfile.write(text)
+        self.wfile.write(data)
 
     def log_message(self, *arguments: Any) -> None:
         """Quiet."""
@@ -236,6 +248,28 @@ def test_the_real_client_reads_the_same_rows_from_this_stand_in(cloud: Cloud, tm
     assert losses(read_on(adapter, run)) == theirs
 
 
+def ingest(cloud: Cloud, folder: Path) -> Store:
+    """What a daemon stores that reads through the wandb package."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lensd", "ingest", "--config", configuration(folder, cloud), "--db", "x.db"],
+        capture_output=True, text=True, timeout=120, check=False, cwd=folder,
+        env=os.environ | {"WANDB_API_KEY": KEY, "HOME": str(folder), "WANDB_CACHE_DIR": str(folder)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "RunParquetHistory" in cloud.requests
+    return Store.open(str(folder / "x.db"), read_only=True)
+
+
+def points_of(store: Store, *names: str) -> dict[str, dict[int, float]]:
+    points: dict[str, dict[int, float]] = {}
+    with store.read() as reader:
+        _, slices = lens.points(reader, "r1", Selection(metrics=frozenset(names)))
+        for part in slices:
+            pairs = zip(part.iteration.tolist(), part.value.tolist(), strict=True)
+            points.setdefault(part.metric_name, {}).update(pairs)
+    return points
+
+
 @pytest.mark.slow
 def test_with_the_package_a_run_also_has_system_metrics_and_its_console(cloud: Cloud, tmp_path: Path) -> None:
     cloud.add("r1", rows(0, 5_000), "finished")
@@ -244,26 +278,29 @@ def test_with_the_package_a_run_also_has_system_metrics_and_its_console(cloud: C
         for second in range(3)
     ]
     cloud.runs["r1"]["console"] = "2026-11-20T20:03:49.058321 line 0\nline 1\n"
-    done = subprocess.run(
-        [sys.executable, "-m", "lensd", "ingest", "--config", configuration(tmp_path, cloud), "--db", "x.db"],
-        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
-        env=os.environ | {"WANDB_API_KEY": KEY, "HOME": str(tmp_path), "WANDB_CACHE_DIR": str(tmp_path)},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "RunParquetHistory" in cloud.requests
-    store = Store.open(str(tmp_path / "x.db"), read_only=True)
+    store = ingest(cloud, tmp_path)
+    points = points_of(store, "loss", "system/cpu")
     with store.read() as reader:
-        _, slices = lens.points(reader, "r1", Selection(metrics=frozenset({"loss", "system/cpu"})))
-        points: dict[str, list[float]] = {}
-        for part in slices:
-            points.setdefault(part.metric_name, []).extend(part.value.tolist())
         (input,) = lens.inputs(reader, "r1")
         lines = reader.console_lines(input.id, 0, 10)
     store.close()
-    assert points["loss"] == [1 / (step + 1) for step in range(5_000)]
-    assert points["system/cpu"] == [52.0], "system metrics stand at the last step, and the last one counts"
+    assert points["loss"] == {step: 1 / (step + 1) for step in range(5_000)}
+    assert points["system/cpu"] == {4_999: 52.0}, "they stand at the last step, and the last one counts"
     assert lines == [(0, "line 0"), (1, "line 1")]
     assert input.state == "ok"
+
+
+@pytest.mark.slow
+def test_the_package_reads_what_the_server_has_exported_to_parquet(cloud: Cloud, tmp_path: Path) -> None:
+    # The steps before 300 are in the export alone: rows like those of `rows`, written by pyarrow 26.
+    cloud.add("r1", rows(300, 1_000), "finished")
+    cloud.runs["r1"]["export"] = (DATA / "wandb-files" / "history-export.parquet").read_bytes()
+    store = ingest(cloud, tmp_path)
+    points = points_of(store, "loss", "o.x")
+    store.close()
+    assert "GET export" in cloud.requests
+    assert points["loss"] == {step: 1 / (step + 1) for step in range(1_000)}
+    assert points["o.x"] == {step: step for step in range(1_000)}
 
 
 def configuration(folder: Path, cloud: Cloud) -> str:
