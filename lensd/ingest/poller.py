@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from lensd.adapter import Adapter, Arranges, Budget, ReadError, RetryAfter
 from lensd.config import Polling
 from lensd.discovery import Roots
+from lensd.ingest.alignment import Alignment
 from lensd.ingest.tracked import (
     ReadProgress,
     ReadState,
@@ -78,6 +79,7 @@ class Poller:
         self._next_scan = 0.0
         self._has_scanned = False
         self._writers = Writers(clock, lambda: {os.path.basename(t.input.path) for t in self.tracked()})
+        self._alignment = Alignment(store)
         self._wake = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
@@ -149,6 +151,7 @@ class Poller:
                 with self._lock:
                     for part in input.contains:
                         self._tracked.pop(part, None)
+        self._alignment.look_at(self.tracked())
         self._has_scanned = True
         cost = self._clock() - began
         self._next_scan = self._clock() + max(self._polling.rescan_seconds, cost / _SCAN_SHARE)
@@ -216,7 +219,7 @@ class Poller:
             if self._clock() > deadline or self._stopping:
                 return False
             pending = [t for t in self._by_due(self.tracked()) if t.reading.more and t.can_be_read]
-            if not pending:
+            if not pending and not self._alignment.look_at(self.tracked()):
                 return True
             for tracked in pending:
                 self._visit(tracked, force=True, final=final)
@@ -353,6 +356,8 @@ class Poller:
         if batch.cursor != reading.cursor or batch.facts or batch.point_count or tracked.health.state != "ok":
             stored = self._store.apply(input, batch, at_ms=budget.now_ms)
         reading.cursor, reading.lag_bytes = batch.cursor, batch.lag_bytes
+        if stored:
+            self._alignment.note(input.workload)
         with self._lock:
             self._points += stored
             self._bytes += batch.counts.bytes

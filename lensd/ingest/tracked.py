@@ -126,7 +126,7 @@ class Health:
 @dataclass(slots=True)
 class Tracked:
     """One input, the adapter that reads it, and what the poller remembers about it. found: the input as the
-    adapter found it, before it was registered."""
+    adapter found it, before it was registered. comparisons: see Alignment."""
 
     input: Input
     adapter: Adapter
@@ -135,6 +135,12 @@ class Tracked:
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)
     written: Written = field(default_factory=Written)
+    comparisons: int = 0
+
+    def read_anew(self) -> None:
+        """Begin at the start of the input, of which nothing is stored."""
+        self.reading = ReadState(seen_live=self.reading.seen_live, lag_bytes=size(self.input.path))
+        self.schedule.due = 0.0
 
     def slowest(self, seconds: float, now_s: float) -> float:
         """The longest interval between two polls while it does not change: `seconds`, more for a file that

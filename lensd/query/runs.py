@@ -11,6 +11,8 @@ from lensd.store.reader import Reader
 
 __all__ = ["RowCache", "progress", "run", "runs"]
 
+_RUNICORN = {"ended": "finished", "crashed": "failed"}
+
 
 def runs(reader: Reader) -> list[RunInfo]:
     """All runs, the newest first."""
@@ -106,9 +108,9 @@ def _info(summary: Summary) -> RunInfo:
 
 
 def _status(summary: Summary) -> str:
-    """The status for clients of the Runs API, which know no `ended`."""
+    """The status in the words of Runicorn, which calls a run failed whose process is gone."""
     status = status_of(summary)
-    return "finished" if status == "ended" else status
+    return _RUNICORN.get(status, status)
 
 
 def _path(summary: Summary, file_name: str) -> str | None:

@@ -16,7 +16,7 @@ from typing import IO
 
 from lensd import platform
 from lensd.model import Batch, Input
-from lensd.store import backlog, schema
+from lensd.store import backlog, origin, schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
 from lensd.store.merging import merge
 from lensd.store.reader import Reader
@@ -137,6 +137,29 @@ class Store:
                     self._writer.forget(input.id)
         db.execute("UPDATE input SET why = ?, name = ? WHERE key = ?", (why, name, input.id))
         return input if uid == input.workload else replace(input, workload=uid)
+
+    def align(self, input: Input, file_bytes: int) -> bool | None:
+        """See whether a text log counts from 1 what other inputs of its workload count from 0. If so, forget
+        what is stored of it, for it to be read anew and counted from 0, and return True. None if that cannot
+        be told yet. Raises StoreError.
+
+        file_bytes: the size of its file. If more was read, from segments that may be gone, nothing is
+        forgotten.
+        """
+        with self._transaction() as db:
+            sql = "SELECT id, workload_id, bytes FROM input WHERE key = ?"
+            row_id, workload_id, read_bytes = db.execute(sql, (input.id,)).fetchone()
+            if read_bytes > file_bytes or origin.shift_of(db, row_id):
+                return False
+            from_one = origin.counts_from_one(Reader(db, self.path), workload_id, input.id)
+            if from_one:
+                facts = db.execute("SELECT * FROM fact WHERE input_id = ?", (row_id,)).fetchall()
+                renew(db, self.path, input, workload_id)
+                facts.append((row_id, origin.COUNTS_FROM, "1"))
+                db.executemany("INSERT INTO fact VALUES (?, ?, ?)", facts)
+                if self._writer:
+                    self._writer.forget(input.id)
+            return from_one
 
     def cursor(self, input_id: str) -> bytes | None:
         """The cursor that the next read of an input starts from; None for its beginning."""

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from lensd.model import Batch, Fact, Floats, Input, Points, Restarts, Series
-from lensd.store import sealing
+from lensd.store import origin, sealing
 from lensd.store.attempts import Split, by_attempt, split
 from lensd.store.chunks import PARTS
 from lensd.store.columns import Columns, earliest, is_ascending
@@ -40,6 +40,7 @@ class _InputState:
     attempt: int
     has_points: bool
     merged: bool = False
+    shift: int = 0  # of its steps, see lensd.store.origin
     series: dict[View, _SeriesState] = field(default_factory=dict)
 
 
@@ -80,6 +81,7 @@ class Writer:
         state = self._input_state(input)
         if state.merged:
             return 0
+        batch = origin.shifted(batch, state.shift)
         version = self._reader.version() + 1
         self._db.execute("UPDATE meta SET value = ? WHERE name = 'version'", (version,))
         stored = 0
@@ -265,7 +267,9 @@ class Writer:
             ).fetchone()
             if row is None:
                 raise KeyError(f"input {input.id} was never registered")
-            state = self._inputs[input.id] = _InputState(row[0], row[1], row[2], bool(row[3]), bool(row[4]))
+            shift = origin.shift_of(self._db, row[0])
+            state = _InputState(row[0], row[1], row[2], bool(row[3]), bool(row[4]), shift)
+            self._inputs[input.id] = state
             sql = """
                 SELECT kind, name, series.id, series.attempt, head, span.attempt, points, last_step,
                        min_step, max_step, min_ts, max_ts

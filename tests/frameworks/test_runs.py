@@ -1,7 +1,7 @@
 """One training that prints, writes event files and logs to W&B offline is one run, however it was started.
 
-`loss` of the log, of the event file and of W&B keep their names, and have equal values at equal iterations.
-Lightning and Keras print the count of batches and epochs from 1, and log them to files from 0.
+`loss` of the log, of the event file and of W&B keep their names, and have equal values at equal iterations:
+those of the files, where the log counts from 1 and the files from 0, as with Lightning and Keras.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ pytestmark = pytest.mark.framework
 
 @dataclass(frozen=True)
 class Setup:
-    """A script with both loggers. log, tensorflow, wandb: the name of the loss there. late: how many steps
-    the loggers count less than the log."""
+    """A script with both loggers. log, tensorflow, wandb: the name of the loss there. first: what the loggers
+    call the step that the log calls 1."""
 
     environment: str
     script: str
@@ -36,7 +36,7 @@ class Setup:
     tensorflow: str
     wandb: str
     framework: str
-    late: int = 0
+    first: int = 1
 
 
 BOTH = {"per_device_train_batch_size": 4, "num_train_epochs": 1, "logging_steps": 5}
@@ -64,7 +64,7 @@ SETUPS = {
         "train_loss",
         "train_loss",
         "lightning",
-        late=1,
+        first=0,
     ),
     "Accelerate": Setup(
         "transformers-5",
@@ -83,9 +83,12 @@ SETUPS = {
         "train/epoch_loss",
         "epoch/loss",
         "keras",
-        late=1,
+        first=0,
     ),
 }
+
+
+UIDS = ["exp1", "exp2", "exp3"]
 
 
 def answer(url: str) -> Any:
@@ -114,20 +117,19 @@ def workloads(base: str) -> dict[str, Any]:
 def check_run(base: str, uid: str, setup: Setup, truth: Path, took_s: float) -> None:
     """The run `uid` of a daemon is what the script logged."""
     lines = [json.loads(line) for line in truth.read_text().splitlines()]
-    expected = {line["step"]: line["values"][setup.log] for line in lines if setup.log in line["values"]}
-    for source, name, late in [
-        ("log", setup.log, 0),
-        ("tensorflow", setup.tensorflow, setup.late),
-        ("wandb", setup.wandb, setup.late),
-    ]:
+    expected = {
+        line["step"] - 1 + setup.first: line["values"][setup.log]
+        for line in lines
+        if setup.log in line["values"]
+    }
+    for source in ("log", "tensorflow", "wandb"):
+        name = getattr(setup, source)
         wait_until(
-            lambda source=source, name=name: len(series(base, uid, source, name)) >= len(expected),
+            lambda source=source, name=name: series(base, uid, source, name).keys() == expected.keys(),
             f"{source} has {series(base, uid, source, name)}, not {expected};"
             f" {answer(f'{base}/api/v1/workloads/{uid}/metrics/available')}",
         )
-        values = {step + late: value for step, value in series(base, uid, source, name).items()}
-        assert values.keys() == expected.keys(), (source, values, expected)
-        assert values == pytest.approx(expected, rel=6e-3), source
+        assert series(base, uid, source, name) == pytest.approx(expected, rel=6e-3), source
     wait_until(lambda: answer(f"{base}/api/v1/workloads/{uid}")["status"] != "running", "it is still running")
     detail = answer(f"{base}/api/v1/workloads/{uid}")
     assert detail["status"] in ("finished", "ended"), detail
@@ -136,33 +138,40 @@ def check_run(base: str, uid: str, setup: Setup, truth: Path, took_s: float) -> 
     assert 0 < detail["updated_at"] - detail["created_at"] <= (took_s + 1) * 1000, detail
 
 
-def options_in(folder: Path, setup: Setup) -> list[str]:
+def options_in(folder: Path, setup: Setup, truth: Path) -> list[str]:
     (folder / "out").mkdir(parents=True, exist_ok=True)
-    options = {"folder": "out", "truth": str(folder.parent / f"{folder.name}.truth"), **setup.options}
-    return command(setup.environment, setup.script, options)
+    return command(setup.environment, setup.script, {"folder": "out", "truth": str(truth), **setup.options})
 
 
 @pytest.mark.parametrize("name", SETUPS)
-def test_under_lensd_run(name: str, tmp_path: Path, serve: StartDaemon) -> None:
+def test_three_commands_of_lensd_run_in_one_folder_are_three_runs(
+    name: str, tmp_path: Path, serve: StartDaemon
+) -> None:
     project = tmp_path / "project"
     project.mkdir()
     base = serve(str(project), "--db", str(tmp_path / "x.db")).base
-    begin = time.monotonic()
-    done = subprocess.run(
-        [
-            *[sys.executable, "-m", "lensd", "run", "--workload", "exp1", "--port", base.rsplit(":", 1)[1]],
-            *["--", *options_in(project, SETUPS[name])],
-        ],
-        cwd=project,
-        env=environ(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONPATH=os.environ.get("PYTHONPATH", "")),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    check_run(base, "exp1", SETUPS[name], tmp_path / "project.truth", time.monotonic() - begin)
-    assert list(workloads(base)) == ["exp1"]
+    took: dict[str, float] = {}
+    for uid in UIDS:
+        options = options_in(project, SETUPS[name], tmp_path / f"{uid}.truth")
+        begin = time.monotonic()
+        done = subprocess.run(
+            [
+                *[sys.executable, "-m", "lensd", "run", "--workload", uid, "--port", base.rsplit(":", 1)[1]],
+                *["--", *options],
+            ],
+            cwd=project,
+            env=environ(XDG_DATA_HOME=str(tmp_path / "data"), PYTHONPATH=os.environ.get("PYTHONPATH", "")),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        took[uid] = time.monotonic() - begin
+        assert done.returncode == 0, done.stderr[-3000:]
+    for uid, took_s in took.items():
+        check_run(base, uid, SETUPS[name], tmp_path / f"{uid}.truth", took_s)
+        assert answer(f"{base}/api/v1/workloads/{uid}")["status"] == "finished"
+    assert sorted(workloads(base)) == UIDS
 
 
 @pytest.mark.parametrize("name", SETUPS)
@@ -171,10 +180,11 @@ def test_beside_a_daemon_three_folders_are_three_runs(name: str, tmp_path: Path,
     project.mkdir()
     base = serve(str(project), "--db", str(tmp_path / "x.db")).base
     took: dict[str, float] = {}
-    for uid in ("exp1", "exp2", "exp3"):
+    for uid in UIDS:
+        options = options_in(project / uid, SETUPS[name], tmp_path / f"{uid}.truth")
         begin = time.monotonic()
-        assert one_file(options_in(project / uid, SETUPS[name]), project / uid, environ()) == 0
+        assert one_file(options, project / uid, environ()) == 0
         took[uid] = time.monotonic() - begin
     for uid, took_s in took.items():
-        check_run(base, uid, SETUPS[name], project / f"{uid}.truth", took_s)
-    assert sorted(workloads(base)) == ["exp1", "exp2", "exp3"]
+        check_run(base, uid, SETUPS[name], tmp_path / f"{uid}.truth", took_s)
+    assert sorted(workloads(base)) == UIDS

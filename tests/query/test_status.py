@@ -129,6 +129,7 @@ def test_a_run_that_falls_silent_has_crashed_and_runs_again_when_it_speaks(watch
     watch.now_s += 400.0
     watch.look()
     assert watch.status() == "crashed"
+    assert watch.status_for_runicorn() == "failed", "Runicorn's word for it"
     watch.write(steps(20, 30))
     watch.look()
     assert watch.status() == "running"
