@@ -144,10 +144,10 @@ class Poller:
             ]
         if new:
             registered = self._store.register([input for input, _ in new])
-            for input, (found, adapter) in zip(registered, new, strict=True):
-                known = self._tracked.get(input.id)
-                if known is None or known.is_elsewhere(found):
-                    self._track(input, adapter, found)
+            for input, (discovered, adapter) in zip(registered, new, strict=True):
+                tracked = self._tracked.get(input.id)
+                if tracked is None or tracked.is_elsewhere(discovered):
+                    self._track(input, adapter, discovered)
                 with self._lock:
                     for part in input.contains:
                         self._tracked.pop(part, None)
@@ -185,9 +185,9 @@ class Poller:
             problems.update(roots.problems)
         return inputs, problems, list(walks.values())
 
-    def _track(self, input: Input, adapter: Adapter, found: Input) -> None:
+    def _track(self, input: Input, adapter: Adapter, discovered: Input) -> None:
         schedule = Schedule(interval=self._polling.fastest_seconds)
-        tracked = Tracked(input, adapter, found, schedule, ReadState(lag_bytes=size(input.path)))
+        tracked = Tracked(input, adapter, discovered, schedule, ReadState(lag_bytes=size(input.path)))
         with self._lock:
             self._tracked[input.id] = tracked
         # Whoever asks for the first scan prints a summary of it.
@@ -365,15 +365,9 @@ class Poller:
 
     def _schedule(self, tracked: Tracked, *, moved: bool) -> None:
         """After a poll that did not fail."""
-        now, polling = self._clock(), self._polling
         with self._lock:
             followed = tracked.input.path in self._followers
-        if tracked.reading.more:
-            tracked.schedule.at_once(now, polling.fastest_seconds)
-        elif moved or followed:
-            tracked.schedule.soon(now, polling.fastest_seconds)
-        else:
-            tracked.schedule.later(now, tracked.slowest(polling.slowest_seconds, self._wall()))
+        tracked.schedule_next(self._polling, self._clock(), self._wall(), soon=moved or followed)
 
     def _note_failure(self, tracked: Tracked, error: ReadError, current: Signature) -> None:
         input, health = tracked.input, tracked.health

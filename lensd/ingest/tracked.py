@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lensd.adapter import Adapter, InputDead, InputGone, ReadError
+from lensd.config import Polling
 from lensd.discovery import Roots
 from lensd.ingest.writers import Written
 from lensd.model import Batch, Input
@@ -125,12 +126,12 @@ class Health:
 
 @dataclass(slots=True)
 class Tracked:
-    """One input, the adapter that reads it, and what the poller remembers about it. found: the input as the
-    adapter found it, before it was registered. comparisons: see Alignment."""
+    """One input, the adapter that reads it, and what the poller remembers about it. discovered: the input as
+    the adapter found it, before it was registered. comparisons: see Alignment."""
 
     input: Input
     adapter: Adapter
-    found: Input
+    discovered: Input
     schedule: Schedule = field(default_factory=Schedule)
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)
@@ -141,6 +142,15 @@ class Tracked:
         """Begin at the start of the input, of which nothing is stored."""
         self.reading = ReadState(seen_live=self.reading.seen_live, lag_bytes=size(self.input.path))
         self.schedule.due = 0.0
+
+    def schedule_next(self, polling: Polling, now: float, wall_s: float, *, soon: bool) -> None:
+        """Decide when it is polled next. now: of the poller's clock. wall_s: seconds since the epoch."""
+        if self.reading.more:
+            self.schedule.at_once(now, polling.fastest_seconds)
+        elif soon:
+            self.schedule.soon(now, polling.fastest_seconds)
+        else:
+            self.schedule.later(now, self.slowest(polling.slowest_seconds, wall_s))
 
     def slowest(self, seconds: float, now_s: float) -> float:
         """The longest interval between two polls while it does not change: `seconds`, more for a file that
@@ -156,9 +166,10 @@ class Tracked:
         """False for an input that is gone or dead."""
         return self.health.state not in ("gone", "dead")
 
-    def is_elsewhere(self, found: Input) -> bool:
+    def is_elsewhere(self, discovered: Input) -> bool:
         """Whether the input, which no thread reads, belongs to another workload now, or has other names."""
-        moved = (self.found.workload, self.found.prefix) != (found.workload, found.prefix)
+        before = self.discovered
+        moved = (before.workload, before.prefix) != (discovered.workload, discovered.prefix)
         return moved and not self.schedule.busy
 
 
@@ -173,13 +184,13 @@ def is_abandoned(input: Tracked, inputs: Iterable[Tracked]) -> bool:
 
 def poll_changed(inputs: Iterable[Tracked], walks: Iterable[Roots]) -> None:
     """Let the next poll come at once for inputs whose file a walk saw changed."""
-    tracked = {each.input.path: each for each in inputs if each.reading.signature}
-    for roots in walks if tracked else ():
+    by_path = {tracked.input.path: tracked for tracked in inputs if tracked.reading.signature}
+    for roots in walks if by_path else ():
         for file in roots.files():
-            each = tracked.get(file.path)
-            signature = each.reading.signature if each is not None else None
-            if each is not None and signature and signature[0][:2] != (file.size, file.mtime_ns):
-                each.schedule.due = 0.0
+            tracked = by_path.get(file.path)
+            signature = tracked.reading.signature if tracked is not None else None
+            if tracked is not None and signature and signature[0][:2] != (file.size, file.mtime_ns):
+                tracked.schedule.due = 0.0
 
 
 def signature(input: Input) -> Signature:
