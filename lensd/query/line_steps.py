@@ -130,20 +130,23 @@ def _best(line: bytes, steps_of: dict[float, set[int]], times: dict[int, float],
     says little. before: the step of the line above; of equal ones the next one after it counts."""
     votes: dict[int, float] = defaultdict(float)
     named = set()
+    shared: list[set[int]] = []
     for match in list(_NUMBER.finditer(strip_ansi(line)))[:_MOST_NUMBERS]:
         text = match[0].replace(b",", b"")
         try:
             value = float(text)
         except ValueError:
             continue
-        steps = steps_of.get(value, ())
-        if 0 < len(steps) <= _COMMON:
-            for step in steps:
-                votes[step] += 1.0 / len(steps)
+        steps = steps_of.get(value, set())
+        if len(steps) > _COMMON:
+            shared.append(steps)
+        for step in steps if len(steps) <= _COMMON else ():
+            votes[step] += 1.0 / len(steps)
         if value.is_integer() and abs(value) < 1 << 53 and int(value) in times:
             named.add(int(value))
     for step in named:
-        if step in votes:
+        # A value of many steps tells one of them where the line names that step, too.
+        if step in votes or any(step in steps for steps in shared):
             votes[step] += 1.0
     if not votes:
         return None

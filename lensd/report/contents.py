@@ -9,17 +9,18 @@ import msgspec
 import numpy as np
 
 from lensd.query.details import workload_detail
+from lensd.query.events import RunEvent, events
 from lensd.query.lens import is_metric, iteration_times
 from lensd.query.panels import Panel, PanelQuestion, panels
 from lensd.query.results import Selection, WorkloadDetail
 from lensd.query.workloads import summary_of
-from lensd.report.log_tail import log_tail
+from lensd.report.log_lines import RunLog
 from lensd.report.wording import greatest_is_best
 from lensd.store import Reader
 from lensd.store.detail import Extreme, extremes
 from lensd.store.plan import Member, plan
 
-_TIMED_STEPS = 400
+_TIMED_STEPS, _MOST_EVENTS = 400, 60
 
 
 class MetricReport(msgspec.Struct):
@@ -45,17 +46,26 @@ class StepTime(msgspec.Struct):
     seconds: float
 
 
+class ReportedEvent(RunEvent, kw_only=True):
+    """An event, with the lines of the log around it."""
+
+    lines: list[str]
+
+
 class RunReport(msgspec.Struct):
     """A run that is over, or as far as it is.
 
     duration_s: from its first point to its last. step_times: ascending; empty where times are unknown.
-    metrics_left_out: how many more it has. log_tail: the last lines of its log.
+    events: the first of them by time; events_left_out: how many more there are. metrics_left_out: likewise.
+    log_tail: the last lines of its log.
     """
 
     run: WorkloadDetail
     duration_s: float | None
     steps_per_second: float | None
     step_times: list[StepTime]
+    events: list[ReportedEvent]
+    events_left_out: int
     metrics: list[MetricReport]
     metrics_left_out: int
     log_tail: list[str]
@@ -94,10 +104,19 @@ def run_report(reader: Reader, uid: str, most_metrics: int) -> RunReport:
     seconds = None
     if summary.min_ts is not None and summary.end_ts is not None:
         seconds = (summary.end_ts - summary.min_ts) / 1000.0
+    log = RunLog(reader, uid)
+    happened = events(reader, uid).events
     return RunReport(
-        detail, seconds, summary.steps_per_second, _step_times(reader, uid), metrics,
-        len(views) - len(chosen), log_tail(reader, uid),
+        detail, seconds, summary.steps_per_second, _step_times(reader, uid),
+        [_reported(event, log) for event in happened[:_MOST_EVENTS]], max(0, len(happened) - _MOST_EVENTS),
+        metrics, len(views) - len(chosen), log.last(),
     )  # fmt: skip
+
+
+def _reported(event: RunEvent, log: RunLog) -> ReportedEvent:
+    begins_or_ends = event.kind in ("start", "end")
+    lines = [] if begins_or_ends or event.iteration is None else log.around(event.iteration)
+    return ReportedEvent(**msgspec.structs.asdict(event), lines=lines)
 
 
 def curves(reader: Reader, uid: str, metrics: Sequence[str], bins: int) -> list[Panel]:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lensd.query.events import RunEvent
 from lensd.report.contents import MetricReport, RunReport
 from lensd.report.wording import duration, number, when
 from lensd.store.detail import Extreme
 
 METRIC_COLUMNS = ("Metric", "Last", "Best", "Worst", "Points", "NaN, ∞")
+
+
+#: Kinds of events that one looks for first.
+ALARMING = ("nan", "spike", "stall", "attempt")
+
+
+def event_text(event: RunEvent) -> str:
+    """One line: when, and what."""
+    where = f", step {event.iteration}" if event.kind in ("nan", "spike") else ""
+    return f"{when(event.time)}{where}: {event.text}"
 
 
 def facts_of(one: RunReport) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from html import escape
 from lensd.query.panels import Panel
 from lensd.report.contents import RunReport
 from lensd.report.curves import panel_svg, step_time_svg
-from lensd.report.facts import METRIC_COLUMNS, facts_of, metric_cells
+from lensd.report.facts import ALARMING, METRIC_COLUMNS, event_text, facts_of, metric_cells
 from lensd.report.wording import when
 
 _STYLE = """
@@ -38,6 +38,7 @@ polygon{opacity:.25}.c0{stroke:var(--c0);fill:var(--c0)}.c1{stroke:var(--c1);fil
 polygon{stroke:none}svg .bad{stroke:var(--bad);stroke-width:1.5}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:8px;
 overflow-x:auto;font-size:12px}
+ul{list-style:none;padding:0;margin:0}li{padding:2px 0}summary{cursor:pointer}
 @media print{body{max-width:none}figure,pre{break-inside:avoid}}
 """
 
@@ -76,6 +77,7 @@ def section(index: int, one: RunReport, curves: Sequence[Panel], curves_left_out
     yield f'<div class="scroll"><table>{rows}</table></div>'
     for sentence in one.run.warnings:
         yield f'<p class="bad">{escape(sentence)}</p>'
+    yield from _events(one)
     yield from _metrics(one)
     yield from _curves(one, curves, curves_left_out)
     if one.run.config:
@@ -87,6 +89,23 @@ def section(index: int, one: RunReport, curves: Sequence[Panel], curves_left_out
         yield f"<details><summary>Configuration ({count})</summary><table>{rows}</table></details>"
     if one.log_tail:
         yield f"<h3>Last lines of the log</h3><pre>{escape(chr(10).join(one.log_tail))}</pre>"
+
+
+def _events(one: RunReport) -> Iterator[str]:
+    if not one.events:
+        return
+    yield "<h3>What happened</h3><ul>"
+    for event in one.events:
+        bad = ' class="bad"' if event.kind in ALARMING else ""
+        text = f"<span{bad}>{escape(event_text(event))}</span>"
+        if event.lines:
+            lines = escape("\n".join(event.lines))
+            yield f"<li><details><summary>{text}</summary><pre>{lines}</pre></details></li>"
+        else:
+            yield f"<li>{text}</li>"
+    yield "</ul>"
+    if one.events_left_out:
+        yield f'<p class="dim">{one.events_left_out} more are left out.</p>'
 
 
 def _metrics(one: RunReport) -> Iterator[str]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from lensd.report.contents import RunReport
-from lensd.report.facts import METRIC_COLUMNS, facts_of, metric_cells
+from lensd.report.facts import METRIC_COLUMNS, event_text, facts_of, metric_cells
 from lensd.report.wording import when
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|])")
@@ -35,6 +35,15 @@ def _section(one: RunReport) -> Iterator[str]:
     for sentence in one.run.warnings:
         yield f"- warning: {_plain(sentence)}"
     yield ""
+    if one.events:
+        yield from ("What happened:", "")
+        for event in one.events:
+            yield f"- {_plain(event_text(event))}"
+            if event.lines:
+                yield from ("", *(f"      {line}" for line in event.lines), "")
+        if one.events_left_out:
+            yield f"- {one.events_left_out} more are left out"
+        yield ""
     if one.metrics:
         yield from _table(METRIC_COLUMNS, [metric_cells(metric) for metric in one.metrics])
     else:

@@ -94,6 +94,29 @@ def test_a_run_with_nan_says_where_it_began(tmp_path: Path) -> None:
     assert 'class="bad" d="M' in document.read_text(), "marked in the curve"
 
 
+def test_what_happened_is_named_with_the_lines_around_it(tmp_path: Path) -> None:
+    lines, at_s = [], 36_000
+    for step in [*range(200), *range(150, 300)]:
+        at_s += 400 if step == 260 else 1
+        loss = "nan" if step == 280 else f"{(9.5 if step == 120 else 1.0) + step % 7 / 100:.4f}"
+        clock = f"{at_s // 3600:02}:{at_s // 60 % 60:02}:{at_s % 60:02}"
+        lines.append(f"2026-01-05 {clock} step {step} loss {loss}")
+    write_log(tmp_path, "a", lines)
+    (one,) = json.loads(report(str(tmp_path), "--format", "json").output)["runs"]
+    shown = {event["kind"]: event for event in one["events"]}
+    assert set(shown) == {"start", "attempt", "spike", "stall", "nan", "end"}
+    assert shown["attempt"]["iteration"] == 150
+    assert any("step 120 loss 9.5" in line for line in shown["spike"]["lines"])
+    assert any("step 259 " in line for line in shown["stall"]["lines"])
+    assert any("step 280 loss nan" in line for line in shown["nan"]["lines"])
+    text = report(str(tmp_path)).output
+    assert (
+        text.index("attempt 2 starts at step 150")
+        < text.index("nothing for 400 s")
+        < text.index("loss is NaN")
+    )
+
+
 def test_names_and_lines_are_text(tmp_path: Path) -> None:
     name = "<img src=x onerror=alert(1)>"
     lines = [f"step {step} loss {1 / (step + 1)}" for step in range(30)]
