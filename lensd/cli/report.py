@@ -72,7 +72,7 @@ def report(
         )
         with store.read(seconds=_SECONDS) as reader:
             chosen = _chosen(reader, uids, db or ", ".join(paths))
-            title = title or (chosen[0] if len(chosen) == 1 else counted(len(chosen), "run"))
+            title = title or (f"Run {chosen[0]}" if len(chosen) == 1 else counted(len(chosen), "run"))
             if output is None:
                 write_report(reader, chosen, output_format, title, sys.stdout.buffer)
                 sys.stdout.flush()

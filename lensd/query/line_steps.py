@@ -127,7 +127,8 @@ def _members(reader: Reader, workload_id: int, input_id: str) -> list[Member]:
 
 def _best(line: bytes, steps_of: dict[float, set[int]], times: dict[int, float], before: int) -> int | None:
     """The step that a line prints: the one that most of its numbers belong to. A number that many steps share
-    says little. before: the step of the line above; of equal ones the next one after it counts."""
+    says little. before: the step of the line above; of equal ones the next one after it counts, else
+    the last."""
     votes: dict[int, float] = defaultdict(float)
     named = set()
     shared: list[set[int]] = []
@@ -154,4 +155,4 @@ def _best(line: bytes, steps_of: dict[float, set[int]], times: dict[int, float],
     if most < _ENOUGH:
         return None
     best = [step for step, vote in votes.items() if vote == most]
-    return min((step for step in best if step >= before), default=min(best))
+    return min((step for step in best if step >= before), default=max(best))

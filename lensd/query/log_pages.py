@@ -151,15 +151,22 @@ def read_numbered(
 
 
 def _line_of_step(path: str, marks: Sequence[LineMark], last: int, steps: LineSteps, step: int) -> int | None:
-    """The number of the line that prints a step, or the last one before it; None where nothing tells."""
+    """The number of the line that prints a step, or the last one before it; None where nothing tells. Where a
+    step is printed more than once, that is the first line of the last time."""
     nearest: tuple[int, int] | None = None
     for first, end in steps.stretches(step, last)[:_TRIED]:
         lines, _ = read_numbered(path, marks, first, min(end - first, _MOST_BETWEEN))
+        exact = before = None
         for (number, _), place in zip(lines, steps.of(lines), strict=True):
-            if place.step == step:
-                return number
-            if place.step is not None and place.step < step and (nearest is None or place.step > nearest[0]):
+            if place.step is None:
+                continue
+            if place.step == step and before != step:
+                exact = number
+            before = place.step
+            if place.step < step and (nearest is None or place.step > nearest[0]):
                 nearest = place.step, number
+        if exact is not None:
+            return exact
     return None if nearest is None else nearest[1]
 
 

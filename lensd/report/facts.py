@@ -61,7 +61,7 @@ def _at(extreme: Extreme | None) -> str:
 def _steps(last: int | None, target: int | None) -> str | None:
     if last is None:
         return None
-    return f"{last} of {target} ({100.0 * last / target:.0f} %)" if target else str(last)
+    return f"{last} of {target} ({100 * last // target} %)" if target else str(last)
 
 
 def _speed(steps_per_second: float | None) -> str | None:

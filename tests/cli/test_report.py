@@ -106,6 +106,7 @@ def test_what_happened_is_named_with_the_lines_around_it(tmp_path: Path) -> None
     shown = {event["kind"]: event for event in one["events"]}
     assert set(shown) == {"start", "attempt", "spike", "stall", "nan", "end"}
     assert shown["attempt"]["iteration"] == 150
+    assert any(line.startswith("201 ") and "step 150 " in line for line in shown["attempt"]["lines"])
     assert any("step 120 loss 9.5" in line for line in shown["spike"]["lines"])
     assert any("step 259 " in line for line in shown["stall"]["lines"])
     assert any("step 280 loss nan" in line for line in shown["nan"]["lines"])
