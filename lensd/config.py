@@ -120,6 +120,7 @@ class Config(ApiConfig, forbid_unknown_fields=True):
     timezone: str = "UTC"
     log_level: str = "info"
     drain_seconds: float = 5.0
+    exit_with: str | None = None
     polling: Polling = msgspec.field(default_factory=Polling)
     source: list[SourceConfig] = msgspec.field(default_factory=list)
     log: LogConfig = msgspec.field(default_factory=LogConfig)
@@ -192,7 +193,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         "drain_seconds": float,
         **dict.fromkeys(("origins", "hosts"), lambda v: [o.strip() for o in v.split(",") if o.strip()]),
         **dict.fromkeys(
-            ("host", "db", "workload", "timezone", "log_level", "default_cluster", "tls_cert", "tls_key"), str
+            (
+                "host",
+                "db",
+                "workload",
+                "timezone",
+                "log_level",
+                "default_cluster",
+                "tls_cert",
+                "tls_key",
+                "exit_with",
+            ),
+            str,
         ),
     }
     for name, parse in parsers.items():

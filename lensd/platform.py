@@ -145,6 +145,15 @@ def writers(names: Collection[str]) -> dict[tuple[int, int], frozenset[Process]]
     return processes
 
 
+def process(number: int) -> Process | None:
+    """The process of this id; None if there is none, or one that has ended and is not waited for."""
+    try:
+        state, threads, began = _process_state(number)
+    except OSError:
+        return Process(number, 0) if _exists(number) else None
+    return None if state in "ZX" and threads <= 1 else Process(number, began)
+
+
 def has_ended(process: Process) -> bool:
     """Whether a process that was seen is certain to have ended. Fallback: False."""
     try:

@@ -19,6 +19,7 @@ from aiohttp import web
 from lensd.api.app import make_app
 from lensd.api.ratelimit import is_loopback
 from lensd.config import Config, ConfigError
+from lensd.ingest.ending import Ending
 from lensd.ingest.poller import Poller
 from lensd.store import Store, StoreError
 
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 #: Bytes of a request line. Grafana lists every metric in it if all values of a variable are selected.
 LONGEST_LINE = 64 << 10
+_ENDING_SECONDS = 0.5  # between two looks at whether the job is over
 
 
 class CannotListen(Exception):
@@ -107,12 +109,14 @@ async def run(
     once: bool = False,
     opener: Callable[[str], None] | None = None,
     tls: ssl.SSLContext | None = None,
+    ending: Ending | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM, then stop within a few seconds even if streams are open.
 
     once: everything has been read already; do not poll. say: prints a line. opener: shows the first address
     to the user, in a thread that nobody waits for: some browsers end only when they are closed. tls: serve
-    HTTPS.
+    HTTPS. ending: says when the job is over that the daemon accompanies; then everything is read to its end,
+    however long that takes.
 
     SIGHUP reads the certificate anew, and nothing else. From a terminal that is closed it ends the daemon.
     """
@@ -131,26 +135,39 @@ async def run(
     )
     await runner.setup()
     catching_up: asyncio.Task[None] | None = None
-    ending = threading.Event()
+    closing, is_over = threading.Event(), False
     try:
         if not once:
             poller.start()
-        catching_up = asyncio.create_task(asyncio.to_thread(_catch_up, store, ending))
+        catching_up = asyncio.create_task(asyncio.to_thread(_catch_up, store, closing))
         for bound in sockets:
             await web.SockSite(runner, bound, ssl_context=tls).start()
             say(f"lensd listening on {address(config.host, bound, scheme)}")
         if opener:
             first = address(config.host, sockets[0], scheme)
             threading.Thread(target=opener, args=(first,), name="opener", daemon=True).start()
-        await stopped.wait()
+        is_over = await _until(stopped, ending, say)
         log.info("stopping")
     finally:
-        ending.set()
+        closing.set()
         await runner.cleanup()
-        drain = 0.0 if once else config.drain_seconds
-        await asyncio.to_thread(poller.stop, drain_seconds=drain)
+        drain = 0.0 if once else float("inf") if is_over else config.drain_seconds
+        await asyncio.to_thread(poller.stop, drain_seconds=drain, final=is_over)
         if catching_up:
             await catching_up
+
+
+async def _until(stopped: asyncio.Event, ending: Ending | None, say: Callable[[str], None]) -> bool:
+    """Wait for a signal, or for the end of the job: then True."""
+    while ending is not None and not stopped.is_set():
+        reason = await asyncio.to_thread(ending)
+        if reason:
+            say(f"{reason}: reading what is left")
+            return True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), _ENDING_SECONDS)
+    await stopped.wait()
+    return False
 
 
 def _on_terminal() -> bool:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from functools import partial
-from typing import Any, Literal
+from contextlib import closing
+from typing import Literal
 
 import click
 
 from lensd import __version__
 from lensd.cli.archives import unpacked
-from lensd.cli.browser import open_page
 from lensd.cli.doctor import doctor
-from lensd.cli.exit import ADDRESS, DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr, note
+from lensd.cli.exit import DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr
 from lensd.cli.export import write_points
+from lensd.cli.health import health
 from lensd.cli.hook import hook
+from lensd.cli.inputs import (
+    INPUTS,
+    config_option,
+    open_store,
+    paths_argument,
+    poller_of,
+    progress_bar,
+    workload_option,
+)
 from lensd.cli.report import report
 from lensd.cli.run import run as run_command
-from lensd.cli.tables import counted, print_inputs, print_runs, print_summary
-from lensd.config import Config, load
+from lensd.cli.serve import serve_command
+from lensd.cli.tables import print_inputs, print_runs, print_summary
+from lensd.config import load
 from lensd.ingest.poller import Poller
 from lensd.ingest.sources import sources
-from lensd.ingest.tracked import ReadProgress
 from lensd.query import lens, runs
 from lensd.store import Store
 
@@ -39,34 +45,17 @@ Exit codes:
   3  the database cannot be used, or could not store everything
   4  cannot listen on the address
 """
-_INPUTS = (
-    "lensd looks for text logs (*.log *.out *.err *.txt *.jsonl *.csv *.tsv, stdout, *.o123, no suffix; also"
-    " packed), TensorBoard event files (*tfevents*), W&B files (*.wandb) and the files of other"
-    " adapters; a file that you name is read whatever its name is"
-)
 _EXPORT_SECONDS = 24 * 3600.0
 
 _db = click.option("--db", metavar="FILE", help="The database file.")
-_serve_db = click.option(
-    "--db",
-    metavar="FILE",
-    help="The database file.  [default: one for each set of paths, in your data folder]",
-)
 _required_db = click.option("--db", metavar="FILE", required=True, help="The database file.")
-_workload = click.option(
-    "--workload", metavar="UID", help="Put everything into this one workload (also $WORKLOAD_UID)."
-)
-_config = click.option(
-    "--config", metavar="FILE", help="A TOML file; config.example.toml explains every option."
-)
-_paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
 
 
 class _Commands(click.Group):
     """Lists the commands in the order in which people need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "report", "export", "hook"]
+        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "report", "export", "health", "hook"]
         return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else 99)
 
 
@@ -105,78 +94,11 @@ def main() -> None:
     """
 
 
-@main.command(name="serve")
-@_paths
-@_config
-@click.option("--host", metavar="H", help="Address to listen on.  [default: 127.0.0.1]")
-@click.option(
-    "--port", metavar="N", type=int, multiple=True,
-    help="Port to listen on; may be repeated; 0 takes a free port.  [default: 8080]",
-)  # fmt: skip
-@click.option(
-    "--insecure",
-    is_flag=True,
-    default=None,
-    help="Listen on more than this machine without a token: everybody there can read and push.",
-)
-@click.option("--tls-cert", metavar="FILE", help="Serve HTTPS with this certificate (PEM, with its chain).")
-@click.option("--tls-key", metavar="FILE", help="The key of the certificate, if it is not in the same file.")
-@_serve_db
-@_workload
-@click.option("--once", is_flag=True, help="Read everything to its end, then serve without polling.")
-@click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
-def serve_command(
-    paths: tuple[str, ...], config: str | None, once: bool, open_browser: bool, **flags: Any
-) -> None:
-    """Read the runs under PATH while they grow, and serve them.
-
-    PATH is a folder of runs, of any depth, or a file. The page is at the address that is printed, the JSON
-    API below /api/runs and /api/v1. Ctrl-C stops; the database stays, and reading goes on from there.
-
-    \b
-    lensd serve --open ./runs
-    lensd serve --port 9000 --db runs.db ./runs ./more-runs
-    WORKLOAD_UID=job-7 LENSD_TOKEN_FILE=/run/secrets/lensd \\
-      lensd serve --host 0.0.0.0 /logs                       (beside training, in a pod)
-    """
-    from lensd import serve  # imported here because HTTP doubles the start-up time of every command
-
-    with errors():
-        options = load(config, os.environ, {"paths": list(paths), **_without_tuples(flags)})
-        log_to_stderr(options.log_level)
-        if not options.paths and not options.source:
-            fail(USAGE, "nothing to read: name a folder, as in `lensd serve ./runs`")
-        try:
-            tls = serve.tls_context(options)
-            sockets = serve.bind(options.host, options.ports)
-        except serve.CannotListen as error:
-            fail(ADDRESS, str(error))
-        if not options.has_token and not all(map(serve.is_local, sockets)):
-            if not options.insecure:
-                fail(
-                    USAGE,
-                    f"listening on {options.host} without a token lets everybody who reaches this machine"
-                    " read the runs and push points: set LENSD_TOKEN, or add --insecure if that is meant",
-                )
-            note(f"warning: {options.host} is open to everybody who can reach this machine")
-        with closing(_open(options.database())) as store:
-            poller = _poller(options, store)
-            _print(f"database {store.path}")
-            if once:
-                with _bar("reading") as progress:
-                    poller.drain(progress=progress, final=True)
-            else:
-                poller.scan()
-            _print(_what_was_found(poller))
-            opener = partial(open_page, say=_print) if open_browser else None
-            asyncio.run(serve.run(options, store, poller, sockets, _print, once=once, opener=opener, tls=tls))
-
-
 @main.command()
-@_paths
-@_config
+@paths_argument
+@config_option
 @_required_db
-@_workload
+@workload_option
 def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | None) -> None:
     """Read everything under PATH into a database, then exit.
 
@@ -191,9 +113,9 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")
         log_to_stderr("error")
-        with closing(_open(db)) as store:
-            poller = _poller(options, store)
-            with _bar("reading") as progress:
+        with closing(open_store(db)) as store:
+            poller = poller_of(options, store)
+            with progress_bar("reading") as progress:
                 poller.drain(progress=progress, final=True)
             with store.read() as reader:
                 inputs = lens.inputs(reader, None)
@@ -201,7 +123,7 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
             inputs = [input for input in inputs if input.id in read_now]
             bad = print_summary(inputs, poller.problems)
             if not read_now and not poller.problems:
-                fail(UNREADABLE, f"no runs found in {', '.join(paths or options.paths)}: {_INPUTS}")
+                fail(UNREADABLE, f"no runs found in {', '.join(paths or options.paths)}: {INPUTS}")
             unstored = [tracked for tracked in poller.tracked() if tracked.health.unstored]
             if unstored:
                 names = ", ".join(tracked.input.name for tracked in unstored)
@@ -216,10 +138,10 @@ def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | 
 
 
 @main.command(name="sources")
-@_paths
-@_config
+@paths_argument
+@config_option
 @_db
-@_workload
+@workload_option
 def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, workload: str | None) -> None:
     """Show which files are read, as what, and why.
 
@@ -247,7 +169,7 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
         ):
             adapters, unavailable = sources(options)
             poller = Poller(store, adapters, polling=options.polling)
-            with _bar("reading") as progress:
+            with progress_bar("reading") as progress:
                 poller.drain(progress=progress, final=True)
             with store.read() as reader:
                 inputs = lens.inputs(reader, None)
@@ -256,7 +178,7 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
             if not inputs and problems:
                 raise SystemExit(UNREADABLE)
             if not inputs:
-                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {_INPUTS}")
+                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {INPUTS}")
 
 
 @main.command(name="runs")
@@ -309,53 +231,8 @@ def export(db: str, workload: str, output_format: Literal["csv", "ndjson"], atte
 
 
 main.add_command(doctor)
+main.add_command(health)
 main.add_command(hook)
 main.add_command(report)
 main.add_command(run_command)
-
-
-def _without_tuples(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Repeatable flags as lists, which the configuration has."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in flags.items()}
-
-
-def _open(path: str) -> Store:
-    store = Store.open(path)
-    for warning in store.warnings:
-        note(f"warning: {warning}")
-    return store
-
-
-def _poller(options: Config, store: Store) -> Poller:
-    adapters, unavailable = sources(options)
-    for name, reason in sorted(unavailable.items()):
-        note(f"adapter {name} {reason}")
-    return Poller(store, adapters, polling=options.polling)
-
-
-def _print(line: str) -> None:
-    click.echo(line)
-    sys.stdout.flush()
-
-
-def _what_was_found(poller: Poller) -> str:
-    tracked = poller.tracked()
-    if not tracked:
-        return f"no runs found yet: {_INPUTS}; watching for them"
-    workloads = {entry.input.workload for entry in tracked}
-    return f"found {counted(len(tracked), 'input')} of {counted(len(workloads), 'workload')}"
-
-
-@contextmanager
-def _bar(label: str) -> Iterator[Callable[[ReadProgress], None] | None]:
-    """A progress bar over bytes on stderr; None if that is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr) as bar:
-
-        def show(progress: ReadProgress) -> None:
-            bar.length = max(1, progress.done_bytes + progress.left_bytes)
-            bar.update(progress.done_bytes - bar.pos)
-
-        yield show
+main.add_command(serve_command)

@@ -70,18 +70,36 @@ def report(
             if db
             else stack.enter_context(_read(stack.enter_context(unpacked(paths))))
         )
-        with store.read(seconds=_SECONDS) as reader:
-            chosen = _chosen(reader, uids, db or ", ".join(paths))
-            title = title or (f"Run {chosen[0]}" if len(chosen) == 1 else counted(len(chosen), "run"))
-            if output is None:
-                write_report(reader, chosen, output_format, title, sys.stdout.buffer)
+        where = db or ", ".join(paths)
+        if output is None:
+            with store.read(seconds=_SECONDS) as reader:
+                chosen = _chosen(reader, uids, where)
+                write_report(reader, chosen, output_format, title or _title(chosen), sys.stdout.buffer)
                 sys.stdout.flush()
-                return
-            with _replaced(output) as file:
-                write_report(reader, chosen, output_format, title, file)
-        note(f"wrote {output}")
-        if len(chosen) > MOST_RUNS:
-            note(f"only the newest {MOST_RUNS} of {len(chosen)} runs are in it; choose others by --workload")
+        else:
+            write_to(store, output, uids, output_format=output_format, title=title, where=where)
+
+
+def write_to(
+    store: Store,
+    path: str,
+    uids: Sequence[str] = (),
+    *,
+    output_format: Format | None = None,
+    title: str | None = None,
+    where: str = "the database",
+) -> None:
+    """Write the report of these workloads, or of all, into a file, and say so. where: what they are from."""
+    with store.read(seconds=_SECONDS) as reader, _replaced(path) as file:
+        chosen = _chosen(reader, uids, where)
+        write_report(reader, chosen, output_format or _format_of(path), title or _title(chosen), file)
+    note(f"wrote {path}")
+    if len(chosen) > MOST_RUNS:
+        note(f"only the newest {MOST_RUNS} of {len(chosen)} runs are in it; choose others by --workload")
+
+
+def _title(uids: Sequence[str]) -> str:
+    return f"Run {uids[0]}" if len(uids) == 1 else counted(len(uids), "run")
 
 
 def _format_of(output: str | None) -> Format:
@@ -108,7 +126,7 @@ def _read(paths: Sequence[str]) -> Iterator[Store]:
         yield store
 
 
-def _chosen(reader: Reader, uids: tuple[str, ...], where: str) -> list[str]:
+def _chosen(reader: Reader, uids: Sequence[str], where: str) -> list[str]:
     """The runs to report, the newest first."""
     infos = {info.uid: info for info in lens.workloads(reader, None, None)}
     for uid in uids:

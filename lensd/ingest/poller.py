@@ -235,9 +235,9 @@ class Poller:
         self._thread = threading.Thread(target=self._run, name="lensd-poller", daemon=True)
         self._thread.start()
 
-    def stop(self, *, drain_seconds: float = 0.0) -> None:
+    def stop(self, *, drain_seconds: float = 0.0, final: bool = False) -> None:
         """End the threads once the current reads are done, then read what is left for at most
-        `drain_seconds`."""
+        `drain_seconds`. final: see `drain`."""
         self._stopping = True
         self._wake.set()
         if self._thread:
@@ -246,7 +246,7 @@ class Poller:
         if drain_seconds > 0:
             self._stopping = False
             try:
-                self.drain(drain_seconds)
+                self.drain(drain_seconds, final=final)
             except StoreError as error:
                 log.error("%s", error)
         for source in self._sources:

@@ -52,7 +52,8 @@ def test_an_archive_is_read_like_its_folder(tmp_path: Path, data_home: Path, suf
     )
     assert packed["metrics"] == runs["runs"][0]["metrics"]
     assert packed["log_tail"] == runs["runs"][0]["log_tail"]
-    assert not any(any(folder.iterdir()) for folder in (data_home / "lensd" / "unpacked").iterdir())
+    left = [path.suffix for path in (data_home / "lensd" / "unpacked").iterdir()]
+    assert left == [".lock"]
 
 
 def test_a_second_reading_adds_nothing(tmp_path: Path) -> None:
