@@ -11,6 +11,7 @@ from yarl import URL
 
 from lensd.api.description import Handler
 from lensd.api.errors import ApiError, invalid
+from lensd.api.params import chosen_by
 from lensd.api.state import CONFIG
 from lensd.api.streaming import abort
 
@@ -34,13 +35,16 @@ def per_cluster(handler: Handler) -> Handler:
 async def _pass_on(request: web.Request) -> web.StreamResponse | None:
     """The other daemon's answer, or None if the request is for this one. Raises ApiError."""
     config = request.app[CONFIG]
-    name = request.query.get("cluster") or config.default_cluster
-    if not name or (_PASSED_ON in request.headers and "cluster" not in request.query):
+    names = chosen_by(request, "cluster")
+    if names is not None and len(names) != 1:
+        raise invalid(f"cluster is {request.query['cluster']!r}; it must be one name")
+    name = next(iter(names)) if names else config.default_cluster
+    if not name or (_PASSED_ON in request.headers and names is None):
         return None
     peer = config.clusters.get(name)
     if peer is None:
-        names = ", ".join(sorted(config.clusters)) or "none (see [clusters] in the configuration)"
-        raise invalid(f"cluster is {name!r}; known are {names}")
+        known = ", ".join(sorted(config.clusters)) or "none (see [clusters] in the configuration)"
+        raise invalid(f"cluster is {name!r}; known are {known}")
     if _PASSED_ON in request.headers:
         raise invalid(f"cluster {name!r}: the request has been passed on once already")
     query = request.rel_url.query.copy()

@@ -29,7 +29,8 @@ class Parameter:
 class Answer:
     """A successful answer. type: what msgspec encodes as its JSON body; None if it has none.
 
-    other_types: media types that it comes in beside, or instead of, JSON.
+    other_types: media types that it comes in beside, or instead of, JSON. other_type: that of its JSON body
+    in another format.
     """
 
     type: Any = None
@@ -37,6 +38,7 @@ class Answer:
     headers: tuple[str, ...] = ()
     status: int = 200
     description: str = "OK"
+    other_type: Any = None
 
     @property
     def media_types(self) -> tuple[str, ...]:

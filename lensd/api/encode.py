@@ -7,7 +7,7 @@ import functools
 import io
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -15,13 +15,16 @@ import numpy as np
 
 from lensd.query.lens import IterationSlice
 from lensd.query.results import PointsInfo, RowTable, Slice
+from lensd.query.time_order import TimeOrdered, WideRows
 
 _ENCODER = msgspec.json.Encoder()
 _CHUNK_BYTES = 1 << 18
+_MORE = ("attempt", "workload_uid")  # fields of a point that are not always there
 
 
 class Point(msgspec.Struct):
-    """One point. `timestamp` is in UTC milliseconds. `attempt` is there if the request names attempts."""
+    """One point. `timestamp` is in UTC milliseconds. `attempt` is there if the request names attempts,
+    `workload_uid` if it names several workloads."""
 
     metric_name: str
     value: float
@@ -29,14 +32,27 @@ class Point(msgspec.Struct):
     iteration: int
     data_source: str
     attempt: int | msgspec.UnsetType = msgspec.UNSET
+    workload_uid: str | msgspec.UnsetType = msgspec.UNSET
 
 
-Group = Slice | IterationSlice
+Group = Slice | IterationSlice | TimeOrdered
 
 
 def points(group: Group) -> Iterator[Point]:
     """The points of a group, in order."""
+    if isinstance(group, TimeOrdered):
+        return _ordered_points(group)
     return _slice_points(group) if isinstance(group, Slice) else _iteration_points(group)
+
+
+def _ordered_points(ordered: TimeOrdered) -> Iterator[Point]:
+    names = [(c.name, c.source, msgspec.UNSET if c.workload is None else c.workload) for c in ordered.curves]
+    counts = [name in ("iteration", "target_iteration") for name, _, _ in names]
+    columns = (ordered.curve, ordered.value, ordered.ts_ms, ordered.iteration, ordered.attempt)
+    for curve, value, ts_ms, iteration, attempt in zip(*(c.tolist() for c in columns), strict=True):
+        name, source, workload = names[curve]
+        number = int(value) if counts[curve] and value.is_integer() else value
+        yield Point(name, number, ts_ms, iteration, source, attempt or msgspec.UNSET, workload)
 
 
 def _slice_points(slice_: Slice) -> Iterator[Point]:
@@ -47,9 +63,10 @@ def _slice_points(slice_: Slice) -> Iterator[Point]:
         slice_.iteration.tolist(),
         itertools.repeat(slice_.data_source),
     )
-    if slice_.attempt is None:
+    if slice_.attempt is None and slice_.workload is None:
         return map(Point, *columns)
-    return map(Point, *columns, itertools.repeat(slice_.attempt))
+    more = (msgspec.UNSET if each is None else each for each in (slice_.attempt, slice_.workload))
+    return map(Point, *columns, *map(itertools.repeat, more))
 
 
 def _iteration_points(slice_: IterationSlice) -> Iterator[Point]:
@@ -61,26 +78,56 @@ def _iteration_points(slice_: IterationSlice) -> Iterator[Point]:
         slice_.data_source,
         strict=True,
     )
+    last = msgspec.UNSET, msgspec.UNSET if slice_.workload is None else slice_.workload
     for step, ts_ms, target, source in rows:
-        yield Point("iteration", step, ts_ms, step, source)
+        yield Point("iteration", step, ts_ms, step, source, *last)
         if target == target:
             whole = int(target) if target.is_integer() else target
-            yield Point("target_iteration", whole, ts_ms, step, source)
+            yield Point("target_iteration", whole, ts_ms, step, source, *last)
 
 
-def points_json(uid: str, source: str | None, groups: Iterable[Group], info: PointsInfo) -> Iterator[bytes]:
+def points_json(uid: str, source: str, groups: Iterable[Group], info: PointsInfo) -> Iterator[bytes]:
     """The body of `metrics/data` and `iteration-times`. `total_count` is counted on the way."""
-    yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source or ""))
+    yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source))
     count = 0
     for group in groups:
         entries = list(points(group))
         if entries:
             yield (b"," if count else b"") + _json(entries)[1:-1]
             count += len(entries)
-    tail = b'],"total_count":%d' % count
-    if info.total_points is not None:
-        tail += b',"total_points":%d' % info.total_points
-    yield tail + b',"next":"%d"}' % info.version
+    yield _end(count, info)
+
+
+def wide_json(
+    uid: str, source: str, names: list[str], rows: Iterable[WideRows], info: PointsInfo
+) -> Iterator[bytes]:
+    """Rows with a column for each series, in the envelope of `points_json`. A row leaves out the series that
+    it has no value of."""
+    yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source))
+    row_type, count = _row_type(["time", "iteration", *names]), 0
+    for some in rows:
+        columns = [some.ts_ms.tolist(), some.iteration.tolist(), *map(_present, some.values.T)]
+        entries = list(map(row_type, *columns))
+        yield (b"," if count else b"") + _json(entries)[1:-1]
+        count += len(entries)
+    yield _end(count, info)
+
+
+def wide_csv(names: list[str], rows: Iterable[WideRows]) -> Iterator[bytes]:
+    """Rows as CSV with a header; cells without a value are empty."""
+    yield b",".join([b"time", b"iteration", *map(_cell, names)]) + b"\n"
+    for some in rows:
+        # An empty cell is what JSON's null leaves: NaN is no value.
+        columns = [
+            _json(column.tolist())[1:-1].replace(b"null", b"").split(b",")
+            for column in (some.ts_ms, some.iteration, *some.values.T)
+        ]
+        yield b"".join(b"%b\n" % b",".join(row) for row in zip(*columns, strict=True))
+
+
+def _end(count: int, info: PointsInfo) -> bytes:
+    total = b"" if info.total_points is None else b',"total_points":%d' % info.total_points
+    return b'],"total_count":%d%b,"next":"%d"}' % (count, total, info.version)
 
 
 def points_ndjson(groups: Iterable[Group]) -> Iterator[bytes]:
@@ -90,29 +137,35 @@ def points_ndjson(groups: Iterable[Group]) -> Iterator[bytes]:
         yield _ENCODER.encode_lines(list(points(group)))
 
 
-def points_csv(groups: Iterable[Group], attempts: bool) -> Iterator[bytes]:
-    """Points as CSV with a header. attempts: add the column `attempt`."""
-    names = [name for name in Point.__struct_fields__ if attempts or name != "attempt"]
+def points_csv(groups: Iterable[Group], *more: str) -> Iterator[bytes]:
+    """Points as CSV with a header. more: the columns that are there beside the usual ones, `attempt` and
+    `workload_uid`."""
+    names = [name for name in Point.__struct_fields__ if name not in _MORE or name in more]
     yield (",".join(names) + "\n").encode()
     for group in groups:
-        if isinstance(group, Slice):
-            yield _slice_csv(group, attempts)
-        else:
-            yield b"".join(
-                b"%b,%b,%d,%d,%b\n"
-                % (p.metric_name.encode(), _json(p.value), p.timestamp, p.iteration, _cell(p.data_source))
-                for p in _iteration_points(group)
-            )
+        yield _slice_csv(group, more) if isinstance(group, Slice) else _other_csv(group, more)
 
 
-def _slice_csv(slice_: Slice, attempts: bool) -> bytes:
+def _other_csv(group: IterationSlice | TimeOrdered, more: Sequence[str]) -> bytes:
+    lines = []
+    for point in points(group):
+        cells = [_cell(point.metric_name), _json(point.value), b"%d" % point.timestamp]
+        cells += [b"%d" % point.iteration, _cell(point.data_source)]
+        cells += [_cell(str(getattr(point, name))) for name in _MORE if name in more]
+        lines.append(b",".join(cells))
+    return b"".join(b"%b\n" % line for line in lines)
+
+
+def _slice_csv(slice_: Slice, more: Sequence[str]) -> bytes:
     # Encode whole columns, then fill a template of the constant cells: six times as fast as csv.writer.
     columns = (
         _json(column.tolist())[1:-1].split(b",") for column in (slice_.value, slice_.ts_ms, slice_.iteration)
     )
-    last = b",%d" % (slice_.attempt or 1) if attempts else b""
-    name, source = (_cell(text).replace(b"%", b"%%") for text in (slice_.metric_name, slice_.data_source))
-    template = name + b",%b,%b,%b," + source + last + b"\n"
+    texts = [slice_.metric_name, slice_.data_source]
+    texts += [str(slice_.attempt or 1)] if "attempt" in more else []
+    texts += [slice_.workload or ""] if "workload_uid" in more else []
+    name, *last = (_cell(text).replace(b"%", b"%%") for text in texts)
+    template = name + b",%b,%b,%b," + b",".join(last) + b"\n"
     return b"".join(map(template.__mod__, zip(*columns, strict=True)))
 
 

@@ -30,10 +30,11 @@ EventsAnswer = RunEvents | list[Annotation]
 async def workload_events(request: web.Request) -> web.StreamResponse:
     """No ETag: whether a run has ended or stalls changes with time alone."""
     uid = params.uid(request)
-    names = params.metric_names(request.query.getall("metrics", []))
+    names = params.chosen_by(request, "metrics")
     start_ms, end_ms = params.times(request)
-    output_format = params.output_format(request, params.EVENT_FORMAT)
+    output_format = params.choice(request, params.EVENT_FORMAT)
     answer = await ask(request, lambda reader: events(reader, uid, names))
+    params.refuse_seconds(end_ms, max((event.time for event in answer.events), default=0))
     if start_ms is not None and end_ms is not None:
         answer.events = [e for e in answer.events if e.time <= end_ms and (e.time_end or e.time) >= start_ms]
         answer.total_count = len(answer.events)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 from aiohttp import web
 
 from lensd.api import params
 from lensd.api.clusters import per_cluster
-from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson
-from lensd.api.errors import ApiError
+from lensd.api.description import JSON
+from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson, wide_csv, wide_json
+from lensd.api.errors import ApiError, invalid
 from lensd.api.responses import etag, json_answer, unchanged
 from lensd.api.state import ask
 from lensd.api.streaming import stream_read
-from lensd.query import lens
+from lensd.api.tables import CSV
+from lensd.query import lens, several
 from lensd.query.details import fulfils, workload_detail
 from lensd.query.framework import detection
-from lensd.query.results import MetricInfo, PointsInfo, Selection, SourceCount, WorkloadInfo
+from lensd.query.results import MetricInfo, PointsInfo, SourceCount, WorkloadInfo
+from lensd.query.time_order import (
+    MOST_ITERATIONS,
+    Curve,
+    TooManyIterations,
+    by_time,
+    column_names,
+    wide,
+)
 from lensd.store import Reader
 
-_MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "ndjson": "application/x-ndjson"}
+_MEDIA_TYPES = {"json": JSON, "csv": CSV, "ndjson": "application/x-ndjson", "wide": JSON, "wide-csv": CSV}
 
 
 class SourcesAnswer(msgspec.Struct):
@@ -47,6 +57,19 @@ class PointsAnswer(msgspec.Struct):
     total_points: int | msgspec.UnsetType = msgspec.UNSET
 
 
+class WideAnswer(msgspec.Struct):
+    """Rows by time. Each has `time` (UTC ms), `iteration`, and a value of each series that has one there: the
+    metric, ` (source)` behind it where two sources have it, `uid: ` before it where there are several
+    workloads."""
+
+    workload_uid: str
+    data_source: str
+    data: list[dict[str, float]]
+    total_count: int
+    next: str
+    total_points: int | msgspec.UnsetType = msgspec.UNSET
+
+
 class WorkloadsAnswer(msgspec.Struct):
     workloads: list[WorkloadInfo]
     total_count: int
@@ -54,10 +77,10 @@ class WorkloadsAnswer(msgspec.Struct):
 
 @per_cluster
 async def workloads(request: web.Request) -> web.StreamResponse:
-    q, status = request.query.get("q") or None, request.query.get("status") or None
+    q, statuses = request.query.get("q") or None, params.chosen_by(request, "status")
     conditions = params.conditions(request)
     infos = await ask(
-        request, lambda reader: lens.workloads(reader, q, status, lambda facts: fulfils(facts, conditions))
+        request, lambda reader: lens.workloads(reader, q, statuses, lambda facts: fulfils(facts, conditions))
     )
     return await json_answer(request, WorkloadsAnswer(infos, len(infos)))
 
@@ -74,30 +97,36 @@ async def workload(request: web.Request) -> web.StreamResponse:
 
 @per_cluster
 async def sources(request: web.Request) -> web.StreamResponse:
-    uid = params.uid(request)
-    version, counts = await ask(
-        request, lambda reader: (lens.workload_version(reader, uid), lens.sources(reader, uid))
-    )
-    return await _versioned(request, version, SourcesAnswer(uid, counts, len(counts)))
+    text = params.uid(request)
+
+    def look(reader: Reader) -> tuple[int, list[SourceCount]]:
+        uids = several.uids_in(reader, text, params.ALL)
+        return several.version_of(reader, uids), several.sources(reader, uids)
+
+    version, counts = await ask(request, look)
+    return await _versioned(request, version, SourcesAnswer(text, counts, len(counts)))
 
 
 @per_cluster
 async def available(request: web.Request) -> web.StreamResponse:
-    uid, source = params.uid(request), request.query.get("data_source") or None
-    version, metrics = await ask(
-        request, lambda reader: (lens.workload_version(reader, uid), lens.available(reader, uid, source))
-    )
-    return await _versioned(request, version, AvailableAnswer(uid, metrics, len(metrics)))
+    text, data_sources = params.uid(request), params.chosen_by(request, "data_source")
+
+    def look(reader: Reader) -> tuple[int, list[MetricInfo]]:
+        uids = several.uids_in(reader, text, params.ALL)
+        return several.version_of(reader, uids), several.available(reader, uids, data_sources)
+
+    version, metrics = await ask(request, look)
+    return await _versioned(request, version, AvailableAnswer(text, metrics, len(metrics)))
 
 
 @per_cluster
 async def data(request: web.Request) -> web.StreamResponse:
-    return await _points(request, lens.points)
+    return await _points(request, is_points=True)
 
 
 @per_cluster
 async def iteration_times(request: web.Request) -> web.StreamResponse:
-    return await _points(request, lens.iteration_times)
+    return await _points(request, is_points=False)
 
 
 @per_cluster
@@ -109,25 +138,55 @@ async def framework_detection(request: web.Request) -> web.StreamResponse:
     return await json_answer(request, verdict)
 
 
-async def _points(
-    request: web.Request,
-    query: Callable[[Reader, str, Selection], tuple[PointsInfo, Iterable[Group]]],
-) -> web.StreamResponse:
-    uid, selection = params.uid(request), params.selection(request)
-    output_format = params.output_format(request)
-    with_attempts = query is lens.points and selection.attempt != "current"
-    headers = _headers(request, await ask(request, lambda reader: lens.workload_version(reader, uid)))
+async def _points(request: web.Request, is_points: bool) -> web.StreamResponse:
+    text, selection = params.uid(request), params.selection(request)
+    output_format = params.choice(request, params.FORMAT)
+    is_by_time = params.choice(request, params.ORDER) == "time"
+    is_wide = output_format in ("wide", "wide-csv")
+    source = request.query.get("data_source") or ""
+
+    def look(reader: Reader) -> tuple[list[str], int, float]:
+        uids = several.uids_in(reader, text, params.ALL)
+        return uids, several.version_of(reader, uids), several.last_ms(reader, uids)
+
+    uids, version, last_ms = await ask(request, look)
+    params.refuse_seconds(selection.end_ms, last_ms)
+    headers = _headers(request, version)
     not_modified = unchanged(request, headers)
     if not_modified is not None:
         return not_modified
+    more = ["attempt"] if is_points and selection.attempt != "current" else []
+    more += ["workload_uid"] if len(uids) > 1 else []
+
+    def read_curves(reader: Reader) -> tuple[PointsInfo, list[Curve]]:
+        if is_points:
+            return several.point_curves(reader, uids, selection)
+        try:
+            return several.curves_of_iterations(reader, uids, selection, is_wide)
+        except TooManyIterations as error:
+            sentence = f"more than {MOST_ITERATIONS} iterations are not put in order of time at once"
+            raise invalid(f"{sentence}; give downsample, or start and end") from error
 
     def encoded(reader: Reader) -> Iterator[bytes]:
-        info, groups = query(reader, uid, selection)
+        groups: Iterable[Group]
+        if is_wide:
+            info, curves = read_curves(reader)
+            names, rows = column_names(curves), wide(by_time(curves), len(curves))
+            if output_format == "wide-csv":
+                return wide_csv(names, rows)
+            return wide_json(text, source, names, rows, info)
+        if is_by_time:
+            info, curves = read_curves(reader)
+            groups = by_time(curves)
+        elif is_points:
+            info, groups = several.points(reader, uids, selection)
+        else:
+            info, groups = several.iterations(reader, uids, selection)
         if output_format == "csv":
-            return points_csv(groups, with_attempts)
+            return points_csv(groups, *more)
         if output_format == "ndjson":
             return points_ndjson(groups)
-        return points_json(uid, selection.data_source, groups, info)
+        return points_json(text, source, groups, info)
 
     return await stream_read(request, encoded, headers, _MEDIA_TYPES[output_format])
 

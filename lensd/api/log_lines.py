@@ -9,7 +9,7 @@ from functools import partial
 
 from aiohttp import web
 
-from lensd.api.params import LogOptions
+from lensd.api.log_options import LogOptions
 from lensd.api.state import HEALTH, WALL, ask, in_thread
 from lensd.query.logs import LogSource, log_source
 from lensd.store import Reader

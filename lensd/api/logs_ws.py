@@ -11,9 +11,9 @@ import logging
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from lensd.api import params
 from lensd.api.errors import ApiError
 from lensd.api.log_lines import LogLines
+from lensd.api.log_options import LogOptions, log_options
 from lensd.api.ratelimit import client
 from lensd.api.runs import not_found
 from lensd.api.state import CONFIG, SOCKETS, ask
@@ -30,7 +30,7 @@ _CLOSE_S = 0.5
 
 async def logs(request: web.Request) -> web.StreamResponse:
     """Send the last lines, then each new line. Every refusal comes before the upgrade."""
-    run_id, options = request.match_info["run_id"], params.log_options(request)
+    run_id, options = request.match_info["run_id"], log_options(request)
     source = await ask(request, lambda reader: log_source(reader, run_id, options.input))
     if source is None:
         if options.input is None:
@@ -54,7 +54,7 @@ async def logs(request: web.Request) -> web.StreamResponse:
 
 
 async def _run(
-    request: web.Request, socket: web.WebSocketResponse, source: LogSource, options: params.LogOptions
+    request: web.Request, socket: web.WebSocketResponse, source: LogSource, options: LogOptions
 ) -> WSCloseCode:
     """Send lines until there are no more or the client is gone; returns the code to close with."""
     run_id = request.match_info["run_id"]

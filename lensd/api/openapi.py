@@ -89,7 +89,8 @@ def _types(routes: Iterable[Route]) -> Iterator[Any]:
         yield route.surface.error
         if route.body is not None and route.body.type is not None:
             yield route.body.type
-        yield from (answer.type for answer in route.answers if answer.type is not None)
+        for answer in route.answers:
+            yield from (kind for kind in (answer.type, answer.other_type) if kind is not None)
 
 
 def _suffix(prefix: str) -> str:
@@ -136,6 +137,13 @@ def answer_headers(route: Route, answer: Answer) -> tuple[str, ...]:
     return (*answer.headers, *(_VERSION_HEADERS if route.versioned else ()))
 
 
+def body_schema(answer: Answer, schemas: dict[Any, Json]) -> Json:
+    """The schema of the JSON body of an answer."""
+    if answer.other_type is None:
+        return schemas[answer.type]
+    return {"anyOf": [schemas[answer.type], schemas[answer.other_type]]}
+
+
 def _response(route: Route, answer: Answer, schemas: dict[Any, Json]) -> Json:
     response: Json = {"description": answer.description}
     headers = answer_headers(route, answer)
@@ -143,7 +151,7 @@ def _response(route: Route, answer: Answer, schemas: dict[Any, Json]) -> Json:
         response["headers"] = _headers(headers)
     if answer.media_types:
         response["content"] = {
-            media_type: {"schema": schemas[answer.type] if media_type == JSON else {"type": "string"}}
+            media_type: {"schema": body_schema(answer, schemas) if media_type == JSON else {"type": "string"}}
             for media_type in answer.media_types
         }
     return response

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -18,10 +17,13 @@ from lensd.query.results import Attempt, Selection
 
 MIN_DOWNSAMPLE, MAX_DOWNSAMPLE = 100, 50_000
 ALL_STEPS = (-(1 << 62), 1 << 62)
-FORMATS = ("json", "csv", "ndjson")
+FORMATS = ("json", "csv", "ndjson", "wide", "wide-csv")
+#: What stands for all names, beside an empty value; Grafana sends the first ones.
+ALL = frozenset({"$__all", ".*", "*", "all"})
 BACKLOG = 1000
 AXES = ("step", "time", "relative")
 MAX_BINS, MAX_RUNS, MAX_LINES, MAX_SAMPLES = 2000, 5000, 5000, 20
+_SECONDS, _MILLISECONDS = 10**8, 10**11  # what times of today are above, in seconds and in milliseconds
 _INTEGER = re.compile(r"[+-]?\d{1,4000}\Z", re.ASCII)  # int() refuses more digits than that
 
 
@@ -32,7 +34,7 @@ def _choice_of(*allowed: str) -> dict[str, Any]:
 
 _INT64 = {"type": "integer", "format": "int64"}
 SEARCH = Parameter("q", "Only workloads whose uid or name contains this, in any case")
-STATUS = Parameter("status", "Only workloads with this status")
+STATUS = Parameter("status", "Only workloads with this status; `a,b` and `{a,b}` are lists")
 WHERE = Parameter(
     "where",
     "`NAME=VALUE`: only workloads with this value of their configuration, a label (`project`, `group`, ...)"
@@ -40,6 +42,9 @@ WHERE = Parameter(
     {"type": "string", "pattern": "^[^=]+=.*$"},
 )
 DATA_SOURCE = Parameter("data_source", "Only this data source")
+DATA_SOURCES = Parameter(
+    "data_source", "Only these data sources: `a,b` or `{a,b}`; empty or `all`: every one"
+)
 METRICS = Parameter(
     "metrics", "Names as `a,b` or `{a,b}`, or one name each time it is repeated; empty or `all`: every metric"
 )
@@ -62,7 +67,12 @@ ATTEMPT = Parameter(
     {"type": "string", "pattern": r"^(current|all|[1-9]\d*)$", "default": "current"},
 )
 INPUT = Parameter("input", "Only this input; `lensd sources` lists the ids")
-FORMAT = Parameter("format", "The format of the answer", _choice_of(*FORMATS))
+FORMAT = Parameter(
+    "format",
+    "The format of the answer; `wide`: rows by time with a column for each series",
+    _choice_of(*FORMATS),
+)
+ORDER = Parameter("order", "`time`: all points in order of time", _choice_of("name", "time"))
 EVENT_FORMAT = Parameter(
     "format",
     "The format of the answer; `annotations`: as Grafana takes them",
@@ -175,8 +185,8 @@ def selection(request: web.Request) -> Selection:
     query = request.query
     start_ms, end_ms = times(request)
     return Selection(
-        data_source=query.get("data_source") or None,
-        metrics=metric_names(query.getall("metrics", [])),
+        data_sources=chosen_by(request, "data_source"),
+        metrics=chosen_by(request, "metrics"),
         start_ms=start_ms,
         end_ms=end_ms,
         attempt=_attempt(query.get("attempt")),
@@ -186,12 +196,10 @@ def selection(request: web.Request) -> Selection:
     )
 
 
-def output_format(request: web.Request, parameter: Parameter = FORMAT) -> str:
-    """One of the formats that the parameter allows; json by default. Raises ApiError (400)."""
-    text, allowed = request.query.get("format") or "json", parameter.schema["enum"]
-    if text not in allowed:
-        raise invalid(f"format is {text!r}; allowed are {', '.join(allowed)}")
-    return text
+def refuse_seconds(end_ms: int | None, last_ms: float) -> None:
+    """Raise ApiError (400) if a range is given in seconds. last_ms: the time of the last point there is."""
+    if end_ms is not None and _SECONDS <= end_ms < _MILLISECONDS <= last_ms:
+        raise invalid(f"end is {end_ms}: seconds given where milliseconds are expected")
 
 
 def names(values: list[str]) -> list[str]:
@@ -200,22 +208,27 @@ def names(values: list[str]) -> list[str]:
     return list(dict.fromkeys(text for text in texts if text))
 
 
-def metric_names(values: list[str]) -> frozenset[str] | None:
-    """The names in the values of a parameter; None means all metrics.
+def chosen(values: list[str]) -> frozenset[str] | None:
+    """The names in the values of a parameter; None means all.
 
     One value is a list: `a,b`, or `{a,b}` as Grafana writes it. A parameter that is repeated holds one whole
     name in each value, so that names may contain commas.
     """
     if len(values) > 1:
         names = {text.strip() for text in values}
-        return None if any(name.lower() == "all" for name in names) else frozenset(names - {""})
+        return None if any(name.lower() in ALL for name in names) else frozenset(names - {""})
     text = values[0].strip() if values else ""
     if text.startswith("{") and text.endswith("}"):
         text = text[1:-1]
     names = {name.strip() for name in text.split(",")}
-    if names == {""} or {name.lower() for name in names} == {"all"}:
+    if names == {""} or all(name.lower() in ALL for name in names):
         return None
     return frozenset(names - {""})
+
+
+def chosen_by(request: web.Request, name: str) -> frozenset[str] | None:
+    """The names in a query parameter; None means all."""
+    return chosen(request.query.getall(name, []))
 
 
 def runs_downsample(request: web.Request) -> int | None:
@@ -247,46 +260,6 @@ def step_range(request: web.Request) -> tuple[int, int] | None:
     if not colon or not all(part == "" or _is_int64(part) for part in (low, high)):
         raise ApiError(400, "Invalid step_range format, use 'min:max'")
     return (int(low) if low else ALL_STEPS[0], int(high) if high else ALL_STEPS[1])
-
-
-@dataclass(frozen=True, slots=True)
-class LogOptions:
-    """How a client wants a log. tail: lines of the backlog, None for all. after: the number of the line to
-    start after, counted from 1; it overrides tail."""
-
-    tail: int | None
-    after: int | None
-    follow: bool
-    show_progress_bars: bool
-    keep_colours: bool
-    input: str | None
-
-
-def log_options(request: web.Request) -> LogOptions:
-    """The parameters of a log stream. Raises ApiError (422)."""
-    query = request.query
-    tail, after = query.get("tail") or str(BACKLOG), query.get("after")
-    return LogOptions(
-        tail=None if tail == "all" else _line_count("tail", tail, " or all"),
-        after=_line_count("after", after) if after else None,
-        follow=_choice(request, FOLLOW, ("0", "1", "false", "true")) in ("1", "true"),
-        show_progress_bars=_choice(request, PROGRESS, ("show", "hide")) == "show",
-        keep_colours=_choice(request, ANSI, ("keep", "strip")) == "keep",
-        input=query.get("input") or None,
-    )
-
-
-def _line_count(name: str, text: str, alternative: str = "") -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 16):
-        raise ApiError(422, f"{name} is {text!r}; allowed are whole numbers from 0{alternative}")
-    return int(text)
-
-
-def _choice(request: web.Request, parameter: Parameter, allowed: tuple[str, ...]) -> str:
-    text = request.query.get(parameter.name) or str(parameter.schema["default"])
-    if text not in allowed:
-        raise ApiError(422, f"{parameter.name} is {text!r}; allowed are {', '.join(allowed)}")
-    return text
 
 
 def _unprocessable(kind: str, message: str, text: str, context: dict[str, int] | None = None) -> ApiError:

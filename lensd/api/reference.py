@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from lensd.api.description import Parameter, Route
-from lensd.api.openapi import ERRORS, HEADERS, answer_headers, type_schemas
+from lensd.api.openapi import ERRORS, HEADERS, answer_headers, body_schema, type_schemas
 from lensd.api.routes import ROUTES, SURFACES
 
 BEGIN, END = "<!-- reference: made by `make docs` -->", "<!-- end of the reference -->"
@@ -64,7 +64,7 @@ def _route_blocks(route: Route, schemas: dict[Any, Json]) -> Iterator[str]:
     for answer in route.answers:
         parts = [f"{answer.status} {answer.description}"]
         parts += [f"`{media_type}`" for media_type in answer.media_types]
-        parts += [shape(schemas[answer.type])] if answer.type is not None else []
+        parts += [shape(body_schema(answer, schemas))] if answer.type is not None else []
         lines.append(": ".join(("Answer", ", ".join(parts))))
         headers = answer_headers(route, answer)
         if headers and answer.status != 304:

@@ -29,10 +29,12 @@ OPERATIONS = Surface("Operations", ("",), bodies.RunsError)
 SURFACES = (LENS, PUSHES, PAGE, RUNS, WANDB, OPERATIONS)
 
 _POINTS: dict[str, Any] = {
-    "answer": Answer(lens.PointsAnswer, ("text/csv", "application/x-ndjson")),
+    "answer": Answer(
+        lens.PointsAnswer, ("text/csv", "application/x-ndjson"), other_type=lens.WideAnswer
+    ),
     "parameters": (
-        params.DATA_SOURCE, params.METRICS, params.START, params.END, params.DOWNSAMPLE, params.SINCE,
-        params.ATTEMPT, params.INPUT, params.FORMAT, params.CLUSTER,
+        params.DATA_SOURCES, params.METRICS, params.START, params.END, params.DOWNSAMPLE, params.SINCE,
+        params.ATTEMPT, params.INPUT, params.ORDER, params.FORMAT, params.CLUSTER,
     ),
     "errors": (400, 429),
     "versioned": True,
@@ -84,7 +86,7 @@ ROUTES: tuple[Route, ...] = (
     _lens_get(
         "/workloads/{uid}/metrics/available", lens.available, "listMetrics",
         "Metrics of a workload, by name", Answer(lens.AvailableAnswer),
-        parameters=(params.DATA_SOURCE, params.CLUSTER), errors=(400,), versioned=True,
+        parameters=(params.DATA_SOURCES, params.CLUSTER), errors=(400,), versioned=True,
     ),
     _lens_get(
         "/workloads/{uid}/metrics/data", lens.data, "getPoints",

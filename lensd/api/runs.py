@@ -120,7 +120,7 @@ async def fast(request: web.Request) -> web.StreamResponse:
     """Rows by step of chosen metrics in a range of steps."""
     began = time.perf_counter()
     run_id, downsample = request.match_info["run_id"], params.runs_downsample(request)
-    names = params.metric_names(request.query.getall("metric_names", []))
+    names = params.chosen_by(request, "metric_names")
     bounds = params.step_range(request)
     cache = request.app[ROWS]
     table = await ask(

@@ -21,7 +21,7 @@ def write_points(
     selected = int(attempt) if attempt.isdigit() else ("all" if attempt == "all" else "current")
     _, slices = points(reader, uid, Selection(attempt=selected))
     if output_format == "csv":
-        parts = points_csv(slices, attempts=selected != "current")
+        parts = points_csv(slices, *(["attempt"] if selected != "current" else []))
     else:
         parts = points_ndjson(slices)
     for part in parts:

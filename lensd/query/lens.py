@@ -31,6 +31,7 @@ __all__ = [
     "is_metric",
     "iteration_times",
     "points",
+    "points_by_view",
     "sources",
     "workload_version",
     "workloads",
@@ -46,6 +47,7 @@ class IterationSlice:
     ts_ms: Ints
     target: Floats
     data_source: list[str]
+    workload: str | None = None  # its uid, where the answer has several
 
     def __len__(self) -> int:
         return len(self.iteration)
@@ -75,7 +77,7 @@ def sources(reader: Reader, uid: str) -> list[SourceCount]:
     return sorted(iterations, key=lambda source: (-source.count, source.name))
 
 
-def available(reader: Reader, uid: str, data_source: str | None) -> list[MetricInfo]:
+def available(reader: Reader, uid: str, data_sources: frozenset[str] | None) -> list[MetricInfo]:
     """The metrics of a workload by name, but for those that show no point."""
     workload = reader.workload(uid)
     metrics: dict[str, MetricInfo] = {}
@@ -84,7 +86,8 @@ def available(reader: Reader, uid: str, data_source: str | None) -> list[MetricI
     for view in counts:
         source, name = view.data_source, view.name
         is_shown = view.points or (source, name) in with_points
-        if view.kind == "metric" and is_shown and data_source in (None, source) and is_metric(source, name):
+        is_selected = data_sources is None or source in data_sources
+        if view.kind == "metric" and is_shown and is_selected and is_metric(source, name):
             metric = metrics.setdefault(name, MetricInfo(name, [], 0))
             metric.data_source.append(source)
             metric.count += view.points
@@ -107,23 +110,34 @@ def points(reader: Reader, uid: str, selection: Selection) -> tuple[PointsInfo, 
 
     Each slice is read when the iterator is advanced, which must happen on the reader's thread.
     """
+    info, views = points_by_view(reader, uid, selection)
+    return info, itertools.chain.from_iterable(slices for _, _, slices in views)
+
+
+def points_by_view(
+    reader: Reader, uid: str, selection: Selection
+) -> tuple[PointsInfo, list[tuple[str, str, Iterator[Slice]]]]:
+    """Like `points`, with an iterator for each (metric name, data source, slices)."""
     workload = reader.workload(uid)
     info = PointsInfo(reader.version())
     views: dict[tuple[str, str], list[Member]] = {}
     if workload is not None:
-        take_times(reader, workload.id, selection.data_source)
-        for member in reader.members(workload.id, data_source=selection.data_source, kind="metric"):
+        take_times(reader, workload.id, selection.only_source)
+        for member in reader.members(workload.id, data_source=selection.only_source, kind="metric"):
             source = member.input.data_source
             selected = selection.metrics is None or member.name in selection.metrics
-            if selected and is_metric(source, member.name) and selection.input in (None, member.input.key):
+            if selected and is_metric(source, member.name) and selection.has(source, member.input.key):
                 views.setdefault((member.name, source), []).append(member)
     plans = [(view, _planned(views[view], selection)) for view in sorted(views)]
-    totals: list[int] = []
+    totals: list[int] = [0] * len(plans)
     if selection.downsample is not None:
         found = [total(reader, parts, selection) for _, parts in plans]
         info.total_points = sum(finite for _, finite in found)
         totals = [points for points, _ in found]
-    return info, _point_slices(reader, plans, totals, selection)
+    return info, [
+        (name, source, _point_slices(reader, name, source, parts, count, selection))
+        for ((name, source), parts), count in zip(plans, totals, strict=True)
+    ]
 
 
 def _planned(members: list[Member], selection: Selection) -> list[Part]:
@@ -133,25 +147,21 @@ def _planned(members: list[Member], selection: Selection) -> list[Part]:
 
 
 def _point_slices(
-    reader: Reader,
-    plans: list[tuple[tuple[str, str], list[Part]]],
-    totals: list[int],
-    selection: Selection,
+    reader: Reader, name: str, source: str, parts: list[Part], count: int, selection: Selection
 ) -> Iterator[Slice]:
-    for index, ((name, source), parts) in enumerate(plans):
-        if selection.downsample is None:
-            pieces = slices(reader, parts, selection)
-        else:
-            pieces = downsampled(reader, parts, selection, totals[index])
-        for columns, number in pieces:
-            yield Slice(
-                name,
-                source,
-                columns.step,
-                np.rint(columns.ts_ms).astype(np.int64),
-                columns.value,
-                number if selection.attempt != "current" else None,
-            )
+    if selection.downsample is None:
+        pieces = slices(reader, parts, selection)
+    else:
+        pieces = downsampled(reader, parts, selection, count)
+    for columns, number in pieces:
+        yield Slice(
+            name,
+            source,
+            columns.step,
+            np.rint(columns.ts_ms).astype(np.int64),
+            columns.value,
+            number if selection.attempt != "current" else None,
+        )
 
 
 def iteration_times(
@@ -162,11 +172,11 @@ def iteration_times(
     info = PointsInfo(reader.version())
     by_source: dict[str, list[Part]] = {}
     if workload is not None:
-        take_times(reader, workload.id, selection.data_source)
+        take_times(reader, workload.id, selection.only_source)
         members = [
             member
-            for member in reader.members(workload.id, data_source=selection.data_source)
-            if selection.input in (None, member.input.key)
+            for member in reader.members(workload.id, data_source=selection.only_source)
+            if selection.has(member.input.data_source, member.input.key)
         ]
         for source in sorted({member.input.data_source for member in members}):
             metrics = [m for m in members if m.input.data_source == source and m.kind == "metric"]

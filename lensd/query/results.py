@@ -86,12 +86,12 @@ class Selection:
     """Which points of a workload to return; None does not restrict. Times are UTC milliseconds, both ends
     included.
 
-    metrics: names. attempt: the current view, all attempts uncut, or the attempt of that number, from 1.
+    data_sources, metrics: names. attempt: the current view, all attempts uncut, or that of a number, from 1.
     input: the id of an input, whose series are then shown even if others hide them. downsample: the most
     points of each series. since: the store version of an earlier answer, to return what was stored after it.
     """
 
-    data_source: str | None = None
+    data_sources: frozenset[str] | None = None
     metrics: frozenset[str] | None = None
     start_ms: int | None = None
     end_ms: int | None = None
@@ -100,12 +100,23 @@ class Selection:
     downsample: int | None = None
     since: int | None = None
 
+    @property
+    def only_source(self) -> str | None:
+        """The one data source that is selected; None for several or all."""
+        return next(iter(self.data_sources)) if self.data_sources and len(self.data_sources) == 1 else None
+
+    def has(self, data_source: str, input: str) -> bool:
+        """Whether it selects this input of this data source."""
+        is_source = self.data_sources is None or data_source in self.data_sources
+        return is_source and self.input in (None, input)
+
 
 @dataclass(slots=True)
 class Slice:
     """Consecutive points of one answer: columns of equal length, in the order of the answer.
 
     ts_ms: whole UTC milliseconds. value: finite. attempt: 1 for the first attempt of a workload.
+    workload: its uid, where the answer has several.
     """
 
     metric_name: str
@@ -114,6 +125,7 @@ class Slice:
     ts_ms: Ints
     value: Floats
     attempt: int | None = None
+    workload: str | None = None
 
     def __len__(self) -> int:
         return len(self.iteration)
@@ -125,6 +137,11 @@ class PointsInfo:
 
     version: int  # of the store, for `next` and ETag
     total_points: int | None = None  # before downsampling; None unless `downsample` was selected
+
+    def add(self, other: PointsInfo) -> None:
+        """Count the points of another answer, too."""
+        if other.total_points is not None:
+            self.total_points = (self.total_points or 0) + other.total_points
 
 
 @dataclass(slots=True)

@@ -105,18 +105,18 @@ def status_of(summary: Summary) -> str:
 def workloads(
     reader: Reader,
     q: str | None,
-    wanted: str | None,
+    wanted: frozenset[str] | None,
     condition: Callable[[Mapping[str, Fact]], bool] = lambda facts: True,
     only: Collection[str] | None = None,
 ) -> list[WorkloadInfo]:
-    """All workloads by uid, restricted to those whose uid or name contains `q`, to those of one status and to
-    those whose facts fulfil the condition. only: these uids; None for all."""
+    """All workloads by uid, restricted to those whose uid or name contains `q`, to those with one of the
+    `wanted` statuses and to those whose facts fulfil the condition. only: these uids; None for all."""
     infos = [workload_info(summary) for summary in summaries(reader, only) if condition(summary.facts)]
     return [
         info
         for info in infos
         if (q is None or q.lower() in info.uid.lower() or q.lower() in info.name.lower())
-        and wanted in (None, info.status)
+        and (wanted is None or info.status in wanted)
     ]
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from lensd.config import RateLimits
 from lensd.model import Batch, Points, Series
-from lensd.query import lens
+from lensd.query import several
 from lensd.query.results import PointsInfo, Slice
 from lensd.store import ReadTimeout, Store, StoreError
 from tests.api.conftest import START, Connect, fill
@@ -241,7 +241,7 @@ def failing(error: Exception, after: int) -> Any:
 async def test_a_failure_is_reported_without_details(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, path: str, error: Exception, message: str
 ) -> None:
-    monkeypatch.setattr(lens, "points", failing(error, after=0))
+    monkeypatch.setattr(several, "points", failing(error, after=0))
     answer = await (await connect()).get(path)
     body = await answer.json()
     assert (answer.status, body["code"]) == (500, "InternalError")
@@ -257,7 +257,7 @@ async def test_a_failure_half_way_does_not_look_like_an_end(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, accepted: str, error: Exception
 ) -> None:
     client = await connect()
-    monkeypatch.setattr(lens, "points", failing(error, after=5))
+    monkeypatch.setattr(several, "points", failing(error, after=5))
     with pytest.raises(aiohttp.ClientError):
         await (await client.get(DATA, headers={"Accept-Encoding": accepted})).read()
     monkeypatch.undo()

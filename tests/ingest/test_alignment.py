@@ -67,7 +67,7 @@ class World:
 
     def values(self, source: str = "log") -> dict[int, float]:
         with self.store.read() as reader:
-            _, slices = lens.points(reader, "exp", Selection(source))
+            _, slices = lens.points(reader, "exp", Selection(frozenset({source})))
             return {
                 step: value
                 for part in slices

@@ -38,7 +38,7 @@ def read(store: Store, folder: Path, *adapters: Adapter) -> None:
 
 def times(store: Store, name: str, source: str, **more: Any) -> dict[int, int]:
     with store.read() as reader:
-        _, slices = lens.points(reader, "hf", Selection(source, frozenset({name}), **more))
+        _, slices = lens.points(reader, "hf", Selection(frozenset({source}), frozenset({name}), **more))
         return {
             step: ts_ms
             for part in slices

@@ -45,7 +45,7 @@ def steps_of(tmp_path: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
     result: dict[str, list[int]] = {}
     with store.read() as reader:
         for workload in lens.workloads(reader, None, None):
-            answer = lens.points(reader, workload.uid, Selection(data_source="wandb"))[1]
+            answer = lens.points(reader, workload.uid, Selection(data_sources=frozenset({"wandb"})))[1]
             result[workload.uid] = [step for part in answer for step in part.iteration.tolist()]
         whys = {input.name: input.why for input in lens.inputs(reader, None)}
     store.close()
