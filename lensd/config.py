@@ -21,6 +21,11 @@ _TOKENS = ("token", "read_token", "push_token")
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
 
+_STRINGS = (
+    "host", "db", "workload", "timezone", "log_level", "default_cluster", "tls_cert", "tls_key", "exit_with",
+)  # fmt: skip
+
+
 class ConfigError(Exception):
     """The configuration cannot be used. The message is one sentence that names the place."""
 
@@ -179,6 +184,10 @@ def _read_file(path: str) -> dict[str, Any]:
         raise ConfigError(f"{path} is not valid TOML: {error}") from error
 
 
+def _boolean(text: str) -> bool:
+    return text.lower() not in ("0", "false", "no")
+
+
 def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     """`LENSD_PORT=8081`, `LENSD_ORIGINS=a,b`, `LENSD_TOKEN_FILE=/run/secrets/token`, and `WORKLOAD_UID`,
     which pods have."""
@@ -192,20 +201,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         "port": lambda v: [int(p) for p in v.split(",")],
         "drain_seconds": float,
         **dict.fromkeys(("origins", "hosts"), lambda v: [o.strip() for o in v.split(",") if o.strip()]),
-        **dict.fromkeys(
-            (
-                "host",
-                "db",
-                "workload",
-                "timezone",
-                "log_level",
-                "default_cluster",
-                "tls_cert",
-                "tls_key",
-                "exit_with",
-            ),
-            str,
-        ),
+        "insecure": _boolean,
+        **dict.fromkeys(_STRINGS, str),
     }
     for name, parse in parsers.items():
         text = environment.get(f"LENSD_{name.upper()}")
