@@ -14,13 +14,13 @@ from lensd.query.events import RunEvent, RunEvents, events
 
 
 class Annotation(msgspec.Struct, rename="camel"):
-    """An event as Grafana takes annotations. time, timeEnd: UTC ms. tags: its kind, and the metric."""
+    """An event as Grafana takes annotations. time, timeEnd: UTC ms. tags: its kind, metric."""
 
     time: int
     time_end: int | None
     title: str
     text: str
-    tags: list[str]
+    tags: str
 
 
 EventsAnswer = RunEvents | list[Annotation]
@@ -44,5 +44,5 @@ async def workload_events(request: web.Request) -> web.StreamResponse:
 
 
 def _annotation(uid: str, event: RunEvent) -> Annotation:
-    tags = [event.kind, *([event.metric] if event.metric else [])]
+    tags = event.kind if event.metric is None else f"{event.kind},{event.metric}"
     return Annotation(event.time, event.time_end, f"{uid}: {event.kind}", event.text, tags)

@@ -40,7 +40,8 @@ class MetricInfo(msgspec.Struct):
 
 
 class WorkloadInfo(msgspec.Struct):
-    """One workload as the list of workloads shows it; times are UTC milliseconds.
+    """One workload as the list of workloads shows it; times are UTC milliseconds. steps_per_second: how fast
+    its last attempt goes, or went.
 
     times_inferred: data sources for which some times were inferred, because the log has no timestamps.
     warnings: sentences about inputs that cannot be read, or that look like metrics and gave no points.
@@ -55,6 +56,7 @@ class WorkloadInfo(msgspec.Struct):
     target_iteration: int | None
     created_at: int | None
     updated_at: int | None
+    steps_per_second: float | None
     times_inferred: list[str]
     warnings: list[str]
 

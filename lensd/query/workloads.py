@@ -134,6 +134,7 @@ def workload_info(summary: Summary) -> WorkloadInfo:
         target_iteration=summary.target,
         created_at=_rounded(summary.min_ts if summary.min_ts is not None else workload.created_ms),
         updated_at=_rounded(summary.end_ts if summary.end_ts is not None else workload.updated_ms),
+        steps_per_second=summary.steps_per_second,
         times_inferred=sorted({input.data_source for input in summary.inputs if input.time_inferred}),
         warnings=[
             sentence_about(input, sentence)

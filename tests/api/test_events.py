@@ -47,7 +47,7 @@ async def test_grafana_gets_annotations(connect: Connect, store: Store) -> None:
     body = await (await client.get(EVENTS, params={"format": "annotations"})).json()
     assert body[0] == {
         "time": START, "timeEnd": None, "title": "w: start", "text": "training starts at step 0",
-        "tags": ["start"],
+        "tags": "start",
     }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,23 +13,7 @@ from lensd.model import Batch, Floats, Points, Series
 from lensd.store import Store
 from tests.api.conftest import START, Connect, fill
 from tests.conftest import an_input
-
-Row = dict[str, Any]
-
-
-def long_to_wide(rows: list[Row], time: str, factors: list[str], value: str) -> list[Row]:
-    """Grafana's rule for a table with text columns (LongToWide of its plugin SDK): rows must ascend in time,
-    equal times are one row, each set of texts is a column. Raises ValueError where Grafana gives up."""
-    wide: list[Row] = []
-    for row in rows:
-        if row[time] is None:
-            raise ValueError("a null time")
-        if wide and row[time] < wide[-1][time]:
-            raise ValueError("times do not ascend")
-        if not wide or row[time] > wide[-1][time]:
-            wide.append({time: row[time]})
-        wide[-1][" ".join(str(row[name]) for name in factors)] = row[value]
-    return wide
+from tests.grafana import long_to_wide
 
 
 def two_runs(store: Store) -> None:
