@@ -33,6 +33,10 @@ _BAR = re.compile(
     r"\s{0,4}\d{1,3}%\|[^|]{0,200}\| {0,12}(\d{1,12})/(\d{1,12}) \[(?:(\d{1,6}):)?(\d\d):(\d\d)<"
 )
 _DICT = re.compile(r"\{'[^{}]{1,16000}\}")
+#: `Step 10 metrics: {'loss': 3.2}` prints its step: a line of somebody's own.
+_COUNTED = re.compile(
+    r"(?i)(?:^|[^a-z])(?:step|epoch|iter|iteration|ep|it|batch|update|round|episode)s?[ :=#\[(@]{0,3}\d"
+)
 _ITEM = re.compile(r"'([^'\n]{1,200})': ?(?:'([^'\n]{0,100})'|([^\s,'{}\[\]()]{1,60}))(?=[,}])")
 _TOTAL = re.compile(r"Total optimization steps\s?=\s?([\d,]{1,16})")
 _EPOCHS = re.compile(r"Num Epochs\s?=\s?([\d,]{1,16})")
@@ -59,7 +63,9 @@ def _parse(entry: Entry, state: State) -> Parsed:
         if "{'" in text:
             for match in _DICT.finditer(text):
                 items = {m[1]: m[2] if m[3] is None else m[3] for m in _ITEM.finditer(match[0])}
-                if _KNOWN.isdisjoint(items):
+                if _KNOWN.isdisjoint(items) or _COUNTED.search(
+                    text[max(0, match.start() - 200) : match.start()]
+                ):
                     continue
                 matched = True
                 if "framework" not in state and (framework := origin(items)):

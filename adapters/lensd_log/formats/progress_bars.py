@@ -11,8 +11,10 @@ over without a new epoch, or one of unknown length (`7/?`, `7it`), continues whe
 is drawn many times with the same numbers: the counter moves before the postfix does, and the next epoch
 begins with the postfix of the last. So of several redraws of one counter the last one counts, a value that
 only stayed is none at 0, and one that came later than the others (`val_loss`, after the first validation)
-counts when it changes or a validation has ended. Bars of evaluations and sanity checks are ignored. What
-Lightning's N counts depends on its version: before 2.0 it includes validation batches.
+counts when it changes or a validation has ended. Of an evaluation's bar the numbers at its end count, at the
+step of training before it. Bars of sanity checks are ignored, and those of Lightning's evaluations, which
+show what training had. What Lightning's N counts depends on its version: before 2.0 it includes validation
+batches.
 Source: tqdm; Lightning-AI/pytorch-lightning callbacks/progress/{tqdm,rich}_progress.py; OpenRLHF/OpenRLHF
 openrlhf/trainer; NVIDIA/NeMo 1.
 """
@@ -47,6 +49,9 @@ _EPOCH = re.compile(r"[Ee]poch:?\s?\[?(\d{1,9})(?:/(\d{1,9}))?\]?")
 _IDLE = re.compile(
     r"sanity|valid|val\b|eval|test|predict|download|load|map\b|tokeniz|generat|sampling", re.IGNORECASE
 )
+_EVALUATION = re.compile(
+    r"(?<![A-Za-z])(?:val|valid|validat\w{1,6}|eval|evaluat\w{1,6}|test|testing)(?![A-Za-z])", re.IGNORECASE
+)
 _NAMES = 200
 _PAIR = re.compile(
     r"(?<![\w@/.-])([A-Za-z_][\w./@()-]{0,80}(?: [A-Za-z][\w./]{0,40}){0,2})(?:=|: {0,2})"
@@ -69,6 +74,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         epoch = _EPOCH.search(match["title"])
         if _IDLE.search(match["title"]) and not (epoch and match["title"].startswith(epoch[0])):
             state["evaluated"] = ours = True
+            records += _evaluation(match, metrics, state)
             continue
         if not metrics.values:
             if _OUTER.match(match["title"]):
@@ -86,6 +92,20 @@ def _parse(entry: Entry, state: State) -> Parsed:
             Record(values, step, units=metrics.units, framework="lightning" if lightning else None)
         )
     return [record for record in records if record.values] if ours else None
+
+
+def _evaluation(match: re.Match[str], metrics: Values, state: State) -> list[Record]:
+    """What the bar of an evaluation shows when it is full. `ended`: what the one before showed."""
+    word = _EVALUATION.search(match["title"])
+    lightning = "━" in match[0] or "v_num" in (match["pairs"] or "")
+    if word is None or lightning or "step" not in state or match["at"] != match["length"]:
+        return []
+    values, shown = dict(metrics.values), state.get("shown", {})
+    ended, state["ended"] = state.get("ended"), [state["step"], values]
+    if not values or ended == state["ended"]:
+        return []
+    pairs = [(f"{word[0]}/{name}" if name in shown else name, value) for name, value in values.items()]
+    return [Record(pairs, state["step"], evaluation=True)]
 
 
 def _match(text: str) -> re.Match[str] | None:

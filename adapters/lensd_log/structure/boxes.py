@@ -15,7 +15,7 @@ STALE = 200  # lines without a row, after which a header counts no more
 _CELLS = re.compile(r"\s{2,}|\s*[|│┃║]\s*|\t")
 _WIDE = re.compile(r"\s+|[|│┃║]")
 _BORDERS = re.compile(r"\s*[|│┃║]\s*")
-_HEADER = re.compile(r"[\s#|│┃║]*[A-Za-z_][^=:;{}()\"]{3,600}\Z")
+_HEADER = re.compile(r"[\s#|│┃║]*[A-Za-z_][^=:;{}\"]{3,600}\Z")
 _RULE = re.compile(r"[\s|+=─━═┄┼┬┴╪╞╡├┤╭╮╰╯┌┐└┘╒╕╘╛╔╗╚╝╠╣╬╦╩:*-]+\Z")
 _BORDER = "|│┃║"
 _MOST_STEP = 1e15
@@ -42,7 +42,7 @@ def names_of_header(text: str) -> list[str] | None:
     if _HEADER.match(text):
         cells = [cell.strip("# ") for cell in _CELLS.split(text.strip(" #|│┃║\t")) if cell.strip("# ")]
         if len(cells) == 1:
-            cells = cells[0].split(" ") if cells[0].count(" ") >= 1 else cells
+            cells = cells[0].split(" ") if " " in cells[0] and "(" not in cells[0] else cells
         counters = [cell for cell in cells if cell.lower() in COUNTERS]
         sound = 2 <= len(cells) <= _MOST_COLUMNS and len(set(cells)) == len(cells)
         if sound and counters and (cells[0] in counters or len(cells) > 3):

@@ -37,6 +37,7 @@ _COMPARED = 4  # values of two lines
 _MACHINES = frozenset("cycle trial game games sweep".split())
 _ANY_PROGRAM = frozenset("step steps round rounds timestep timesteps frames i it".split())
 STEADY = 5  # lines
+_STEADY_WHOLE = 3  # that hold nothing but counters and values
 #: Machines, robots and games count as well, and print fractions that change.
 _OF_A_RUN = COUNTERS.keys() - frozenset("cycle trial game games frames".split())
 _RESULT = 0.6
@@ -110,7 +111,8 @@ def behaves(shape: State, sketch: Sketch) -> bool:
     counter = sketch.count(*kinds)
     worded = counter is not None and counter.word in COUNTERS and counter.word not in _MACHINES
     worded = worded and not sketch.code
-    steady = n >= STEADY and not shape["down"] and shape["up"] == n - 1
+    enough = _STEADY_WHOLE if sketch.whole else STEADY
+    steady = n >= enough and not shape["down"] and shape["up"] == n - 1
     if not (worded and steady and shape.get("moved", 0) >= 0.8 * (n - 1)):
         return False
     if counter is None or not _rates(sketch):

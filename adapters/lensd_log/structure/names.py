@@ -22,6 +22,7 @@ from lensd_log.structure.words import (
 
 _MOST_WORDS = 6
 _LONGEST = 80
+_LONGEST_NORM = 4
 _QUOTES = "'\"`"
 _BLANKS = " \t" + _QUOTES
 _JOINER = re.compile(r"(?:[:=]|->|=>|:=|-|\.{3,} ?[:=]?|={2,3}|~|≈|<-)\Z")
@@ -64,6 +65,9 @@ def name_in_front(text: str, words: list[Token], number: Token) -> Name | None:
         return None
     if (core == "-" and not signs.startswith(" ")) or _is_place_in_source(text, words[-1], number, signs):
         return None
+    if signs[:1] == "|" and _is_norm(text, words[-1]):
+        bars = signs[: len(signs) - len(signs.lstrip("|"))]
+        return Name(bars + words[-1].text + bars, bool(core))
     if not core and ("]" in signs or "|" in signs or ("(" in signs and not signs.endswith("("))):
         return None
     signed = (bool(core) and '="' not in signs) or "[" in signs or wrapped
@@ -125,6 +129,11 @@ def _is_place_in_source(text: str, word: Token, number: Token, signs: str) -> bo
     """`nemo_logging:393]`: a line of a source file."""
     closed = text[number.end : number.end + 1] in ("]", ")")
     return signs == ":" and number.is_whole and closed and not is_metric(word.text)
+
+
+def _is_norm(text: str, word: Token) -> bool:
+    """`f 2.1e+02 |g| 3.1e+02`, but no cell of a table."""
+    return text[word.begin - 1 : word.begin] == "|" and text[:1] != "|" and len(word.text) <= _LONGEST_NORM
 
 
 def is_measurement(name: str) -> bool:

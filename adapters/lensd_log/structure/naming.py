@@ -32,7 +32,8 @@ _MEMORY = ("mem", "cache", "ram", "alloc", "reserved", "vram")
 
 
 def claim(names: State, name: str, phase: str) -> None:
-    """Training prints this name, or a first other phase does."""
+    """Training prints this name, or a first other phase does. `Loss` and `loss` are one name."""
+    name = name.lower()
     if name in names:
         if phase == TRAIN:
             names[name] = TRAIN
@@ -47,7 +48,7 @@ def name_of(names: State, name: str, phase: str | None, word: str) -> str:
     """
     phase = phase or TRAIN
     claim(names, name, phase)
-    if names.get(name, phase) == phase:
+    if names.get(name.lower(), phase) == phase:
         return name
     return f"{word}/{name}"
 

@@ -125,6 +125,7 @@ class _Plan:
             phase=sample.phase,
             phase_word=sample.phase_word,
             covered=sample.covered,
+            whole=sample.whole,
             code=sample.code,
             words=sample.words,
             key=sample.shape(),

@@ -120,11 +120,12 @@ class StructuralReader:
         return silent and not boxes.may_belong(text)
 
     def results(self, lines: int, state: State) -> list[Record]:
-        """What an evaluation has printed at the end of a file of so many lines that holds nothing else."""
+        """What the end of a file of so many lines tells: the last box, and what an evaluation has printed
+        where the file holds nothing else."""
+        placed = self._close_box(StructureLine("", lines), state) if "box" in state else []
         if state.get("proved") or "known_line" in state:
-            return []
+            return [each.record for each in placed]
         found = waiting.results(state, lines - evidence.NEAR)
-        placed = []
         for line in found:
             placed += self._name([line], state, None)
             placed[-1].record.ts_ms = line.ts_ms
@@ -225,6 +226,8 @@ class StructuralReader:
             if proved or (step is not None and evidence.passes_door(shape, read, near, known, titled)):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
+            elif near and composed.place.own and waiting.are_kin(read.names(), state.get("last", {})):
+                return self._name([composed], state, line.last_step)
             elif step is not None and evidence.is_plain_record(read, near):
                 prove(state, line.number)
                 return self._name([composed], state, line.last_step)
@@ -237,7 +240,7 @@ class StructuralReader:
                 return []
         if shape["proved"] == 1:
             prove(state, line.number)
-        waited = waiting.take(state, composed.key, since)
+        waited = waiting.take(state, composed, since)
         if step is not None:  # what stood above the first header has no step
             waited = [each for each in waited if each.place.step is not None]
         return self._name([*waited, composed], state, line.last_step)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 
 from lensd_log.structure.code import looks_like_code
+from lensd_log.structure.lead import TokenLine
 from lensd_log.structure.names import Name, is_measurement, name_before_counter, name_in_front
 from lensd_log.structure.sketch import FRACTION, LEAD, Count, Sketch, Value
 from lensd_log.structure.titles import phase_of_line, take_phase_of_first, take_unit_of_title, tell_apart
@@ -34,7 +35,6 @@ from lensd_log.structure.words import (
 _MOST_VALUES = 100
 _DIGITS = re.compile(r"\d+")
 _COUNTER_SIGNS = re.compile(r"[\s:=#\[({|<№\"'._-]{0,12}\Z")
-_OUT_OF = re.compile(r"\s{0,8}/\s{0,8}\Z")
 _BESIDE_VALUE = ("", "(", "/", ",", "+/", "+/-", "±", "[", "+", "~", "-")
 
 
@@ -47,14 +47,13 @@ def scan(text: str, tokens: list[Token]) -> Sketch:
     return _LineScan(text, tokens).run()
 
 
-class _LineScan:
+class _LineScan(TokenLine):
     """One walk over the tokens of a line. pending: words since the last number; carried: those in front of
     the last counter; rest: those that belong to no name and no counter. stem: the `loss` of
     `loss: train 1.2 val 3.4`."""
 
     def __init__(self, text: str, tokens: list[Token]) -> None:
-        self.text = text
-        self.tokens = tokens
+        super().__init__(text, tokens)
         self.sketch = Sketch(code=looks_like_code(text))
         self.pending: list[Token] = []
         self.carried: list[Token] = []
@@ -63,9 +62,13 @@ class _LineScan:
         self.first_value = len(text)
         self.stem = ""
         self.sections: list[Token | None] = []  # for each value the word of phase in front of it
+        self.idle = False  # some number or time says nothing
 
     def run(self) -> Sketch:
-        result, at = self.sketch, self.read_lead()
+        result = self.sketch
+        counts, at = self.lead()
+        for index, count in enumerate(counts):
+            self.add_count(count, self.tokens[min(index, at - 1)])
         while at < len(self.tokens):
             token = self.tokens[at]
             if token.kind == WORD and not self.is_nan(at):
@@ -73,6 +76,7 @@ class _LineScan:
                 result.words += 1
                 at += 1
             elif token.kind == SKIPPED:
+                self.idle = True
                 self.let_go()
                 at += 1
             else:
@@ -84,50 +88,10 @@ class _LineScan:
         if result.phase is None and result.values:
             take_phase_of_first(result)
         result.covered = self.covered / max(1, _width(self.text.strip()))
+        result.whole = not self.idle and all(word.key in PHASES for word in self.rest)
         return result
 
     # Counters.
-
-    def read_lead(self) -> int:
-        """`[1, 2000]`, `[1][20/400]`, `[10]`, `7:` and `1|1|` in front of everything. Returns the index of
-        the token to go on with."""
-        text, tokens = self.text, self.tokens
-        first, opened = tokens[0], text[: tokens[0].begin].strip()
-        if first.kind != NUMBER or opened not in ("", "[", "(", "#", "|", "*"):
-            return 0
-        if "]<" in text[first.end : first.end + 24]:  # mpirun's `[1,0]<stdout>:`
-            return 0
-        if re.match(r"\d{1,3},\d{3}\Z", first.text) and text[first.end : first.end + 1] == "]":
-            for kind, part in zip((EPOCH, STEP), first.text.split(","), strict=True):
-                self.add_count(Count(kind, int(part), word="["), first)
-            return 1
-        if not first.is_whole:
-            return 0
-        value, after = first.whole, self.between(0).strip()
-        second = tokens[1] if len(tokens) > 1 and tokens[1].kind == NUMBER else None
-        behind = self.between(1).strip() if second is not None else ""
-        if second is not None and second.is_whole:
-            pair = (after == "," and opened in ("[", "(")) or (after in ("|", "][") and behind in ("|", "]"))
-            if pair:
-                self.add_count(Count(EPOCH, value, word="[", at=first.begin), first)
-                self.add_count(Count(STEP, second.whole, word="[", at=second.begin), second)
-                return 2
-            if opened == "[" and after == "/" and behind == "][" and self.total_of(2)[0] is not None:
-                # `[0/25][50/391]`
-                count = Count(EPOCH, value, second.whole, "[", first.begin, second.begin)
-                self.add_count(count, first)
-                return 2
-            if after == "][" and behind == "/":
-                self.add_count(Count(EPOCH, value, word="[", at=first.begin), first)
-                return 1
-        elif second is not None and after == "," and opened in ("[", "("):
-            self.add_count(Count(STEP, value, word="[", at=first.begin), first)
-            return 2
-        numbered = opened == "#" and self.between(0)[:1] == " "
-        if numbered or (opened == "[" and after.startswith("]")) or self.between(0).startswith((":", "|")):
-            self.add_count(Count(LEAD, value, word="[", at=first.begin), first)
-            return 1
-        return 0
 
     def read_number(self, at: int) -> int:
         """Decide what one number is. Returns the index of the token to go on with."""
@@ -183,20 +147,6 @@ class _LineScan:
         if total is not None:
             total_at = next(other.begin for other in self.tokens[at + 1 :] if other.kind == NUMBER)
         return Count(kind, token.whole, total, word, token.begin, total_at)
-
-    def total_of(self, at: int) -> tuple[int | None, int]:
-        """The N of `i/N` or `i of N`, and the index behind it."""
-        tokens = self.tokens
-        if not tokens[at].is_whole or at + 1 >= len(tokens):
-            return None, at + 1
-        following = tokens[at + 1]
-        if following.is_whole and _OUT_OF.match(self.between(at)):
-            return following.whole, at + 2
-        if following.key == "of" and self.between(at) == self.between(at + 1) == " ":
-            last = tokens[at + 2] if at + 2 < len(tokens) else following
-            if last.is_whole:
-                return last.whole, at + 3
-        return None, at + 1
 
     def counter_in_front(self, token: Token) -> str | None:
         """`step 5`, `Epoch: [5]`, and `perf 0: {`: a number between a word and a dict counts."""
@@ -282,6 +232,7 @@ class _LineScan:
             if is_strong(name):
                 self.add_value(Name(name, signed=False), self.tokens[at])
                 return index
+        self.idle = True
         self.let_go()
         return at + 1
 
@@ -302,7 +253,9 @@ class _LineScan:
             self.sketch.rank, self.sketch.rank_at = token.whole, token.begin
         elif self.text[max(0, begin - 1) : begin] == "#":
             pass  # `#Images: 500` is a count
-        elif is_measurement(lowered) or (lowered in PHASES and lowered != "best" and "." in token.text):
+        elif lowered == "best" and self.text[begin - 1 : begin] == "(":
+            pass  # a remark on the value in front
+        elif is_measurement(lowered) or (lowered in PHASES and "." in token.text):
             self.first_value = min(self.first_value, begin)
             values = self.sketch.values
             section = next((word for word in reversed(self.rest) if word.key in PHASES), None)
@@ -350,7 +303,8 @@ class _LineScan:
         return at + 1 if at < len(tokens) and tokens[at].unit == "%" and "(" in self.between(at - 1) else at
 
     def skip_beside(self, at: int, values: list[Value]) -> int:
-        """Skip what belongs to a value: a unit, an average in brackets, the rest of a list, a deviation."""
+        """Skip what belongs to a value: a unit, an average in brackets, the rest of a list, a deviation, and
+        of `Accuracy: 92.3% (923/1000)` the fraction."""
         tokens = self.tokens
         if at < len(tokens) and tokens[at].text in UNITS and self.between(at - 1) == " ":
             behind = self.between(at)
@@ -358,6 +312,15 @@ class _LineScan:
                 for value in values:
                     value.unit = value.unit or tokens[at].text
                 at += 1
+        if (
+            values
+            and tokens[at - 1].unit == "%"
+            and self.between(at - 1) == " ("
+            and (is_metric(values[-1].name) or values[-1].phase)
+        ):
+            total, past = self.total_of(at)
+            if total is not None and self.between(past - 1).startswith(")"):
+                return past
         while at < len(tokens) and tokens[at].kind == NUMBER and self.total_of(at)[0] is None:
             if self.between(at - 1).strip(" \t") not in _BESIDE_VALUE:
                 break
@@ -370,16 +333,6 @@ class _LineScan:
         if self.pending:
             self.carried = []
         self.pending = []
-
-    def between(self, at: int) -> str:
-        """What stands between a token and the next."""
-        end = self.tokens[at + 1].begin if at + 1 < len(self.tokens) else len(self.text)
-        return self.text[self.tokens[at].end : end]
-
-    def signs_before(self, at: int, back: int = 1) -> str:
-        """What stands between a number and the token in front of it, or the one before that (back: 2)."""
-        begin = self.tokens[at - back].end if at >= back else 0
-        return self.text[begin : self.tokens[at].begin]
 
     def is_nan(self, at: int) -> bool:
         """A `nan` behind a name is a number."""

@@ -82,7 +82,7 @@ def is_settled(outline: Outline, state: State) -> bool:
     for value in sketch.values:
         name = value.name
         if value.phase is None:
-            if name not in names and len(names) < MOST_NAMES:
+            if name.lower() not in names and len(names) < MOST_NAMES:
                 return False
             name = naming.name_of(dict(names), name, sketch.phase, sketch.phase_word)
         if last.get(name) == KNOWN or (name not in last and len(last) < MOST_NAMES):

@@ -36,7 +36,8 @@ class Value:
 @dataclass(slots=True)
 class Sketch:
     """One line. phase: of the whole line, as printed in `phase_word`. covered: the part of the line (0 to 1)
-    that counters and values take up. code: it looks like a line of a program. words: how many it holds."""
+    that counters and values take up. whole: they and phases are all it says. code: it looks like a line of a
+    program. words: how many it holds."""
 
     counts: list[Count] = field(default_factory=list)
     values: list[Value] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Sketch:
     phase_word: str = ""
     rank: int | None = None
     covered: float = 0.0
+    whole: bool = False
     code: bool = False
     words: int = 0
     rank_at: int = -1
@@ -56,6 +58,10 @@ class Sketch:
                 if count.kind == kind:
                     return count
         return None
+
+    def names(self) -> list[str]:
+        """The names of the values, as printed."""
+        return [value.name for value in self.values]
 
     def shape(self) -> str:
         """What lines that differ in numbers alone have in common."""

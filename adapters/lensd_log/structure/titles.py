@@ -10,8 +10,9 @@ from lensd_log.structure.words import PHASES, TRAIN, UNITS
 
 
 def phase_of_line(words: list[Token], before: int) -> tuple[str | None, str]:
-    """The phase that these words name, as printed: the last one in front of the values, else the first."""
-    phases = [word for word in words if word.key in PHASES]
+    """The phase that these words name, as printed: the last one in front of the values, else the first
+    (but for a `new best!` behind them)."""
+    phases = [word for word in words if word.key in PHASES and (word.end <= before or word.key != "best")]
     if not phases:
         return None, ""
     ahead = [word for word in phases if word.end <= before]
