@@ -26,6 +26,7 @@ from lensd.cli.inputs import (
     progress_bar,
     workload_option,
 )
+from lensd.cli.pipe import name_option, piped
 from lensd.cli.report import report
 from lensd.cli.run import run as run_command
 from lensd.cli.serve import serve_command
@@ -99,16 +100,20 @@ def main() -> None:
 @config_option
 @_required_db
 @workload_option
-def ingest(paths: tuple[str, ...], config: str | None, db: str, workload: str | None) -> None:
-    """Read everything under PATH into a database, then exit.
+@name_option
+def ingest(
+    paths: tuple[str, ...], config: str | None, db: str, workload: str | None, name: str | None
+) -> None:
+    """Read everything under PATH into a database, then exit. PATH - is a pipe.
 
     Reading again adds only what is new. A file whose lines look like metrics and give no points is named.
     PATH may be an archive (.tar, .tar.gz, .tar.zst, .zip).
 
     \b
     lensd ingest ./copied-logs --db crash.db && lensd runs --db crash.db
+    kubectl logs pod | lensd ingest - --db crash.db --name pod
     """
-    with errors(), unpacked(paths) as folders:
+    with errors(), piped(paths, db, name, workload, whole=True) as paths, unpacked(paths) as folders:
         options = load(config, os.environ, {"paths": folders, "workload": workload, "db": db})
         if not options.paths and not options.source:
             fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")

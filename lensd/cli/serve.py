@@ -23,6 +23,7 @@ from lensd.cli.inputs import (
     progress_bar,
     workload_option,
 )
+from lensd.cli.pipe import name_option, piped
 from lensd.cli.report import write_to
 from lensd.cli.tables import counted
 from lensd.config import Config, load
@@ -54,6 +55,7 @@ _serve_db = click.option(
 @click.option("--tls-key", metavar="FILE", help="The key of the certificate, if it is not in the same file.")
 @_serve_db
 @workload_option
+@name_option
 @click.option("--once", is_flag=True, help="Read everything to its end, then serve without polling.")
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in a browser.")
 @click.option(
@@ -71,22 +73,25 @@ def serve_command(
     once: bool,
     open_browser: bool,
     report_file: str | None,
+    name: str | None,
     **flags: Any,
 ) -> None:
     """Read the runs under PATH while they grow, and serve them.
 
-    PATH is a folder of runs, of any depth, or a file. The page is at the address that is printed, the JSON
-    API below /api/runs and /api/v1. Ctrl-C stops; the database stays, and reading goes on from there.
+    PATH is a folder of runs, of any depth, or a file, or - for a pipe. The page is at the address that is
+    printed, the JSON API below /api/runs and /api/v1. Ctrl-C stops; the database stays, and reading goes on
+    from there.
 
     \b
     lensd serve --open ./runs
     lensd serve --port 9000 --db runs.db ./runs ./more-runs
     WORKLOAD_UID=job-7 LENSD_TOKEN_FILE=/run/secrets/lensd \\
       lensd serve --host 0.0.0.0 /logs                       (beside training, in a pod)
+    kubectl logs -f pod | lensd serve - --name pod
     """
     from lensd import serve  # imported here because HTTP doubles the start-up time of every command
 
-    with errors():
+    with errors(), piped(paths, flags["db"], name, flags["workload"], whole=once) as paths:
         options = load(config, os.environ, {"paths": list(paths), **_without_tuples(flags)})
         log_to_stderr(options.log_level)
         if not options.paths and not options.source:
