@@ -43,14 +43,22 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     """What one request may cost the daemon.
 
     query_seconds: one query, or one part of a large answer. send_seconds, log_send_seconds: how long a client
-    may accept no data of an answer or of a log stream. body_bytes: a request body. cache_bytes: row tables
-    kept in memory.
+    may accept no data of an answer or of a log stream. idle_seconds: until a connection has sent the header
+    of a request. body_seconds: for a body, to which 16 KiB/s of it are added. body_bytes: a request body.
+    bodies_bytes: all that are in memory together. connections: open at a time. names: of the metrics of one
+    workload that pushes may add. new_names: of those, in a second. cache_bytes: row tables kept in memory.
     """
 
     query_seconds: float = 30.0
     send_seconds: float = 60.0
     log_send_seconds: float = 10.0
+    idle_seconds: float = 20.0
+    body_seconds: float = 20.0
     body_bytes: int = 16 << 20
+    bodies_bytes: int = 128 << 20
+    connections: int = 1000
+    names: int = 100_000
+    new_names: int = 10_000
     cache_bytes: int = 64 << 20
 
 
@@ -317,7 +325,10 @@ def _check(config: Config, path: str | None) -> None:
     if min(polling.read_bytes, polling.read_points, polling.threads) < 1:
         raise ConfigError(f"{where}: [polling] requires read_bytes, read_points and threads of at least 1")
     limits = config.limits
-    if min(limits.query_seconds, limits.send_seconds, limits.log_send_seconds) <= 0:
+    seconds = (limits.query_seconds, limits.send_seconds, limits.log_send_seconds)
+    if min(*seconds, limits.idle_seconds, limits.body_seconds) <= 0:
         raise ConfigError(f"{where}: the seconds of [limits] must be more than 0")
-    if limits.body_bytes < 1 or limits.cache_bytes < 0:
-        raise ConfigError(f"{where}: [limits] requires body_bytes > 0 and cache_bytes >= 0")
+    if min(limits.body_bytes, limits.bodies_bytes, limits.connections) < 1 or limits.cache_bytes < 0:
+        raise ConfigError(
+            f"{where}: [limits] requires body_bytes, bodies_bytes and connections > 0, and cache_bytes >= 0"
+        )

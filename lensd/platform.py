@@ -82,6 +82,14 @@ def resident_bytes() -> float:
         return float(peak if sys.platform == "darwin" else peak * 1024)
 
 
+def file_limit() -> int:
+    """How many files and connections this process may have open. Fallback: 256."""
+    if _resource is None:
+        return 256
+    soft = int(_resource.getrlimit(_resource.RLIMIT_NOFILE)[0])
+    return soft if soft != _resource.RLIM_INFINITY else 1 << 20
+
+
 def descendants(process: int) -> Iterator[int]:
     """The ids of all processes below this one. Fallback: none."""
     try:

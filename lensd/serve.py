@@ -17,6 +17,7 @@ from functools import partial
 from aiohttp import web
 
 from lensd.api.app import make_app
+from lensd.api.door import DOOR
 from lensd.api.ratelimit import is_loopback
 from lensd.config import Config, ConfigError
 from lensd.ingest.ending import Ending
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Bytes of a request line. Grafana lists every metric in it if all values of a variable are selected.
 LONGEST_LINE = 64 << 10
+#: Connections that wait to be accepted.
+BACKLOG = 128
 _ENDING_SECONDS = 0.5  # between two looks at whether the job is over
 
 
@@ -58,7 +61,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
-        bound.listen(128)
+        bound.listen(BACKLOG)
         bound.setblocking(False)
     except OSError as error:
         bound.close()
@@ -131,9 +134,17 @@ async def run(
         loop.add_signal_handler(signal.SIGHUP, hangup)
     app = make_app(store, config, poller)
     runner = web.AppRunner(
-        app, access_log=None, handle_signals=False, shutdown_timeout=1.0, max_line_size=LONGEST_LINE
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=1.0,
+        max_line_size=LONGEST_LINE,
+        keepalive_timeout=config.limits.idle_seconds,  # also until the header of a request has come
     )
     await runner.setup()
+    assert runner.server is not None
+    factory = app[DOOR].guard(runner.server)
+    servers: list[asyncio.Server] = []
     catching_up: asyncio.Task[None] | None = None
     closing, is_over = threading.Event(), False
     try:
@@ -141,7 +152,7 @@ async def run(
             poller.start()
         catching_up = asyncio.create_task(asyncio.to_thread(_catch_up, store, closing))
         for bound in sockets:
-            await web.SockSite(runner, bound, ssl_context=tls).start()
+            servers.append(await loop.create_server(factory, sock=bound, ssl=tls, backlog=BACKLOG))
             say(f"lensd listening on {address(config.host, bound, scheme)}")
         if opener:
             first = address(config.host, sockets[0], scheme)
@@ -150,6 +161,8 @@ async def run(
         log.info("stopping")
     finally:
         closing.set()
+        for server in servers:
+            server.close()
         await runner.cleanup()
         drain = 0.0 if once else float("inf") if is_over else config.drain_seconds
         await asyncio.to_thread(poller.stop, drain_seconds=drain, final=is_over)

@@ -81,7 +81,7 @@ def test_every_option_is_documented() -> None:
         ("default_cluster = 'moon'", "default_cluster 'moon' has no [clusters] entry"),
         ("[polling]\nfastest_seconds = 9.0", "0 < fastest_seconds <= slowest_seconds"),
         ("[limits]\nquery_seconds = 0.0", "the seconds of [limits] must be more than 0"),
-        ("[limits]\nbody_bytes = 0", "[limits] requires body_bytes > 0"),
+        ("[limits]\nbody_bytes = 0", "[limits] requires body_bytes, bodies_bytes and connections > 0"),
         ("[[source]]\nadapter = 'log'", "missing required field `paths`"),
     ],
 )

@@ -14,9 +14,11 @@ from aiohttp import web
 from lensd.api import live, logs_ws
 from lensd.api.access import access, add_cors
 from lensd.api.clusters import CLIENT
+from lensd.api.door import DOOR, Door, door
 from lensd.api.errors import errors
 from lensd.api.openapi import document
 from lensd.api.ratelimit import RequestWindow, Sockets
+from lensd.api.received import BODIES, Bodies, bodies
 from lensd.api.request_metrics import REQUESTS, Requests, measured
 from lensd.api.routes import ROUTES
 from lensd.api.state import (
@@ -37,11 +39,15 @@ from lensd.api.state import (
 )
 from lensd.api.streaming import abort_all
 from lensd.config import ApiConfig
+from lensd.ingest.names import Names
 from lensd.ingest.push import Ingest
+from lensd.platform import file_limit
 from lensd.query.rows import RowCache
 from lensd.store import Store
 
 _THREADS = 8
+#: Files that the daemon opens beside connections: the database for each reader, inputs, libraries.
+_OTHER_FILES = 200
 
 #: Large answers that are sent at a time. Each holds a reader of the store, of which there are 16.
 LARGE_ANSWERS = 8
@@ -57,13 +63,13 @@ def make_app(
 ) -> web.Application:
     """The application over an open store, which the caller closes.
 
-    health: the poller; None if nothing is being read. clock: monotonic seconds, for rate limits.
+    health: the poller; None if nothing is being read. clock: monotonic seconds, for limits.
     wall: seconds since the epoch.
     """
     config = config or ApiConfig()
     limits, rates = config.limits, config.rate_limits
     openapi: Callable[[], bytes] = cache(lambda: document(ROUTES))
-    app = web.Application(middlewares=[measured, errors, access], client_max_size=limits.body_bytes)
+    app = web.Application(middlewares=[door, measured, errors, bodies, access])
     app[STORE] = store
     app[CONFIG] = config
     app[HEALTH] = health
@@ -76,7 +82,11 @@ def make_app(
     app[SENDING] = set()
     app[STARTED] = wall()
     app[WALL] = wall
-    app[INGEST] = Ingest(store, wall=wall)
+    names = Names(store, most=limits.names, a_second=limits.new_names, clock=clock)
+    app[INGEST] = Ingest(store, names, wall=wall)
+    app[BODIES] = Bodies(limits.bodies_bytes)
+    spare = file_limit()
+    app[DOOR] = Door(min(limits.connections, max(spare - _OTHER_FILES, spare // 2)))
     app[DOCUMENT] = openapi
     app.cleanup_ctx.append(_threads)
     app.cleanup_ctx.append(_client)

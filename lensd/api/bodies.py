@@ -141,5 +141,8 @@ class FileStreamRequest(msgspec.Struct):
 
 
 class FileStreamAnswer(msgspec.Struct):
+    """`dropped_names`: metrics that were left out because the workload has too many names."""
+
     exitcode: None
     limits: dict[str, Any]
+    dropped_names: int | UnsetType = UNSET

@@ -16,13 +16,14 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from aiohttp.web_protocol import RequestPayloadError
 from msgspec import UNSET, UnsetType
 
 from lensd.api.errors import ApiError, invalid
+from lensd.api.received import read_body
 from lensd.api.responses import json_answer
-from lensd.api.state import INGEST, WALL, in_thread
-from lensd.ingest.push import Busy, pushed_input
+from lensd.api.state import CONFIG, INGEST, WALL, in_thread
+from lensd.ingest.names import TooManyNames
+from lensd.ingest.push import Busy, Stored, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
 from lensd.store import StoreError
 from lensd.store.text import storable
@@ -114,14 +115,8 @@ async def _part(request: web.Request, name: str, part: object) -> PartTaken:
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
-    """The JSON object in the body. Raises ApiError (400)."""
-    try:
-        data = await request.read()
-    except RequestPayloadError as error:  # for one, Content-Encoding says gzip and it is not
-        reason = str(error).split("message:")[-1].strip()
-        request.content.feed_eof()  # else aiohttp reads on after the answer, and logs the same error again
-        headers = {"Connection": "close"}
-        raise ApiError(400, f"the body cannot be read: {reason}", headers=headers) from None
+    """The JSON object in the body. Raises ApiError (400, 408, 413, 429)."""
+    data = await read_body(request, request.app[CONFIG].limits.body_bytes)
     try:
         body = await in_thread(request, partial(_decoded, data))
     except (ValueError, RecursionError) as error:
@@ -131,7 +126,7 @@ async def _body(request: web.Request) -> dict[str, Any]:
     return body
 
 
-def _decoded(data: bytes) -> object:
+def _decoded(data: bytearray) -> object:
     try:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeError):
@@ -280,11 +275,22 @@ def _seconds(value: object) -> float | None:
 
 
 async def _put(request: web.Request, target: Input, make: Callable[[bytes | None], Batch]) -> int:
-    """Store the batch made for a cursor; returns how many points are new. Raises ApiError (429)."""
+    """Store the batch made for a cursor; returns how many points are new. Raises ApiError (413, 429)."""
+    return (await put(request, target, make)).points
+
+
+async def put(
+    request: web.Request, target: Input, make: Callable[[bytes | None], Batch], *, drop: bool = False
+) -> Stored:
+    """Store the batch made for a cursor. drop: leave out new names for which there is no room.
+
+    Raises ApiError (413, 429).
+    """
     try:
-        return await request.app[INGEST].put(target, make)
-    except Busy:
-        headers = {"Retry-After": "1"}
-        raise ApiError(429, "too many pushes are waiting to be stored; retry", headers=headers) from None
+        return await request.app[INGEST].put(target, make, drop=drop)
+    except Busy as error:
+        raise ApiError(429, str(error), headers={"Retry-After": "1"}) from None
+    except TooManyNames as error:
+        raise ApiError(413, str(error)) from None
     except StoreError as error:  # for one, a full disk, which may have room again
         raise ApiError(429, f"not stored: {error}", headers={"Retry-After": "10"}) from error

@@ -51,7 +51,7 @@ _ROWS: dict[str, Any] = {
     "errors": (404, 422, 429),
     "versioned": True,
 }  # fmt: skip
-_STORED = (400, 413, 429)
+_STORED = (400, 408, 413, 429)
 
 
 def _route(surface: Surface, method: str, path: str, handler: Any, operation: str, summary: str,
@@ -209,7 +209,7 @@ ROUTES: tuple[Route, ...] = (
     _wandb(
         "PUT", "/files/{entity}/{project}/{run}/upload", wandb_online.upload, "wandbUpload",
         "Take a bookkeeping file of a run, which is not kept; any other file is 403", Answer(dict[str, Any]),
-        body=Body(media_type="application/octet-stream"), parameters=(params.FILE,), errors=(413,),
+        body=Body(media_type="application/octet-stream"), parameters=(params.FILE,), errors=(400, 408, 413),
     ),
     _wandb(
         "GET", "/{entity}/{project}/runs/{run}", wandb_online.page, "wandbRunPage",

@@ -7,7 +7,6 @@ are 4xx, never 5xx, because the SDK retries a 5xx for days.
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -16,17 +15,18 @@ from aiohttp import web
 
 from lensd.api import wandb_graphql
 from lensd.api.errors import ApiError
-from lensd.api.state import INGEST, STORE, WALL, in_thread
+from lensd.api.push import put
+from lensd.api.received import read_body
+from lensd.api.state import STORE, WALL, in_thread
 from lensd.api.wandb_graphql import Json, RunName
-from lensd.ingest.push import Busy, pushed_input
+from lensd.ingest.push import pushed_input
 from lensd.model import Batch, Input
-from lensd.store import StoreError
 from lensd.wandb import online_run
 from lensd.wandb.online_run import FileProgress
 from lensd.wandb.values import loads
 
 _MAX_GRAPHQL = 16 << 20
-_MAX_FILE_STREAM = 256 << 20
+_MAX_FILE_STREAM = 64 << 20
 _MAX_UPLOAD = 32 << 20
 #: Files that the SDK uploads of every run. lensd gets what is in them another way.
 _BOOKKEEPING = frozenset(
@@ -65,7 +65,7 @@ async def _upsert(request: web.Request, call: wandb_graphql.Call) -> Json:
         cursor = previous
         return online_run.batch_of_upsert(previous, reported)
 
-    await _put(request, _input(request, run), make)
+    await put(request, _input(request, run), make)
     return wandb_graphql.upserted(call, run, FileProgress.decode(cursor), inserted=cursor is None)
 
 
@@ -82,20 +82,17 @@ async def file_stream(request: web.Request) -> web.StreamResponse:
     part = request.match_info
     target = _input(request, RunName(part["entity"], part["project"], part["run"]))
     now_ms = request.app[WALL]() * 1000.0
-    await _put(request, target, lambda cursor: online_run.batch_of_file_stream(cursor, body, now_ms))
-    return web.json_response({"exitcode": None, "limits": {}})
+    stored = await put(
+        request, target, lambda cursor: online_run.batch_of_file_stream(cursor, body, now_ms), drop=True
+    )
+    answer: Json = {"exitcode": None, "limits": {}}
+    return web.json_response(answer | ({"dropped_names": stored.dropped} if stored.dropped else {}))
 
 
 async def upload(request: web.Request) -> web.StreamResponse:
     """Read and drop the bookkeeping files that every run uploads; refuse all others."""
     name = request.query.get("file", "")
-    size = 0
-    async for chunk in request.content.iter_chunked(1 << 16):
-        size += len(chunk)
-        if size > _MAX_UPLOAD:
-            raise ApiError(
-                413, f"{name} is larger than {_MAX_UPLOAD >> 20} MiB; lensd keeps metrics, not files"
-            )
+    await read_body(request, _MAX_UPLOAD, keep=False)
     if name not in _BOOKKEEPING:
         raise ApiError(403, f"lensd keeps metrics, not files: {name} was not stored")
     return web.json_response({})
@@ -128,27 +125,12 @@ def _input(request: web.Request, run: RunName) -> Input:
 
 
 async def _object(request: web.Request, max_bytes: int) -> dict[str, Any]:
-    """The JSON object in the body. Raises ApiError (400, 413)."""
-    data = bytearray()
-    async for chunk in request.content.iter_chunked(1 << 18):
-        data += chunk
-        if len(data) > max_bytes:
-            raise ApiError(413, f"the body has over {max_bytes >> 20} MiB")
+    """The JSON object in the body. Raises ApiError (400, 408, 413, 429)."""
+    data = await read_body(request, max_bytes)
     try:
-        body = await in_thread(request, partial(loads, bytes(data)))
+        body = await in_thread(request, partial(loads, data))
     except ValueError as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise ApiError(400, "the body is not a JSON object")
     return body
-
-
-async def _put(request: web.Request, target: Input, make: Callable[[bytes | None], Batch]) -> None:
-    """Store what `make` builds from the input's cursor. Raises ApiError (429), upon which the SDK retries."""
-    try:
-        await request.app[INGEST].put(target, make)
-    except Busy:
-        headers = {"Retry-After": "1"}
-        raise ApiError(429, "too many posts are waiting to be stored; retry", headers=headers) from None
-    except StoreError as error:  # for one, a full disk, which may have room again
-        raise ApiError(429, f"not stored: {error}", headers={"Retry-After": "10"}) from error

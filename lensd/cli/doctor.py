@@ -12,7 +12,8 @@ from functools import partial
 import click
 
 from lensd.adapter import Adapter, Budget, Diagnosis, Explains, InputDead, LineShape, ReadError, SamplePoint
-from lensd.cli.exit import UNREADABLE, errors, fail, log_to_stderr
+from lensd.cli.exit import UNREADABLE, errors, fail
+from lensd.cli.messages import log_to_stderr, shown
 from lensd.cli.tables import counted
 from lensd.config import Config, ConfigError, load
 from lensd.discovery import Roots
@@ -86,7 +87,7 @@ def doctor(
             click.echo(pattern_of(diagnosis, pattern_for))
             return
         for line in report(heading, diagnosis, everything=everything):
-            click.echo(line)
+            click.echo(shown(line))
         if not diagnosis.point_count:
             raise SystemExit(UNREADABLE)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from lensd.cli.messages import shown
 from lensd.config import ConfigError
 from lensd.store import StoreError
 
@@ -23,7 +23,7 @@ _INTERRUPTED = 130  # what shells use for SIGINT
 
 def note(sentence: str) -> None:
     """Say something that is not the output of the command."""
-    click.echo(f"lensd: {sentence}", err=True)
+    click.echo(f"lensd: {shown(sentence)}", err=True)
 
 
 def fail(code: int, sentence: str) -> NoReturn:
@@ -47,10 +47,3 @@ def errors() -> Iterator[None]:
         raise SystemExit(0) from None
     except KeyboardInterrupt:
         fail(_INTERRUPTED, "interrupted")
-
-
-def log_to_stderr(level: str) -> None:
-    """Send the messages of libraries and of the daemon to stderr, from this level on."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
-    )

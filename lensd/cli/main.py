@@ -13,7 +13,7 @@ import click
 from lensd import __version__
 from lensd.cli.archives import unpacked
 from lensd.cli.doctor import doctor
-from lensd.cli.exit import DATABASE, UNREADABLE, USAGE, errors, fail, log_to_stderr
+from lensd.cli.exit import DATABASE, UNREADABLE, USAGE, errors, fail
 from lensd.cli.export import write_points
 from lensd.cli.health import health
 from lensd.cli.hook import hook
@@ -26,6 +26,7 @@ from lensd.cli.inputs import (
     progress_bar,
     workload_option,
 )
+from lensd.cli.messages import log_to_stderr
 from lensd.cli.pipe import name_option, piped
 from lensd.cli.report import report
 from lensd.cli.run import run as run_command

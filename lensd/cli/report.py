@@ -12,7 +12,8 @@ from typing import IO
 import click
 
 from lensd.cli.archives import unpacked
-from lensd.cli.exit import UNREADABLE, USAGE, errors, fail, log_to_stderr, note
+from lensd.cli.exit import UNREADABLE, USAGE, errors, fail, note
+from lensd.cli.messages import log_to_stderr
 from lensd.cli.tables import counted
 from lensd.config import load
 from lensd.ingest.poller import Poller

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lensd.cli.browser import open_page
-from lensd.cli.exit import ADDRESS, USAGE, errors, fail, log_to_stderr, note
+from lensd.cli.exit import ADDRESS, USAGE, errors, fail, note
 from lensd.cli.inputs import (
     INPUTS,
     config_option,
@@ -23,6 +23,7 @@ from lensd.cli.inputs import (
     progress_bar,
     workload_option,
 )
+from lensd.cli.messages import log_to_stderr, shown
 from lensd.cli.pipe import name_option, piped
 from lensd.cli.report import write_to
 from lensd.cli.tables import counted
@@ -145,7 +146,7 @@ def _without_tuples(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _print(line: str) -> None:
-    click.echo(line)
+    click.echo(shown(line))
     sys.stdout.flush()
 
 

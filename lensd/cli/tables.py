@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import click
 
 from lensd.cli.exit import note
+from lensd.cli.messages import shown
 from lensd.model import SET_ASIDE
 from lensd.query.results import InputInfo, RunInfo, WorkloadInfo
 from lensd.query.workloads import sentence_about
@@ -29,21 +30,26 @@ def print_inputs(inputs: Sequence[InputInfo], problems: Mapping[str, str]) -> No
             workload, why = input.workload, input.why
             name = input.workload_name
             title = workload if name == workload else f"{name} [{workload}]"
-            click.echo(f"\n{title}  ({input.why})")
-        click.echo(f"  {input.id}  {input.data_source:<10} {input.name}")
-        click.echo(f"      {_summary(input)}")
+            click.echo()
+            _say(f"{title}  ({input.why})")
+        _say(f"  {input.id}  {input.data_source:<10} {input.name}")
+        _say(f"      {_summary(input)}")
         if input.why != why:
-            click.echo(f"      {input.why}")
+            _say(f"      {input.why}")
         if input.hidden_by:
             hiding = ", ".join(names.get(key, key) for key in input.hidden_by)
-            click.echo(f"      {input.hidden_points} points hidden by {hiding}")
+            _say(f"      {input.hidden_points} points hidden by {hiding}")
         for text in (input.note, input.error):
             if text:
-                click.echo(f"      ! {text}")
+                _say(f"      ! {text}")
     if problems:
         click.echo()
     for sentence in problems.values():
-        click.echo(f"! {sentence}")
+        _say(f"! {sentence}")
+
+
+def _say(line: str) -> None:
+    click.echo(shown(line))
 
 
 def _summary(input: InputInfo) -> str:
@@ -87,13 +93,13 @@ def print_runs(runs: Sequence[tuple[RunInfo, WorkloadInfo]]) -> None:
         target = f"/{workload.target_iteration}" if workload.target_iteration else ""
         rows.append(
             (
-                workload.name,
-                run.id,
-                run.status,
+                shown(workload.name),
+                shown(run.id),
+                shown(run.status),
                 f"{workload.iteration}{target}" if workload.iteration is not None else "-",
                 _date(run.created_time),
-                ",".join(workload.data_sources) or "-",
-                workload.framework or "-",
+                shown(",".join(workload.data_sources) or "-"),
+                shown(workload.framework or "-"),
             )
         )
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -167,6 +167,22 @@ class Store:
             row = self._writing().execute("SELECT cursor FROM input WHERE key = ?", (input_id,)).fetchone()
         return bytes(row[0]) if row and row[0] is not None else None
 
+    def new_names(self, input: Input, names: Iterable[str]) -> list[str]:
+        """Those of the names that no series of the input's workload has."""
+        with self._lock:
+            self._writing()
+            assert self._writer is not None
+            return self._writer.new_names(input, names)
+
+    def count_names(self, workload: str) -> int:
+        """How many names the series of a workload have."""
+        sql = (
+            "SELECT count(DISTINCT series.name) FROM workload JOIN input ON workload_id = workload.id"
+            " JOIN series ON input_id = input.id WHERE uid = ? AND kind != 'iteration'"
+        )
+        with self._connection() as db:
+            return int(db.execute(sql, (storable(workload),)).fetchone()[0])
+
     def apply(self, input: Input, batch: Batch, *, at_ms: float | None = None) -> int:
         """Commit a batch and its cursor. Returns how many points were new. Raises StoreError, and then
         nothing of the batch is stored."""

@@ -76,6 +76,22 @@ class Writer:
         """Drop the cached state of an input, which is wrong after a rollback."""
         self._inputs.pop(input_id, None)
 
+    def new_names(self, input: Input, names: Iterable[str]) -> list[str]:
+        """Those of the names that no series of the input's workload has."""
+        state = self._input_state(input)
+        known = {name for _, name in state.series}
+        new = {storable(name): name for name in names if storable(name) not in known}
+        sql = (
+            "SELECT DISTINCT series.name FROM series JOIN input ON input.id = input_id"
+            " WHERE workload_id = ? AND series.name IN (SELECT value FROM json_each(?))"
+        )
+        if new:
+            for (name,) in self._db.execute(
+                sql, (state.workload_id, msgspec.json.encode(list(new)).decode())
+            ):
+                del new[name]
+        return list(new.values())
+
     def apply(self, input: Input, batch: Batch, at_ms: float) -> int:
         """Store a batch within the caller's transaction. Returns how many points were new."""
         state = self._input_state(input)

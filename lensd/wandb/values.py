@@ -31,7 +31,7 @@ _DEEPEST = 32
 _LONGEST_FACT = 1000
 
 
-def loads(data: bytes | str) -> Any:
+def loads(data: bytes | bytearray | str) -> Any:
     """JSON as the SDK writes it, with `NaN` and `Infinity`. Raises ValueError."""
     try:
         return json.loads(data)

@@ -316,7 +316,7 @@ async def test_who_cannot_be_served_now_is_told_to_come_again(
 ) -> None:
     client = await connect()
 
-    async def full(*_: object) -> int:
+    async def full(*_: object, drop: bool) -> int:
         raise why
 
     monkeypatch.setattr(Ingest, "put", full)
