@@ -65,12 +65,12 @@ def tell_apart(roots: Roots, folders: Sequence[RunFolder]) -> None:
     for folder in folders:
         by_workload.setdefault((folder.workload, folder.claims), []).append(folder)
     for key, same in by_workload.items():
-        known = [(folder.extent, folder) for folder in same if folder.extent is not None]
+        extents = [(folder.extent, folder) for folder in same if folder.extent is not None]
         # What lies in the workload's own folder is always its run.
-        known.sort(key=lambda pair: (pair[1].path != pair[1].claims, pair[0].began_s, pair[1].path))
-        others = _by_time(roots.runs.get(key, []), known)
+        extents.sort(key=lambda pair: (pair[1].path != pair[1].claims, pair[0].began_s, pair[1].path))
+        others = _by_time(roots.runs.get(key, []), extents)
         runs: list[_Run] = []
-        for extent, folder in known:
+        for extent, folder in extents:
             if folder.path in others:
                 uid, claims = others[folder.path]
                 roots.assign(folder.path, uid, f"began together with {uid}", folder=claims)
@@ -109,12 +109,12 @@ def _continue(roots: Roots, runs: Sequence[_Run], folder: RunFolder, extent: Ext
 
 
 def _by_time(
-    runs: Sequence[tuple[str, str | None, float]], known: Sequence[tuple[Extent, RunFolder]]
+    runs: Sequence[tuple[str, str | None, float]], extents: Sequence[tuple[Extent, RunFolder]]
 ) -> dict[str, tuple[str, str | None]]:
     """The run that each folder began with, as uid and claiming folder by path: the nearest, each once."""
     distances = sorted(
         (abs(extent.began_s - began_s), place, folder.path)
-        for extent, folder in known
+        for extent, folder in extents
         for place, (_, _, began_s) in enumerate(runs)
         if abs(extent.began_s - began_s) <= _TOGETHER_S
     )

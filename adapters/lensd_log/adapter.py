@@ -134,9 +134,9 @@ class LogAdapter:
         finally:
             self._recognition.watch(None)
         result = diagnosis.finish(cursor)
-        found = _set_aside(replace(input, chosen=False), LogCursor(), budget, self._recognition)
-        if found is not None and os.path.basename(input.path) not in (files.EVENTS, files.TRAINER_STATE):
-            result.note = f"within a folder it is {found.note}"
+        aside = _set_aside(replace(input, chosen=False), LogCursor(), budget, self._recognition)
+        if aside is not None and os.path.basename(input.path) not in (files.EVENTS, files.TRAINER_STATE):
+            result.note = f"within a folder it is {aside.note}"
         return result
 
     def _read_all(

@@ -75,16 +75,16 @@ class DiagnosisBuilder:
         """Add a line that was read and is not placed yet. Placing fills in the steps of its records."""
         diagnosis = self.diagnosis
         diagnosis.lines += 1
-        seen, self._seen = self._seen, []
+        sightings, self._seen = self._seen, []
         if parsed_line is None or parsed_line.blank or parsed_line.entry is None:
             return
         text = parsed_line.entry.text
         diagnosis.naming += len(text) <= LONGEST and names_metric(text)
         shown = printable(line.text)
-        for each in seen:
-            self._add_seen(each, text, parsed_line.entry.states, shown, cursor)
-            if parsed_line.unparsed and each.key in self._shapes:
-                self._shapes[each.key].report.metric_like = True
+        for seen in sightings:
+            self._add_seen(seen, text, parsed_line.entry.states, shown, cursor)
+            if parsed_line.unparsed and seen.key in self._shapes:
+                self._shapes[seen.key].report.metric_like = True
         if cursor.structure.get("box", {}).get("line") == cursor.lines:
             self._first_row = shown
         records = [record for record in parsed_line.records or () if record.values or record.labels]
@@ -94,7 +94,7 @@ class DiagnosisBuilder:
         name = parsed_line.log_format.name if parsed_line.log_format is not None else ""
         if name and name != STRUCTURE.name:
             self._add_known(name, parsed_line, records, shown)
-        elif not name and not seen:
+        elif not name and not sightings:
             self._add_silent(text, parsed_line, shown)
         for earlier in parsed_line.earlier:
             self._store(earlier.line, earlier.record)
@@ -118,14 +118,14 @@ class DiagnosisBuilder:
 
     def finish(self, cursor: LogCursor) -> Diagnosis:
         """The diagnosis, with the shapes and the reasons. cursor: after the last line."""
-        diagnosis, known = self.diagnosis, cursor.structure.get("shapes", {})
+        diagnosis, states = self.diagnosis, cursor.structure.get("shapes", {})
         for shape in self._shapes.values():
             report = shape.report
             if report.stored:
                 _count(diagnosis.log_formats, report.log_format, report.stored)
             diagnosis.matched += report.stored
             if shape.key:
-                self._explain(shape, known)
+                self._explain(shape, states)
             elif shape.names:
                 names = list(shape.names)
                 more = f", and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
@@ -221,14 +221,14 @@ class DiagnosisBuilder:
                     sample.names.setdefault(value.name, name)
         sample.step = record.step if record.step is not None else sample.step
 
-    def _explain(self, shape: _Shape, known: dict[str, dict[str, object]]) -> None:
+    def _explain(self, shape: _Shape, states: dict[str, dict[str, object]]) -> None:
         report, sample = shape.report, shape.samples[0]
         report.slots = list(_slots(shape))
         if not report.stored:
-            report.why = why_not(sample.sketch, known.get(shape.key))
+            report.why = why_not(sample.sketch, states.get(shape.key))
             if sample.text[:1] == "{" and report.lines == 1 and not sample.sketch.counts:
                 report.why = "a dict that is printed once, without a counter: taken for a configuration"
-            state = known.get(shape.key)
+            state = states.get(shape.key)
             rises = report.lines > 1 and state is not None and bool(state["up"] and state["changed"])
             named = any(is_strong(value.name) for value in sample.sketch.values)
             report.likely = rises or (named and (report.lines > 1 or bool(sample.sketch.counts)))
@@ -266,18 +266,18 @@ def _slots(shape: _Shape) -> Iterator[str]:
     yield "; ".join(values) + (f"; and {more} more" if more > 0 else "")
     if not shape.box and not sample.columns and len(sample.text) <= LONGEST:
         text = blanked(sample.text)
-        found = tokens(text)
-        left = left_over(text, found, scan(text, list(found))) if found else []
+        text_tokens = tokens(text)
+        left = left_over(text, text_tokens, scan(text, list(text_tokens))) if text_tokens else []
         if left:
             yield "left out: " + "; ".join(left)
 
 
 def _is_sketch_of(text: str, sketch: Sketch) -> bool:
     text = blanked(text)
-    found = tokens(text)
-    again = scan(text, found) if found else Sketch()
-    values, others = ([value.value for value in each.values] for each in (again, sketch))
-    return again.shape() == sketch.shape() and repr(values) == repr(others)
+    text_tokens = tokens(text)
+    read_alone = scan(text, text_tokens) if text_tokens else Sketch()
+    values, others = ([value.value for value in one.values] for one in (read_alone, sketch))
+    return read_alone.shape() == sketch.shape() and repr(values) == repr(others)
 
 
 def _step_origin(record: Record) -> str:

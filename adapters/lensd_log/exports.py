@@ -87,12 +87,12 @@ class ExportReader(LineReader):
 def in_order(lines: Sequence[Line], zone: tzinfo | None) -> list[Line]:
     """The lines by time. One without a time stays behind the one that is printed before it."""
     times = [_time(line.text, zone) for line in lines]
-    known = [ms for ms in times if ms is not None]
-    newest_first = sum(a > b for a, b in pairwise(known)) * 2 > len(known)
+    printed = [ms for ms in times if ms is not None]
+    newest_first = sum(a > b for a, b in pairwise(printed)) * 2 > len(printed)
     rows = list(zip(times, lines, strict=True))
     if newest_first:
         rows.reverse()
-    last, keyed = known[0] if known else 0.0, []
+    last, keyed = printed[0] if printed else 0.0, []
     for ms, line in rows:
         last = last if ms is None else ms
         keyed.append((last, line))

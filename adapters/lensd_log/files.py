@@ -81,11 +81,11 @@ def is_structured(name: str) -> bool:
     return name.lower().endswith(_STRUCTURED)
 
 
-def stream(file: File, roots: Roots, known: Collection[str] = ()) -> File | None:
+def stream(file: File, roots: Roots, earlier: Collection[str] = ()) -> File | None:
     """The file that a stream of lines is named after: for a segment, the log it was rotated from; for the
     status of a Runicorn run without events, the events that may come. None for what is no input.
 
-    known: paths of streams that were there before, if only a moment ago: between two names a log has none.
+    earlier: paths of streams that were there before, if only a moment ago: between two names a log has none.
     """
     if file.name == _STATUS:
         names = roots.siblings(file.folder)
@@ -96,7 +96,7 @@ def stream(file: File, roots: Roots, known: Collection[str] = ()) -> File | None
         return None if any(part in file.name for part in _OF_OTHER_ADAPTERS) else file
     base = _base(file.name)
     log = base_before(base)
-    if log is not None and not file.chosen and _goes_on(file, log, roots, known):
+    if log is not None and not file.chosen and _goes_on(file, log, roots, earlier):
         return _renamed(file, log)
     if base == file.name:
         return file
@@ -113,12 +113,12 @@ def alone(file: File, stream: File) -> str | None:
     return file.path if name is not None and name.may_be_other and file.path != stream.path else None
 
 
-def _goes_on(file: File, log: str, roots: Roots, known: Collection[str]) -> bool:
+def _goes_on(file: File, log: str, roots: Roots, earlier: Collection[str]) -> bool:
     """Was a file rotated from the log of that name beside it, by the name and where that leaves it open by
     the content?"""
     path, name = os.path.join(file.folder, log), as_segment(file.name, log)
     if name is None or log not in roots.siblings(file.folder):
-        return path in known
+        return path in earlier
     return not name.may_be_other or not is_other_log(file.path, path, name)
 
 

@@ -149,55 +149,58 @@ def _of_line(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]
     slots = sorted(_slots(samples, names), key=lambda slot: slot.begin)
     if not slots:
         return
-    found = tokens(blanked(text))
+    text_tokens = tokens(blanked(text))
     first, last = slots[0], slots[-1]
     middle, between = "", ""
     for before, slot in zip([None, *slots], slots, strict=False):
-        gap = _literal(text, before.end, slot.begin, found) if before is not None else ""
+        gap = _literal(text, before.end, slot.begin, text_tokens) if before is not None else ""
         middle += gap + slot.pattern
         if before is None:
-            between = _literal(text, slot.lead, slot.begin, found) + slot.pattern
+            between = _literal(text, slot.lead, slot.begin, text_tokens) + slot.pattern
         elif slot.begin - before.end < _NEAR or slot.lead <= before.end:
             between += gap + slot.pattern
         else:
             between += (
-                ".*?" + _word(text, slot.lead) + _literal(text, slot.lead, slot.begin, found) + slot.pattern
+                ".*?"
+                + _word(text, slot.lead)
+                + _literal(text, slot.lead, slot.begin, text_tokens)
+                + slot.pattern
             )
         if slot.tail > slot.end:
-            between += _literal(text, slot.end, slot.tail, found)
-    tail = _literal(text, last.end, max(last.end, last.tail), found)
-    lead = _word(text, first.lead) + _literal(text, first.lead, first.begin, found)
+            between += _literal(text, slot.end, slot.tail, text_tokens)
+    tail = _literal(text, last.end, max(last.end, last.tail), text_tokens)
+    lead = _word(text, first.lead) + _literal(text, first.lead, first.begin, text_tokens)
     yield lead + middle + tail
-    yield "^" + _literal(text, 0, first.begin, found) + middle + tail
+    yield "^" + _literal(text, 0, first.begin, text_tokens) + middle + tail
     yield (
         "^"
-        + _literal(text, 0, first.begin, found)
+        + _literal(text, 0, first.begin, text_tokens)
         + middle
-        + _literal(text, last.end, len(text), found)
+        + _literal(text, last.end, len(text), text_tokens)
         + "$"
     )
     yield between
-    yield "^" + _literal(text, 0, first.lead, found) + between
+    yield "^" + _literal(text, 0, first.lead, text_tokens) + between
 
 
 def _slots(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]) -> Iterator[_Slot]:
     text = samples[0].text
-    found = tokens(blanked(text))
-    sketch = scan(blanked(text), list(found))
-    by_begin = {token.begin: index for index, token in enumerate(found)}
+    text_tokens = tokens(blanked(text))
+    sketch = scan(blanked(text), list(text_tokens))
+    by_begin = {token.begin: index for index, token in enumerate(text_tokens)}
     for count, group, total in _groups_of_counts([SampleLine(text, sketch, samples[0].step), *samples[1:]]):
         if count.at not in by_begin:
             continue
         at = by_begin[count.at]
-        yield _slot(text, found, at, group, count.word)
+        yield _slot(text, text_tokens, at, group, count.word)
         if count.total is not None and count.total_at in by_begin:
             at = by_begin[count.total_at]
-            yield _slot(text, found, at, total, "")
+            yield _slot(text, text_tokens, at, total, "")
     if sketch.rank_at in by_begin:
-        yield _slot(text, found, by_begin[sketch.rank_at], "rank", "rank")
+        yield _slot(text, text_tokens, by_begin[sketch.rank_at], "rank", "rank")
     for value in sketch.values:
         if value.at in by_begin and value.name in names:
-            slot = _slot(text, found, by_begin[value.at], names[value.name][1], value.name)
+            slot = _slot(text, text_tokens, by_begin[value.at], names[value.name][1], value.name)
             behind = re.match(r"\s+" + re.escape(value.unit), text[slot.end :]) if value.unit else None
             if behind is not None:  # `812.4 GFLOP/s`
                 slot.end, slot.tail, slot.has_unit = slot.end + behind.end(), slot.end + behind.end(), True
@@ -205,16 +208,16 @@ def _slots(samples: Sequence[SampleLine], names: Mapping[str, tuple[str, str]]) 
             yield slot
 
 
-def _slot(text: str, found: Sequence[Token], at: int, group: str, name: str) -> _Slot:
-    token = found[at]
+def _slot(text: str, text_tokens: Sequence[Token], at: int, group: str, name: str) -> _Slot:
+    token = text_tokens[at]
     begin = token.begin
     end = token.begin + len(token.text.rstrip(".")) if group in _PLACES else token.end
-    before = max((t.end for t in found[:at] if t.kind == NUMBER), default=0)
+    before = max((t.end for t in text_tokens[:at] if t.kind == NUMBER), default=0)
     lead = text.lower().rfind(name.lower(), before, begin) if name.strip("[") else -1
     tail = end
     if lead < 0:
-        lead = found[at - 1].begin if at and found[at - 1].kind == WORD else begin
-        behind = found[at + 1] if at + 1 < len(found) else None
+        lead = text_tokens[at - 1].begin if at and text_tokens[at - 1].kind == WORD else begin
+        behind = text_tokens[at + 1] if at + 1 < len(text_tokens) else None
         named = name and text.find(name, end, end + _CONTEXT) >= 0
         if named:
             tail, lead = text.find(name, end) + len(name), begin
@@ -227,10 +230,10 @@ def _word(text: str, begin: int) -> str:
     return r"\b" if text[begin : begin + 1].isalnum() and begin and not text[begin - 1].isalnum() else ""
 
 
-def _literal(text: str, begin: int, end: int, found: Sequence[Token]) -> str:
+def _literal(text: str, begin: int, end: int, text_tokens: Sequence[Token]) -> str:
     """The text from `begin` to `end` as a pattern: numbers and the width of gaps may vary."""
     parts, at = [], begin
-    for token in found:
+    for token in text_tokens:
         if token.begin < at or token.end > end or token.kind == WORD:
             continue
         parts.append(_escaped(text[at : token.begin]))

@@ -83,11 +83,11 @@ class Layout:
 
     def _peek(self, file: File) -> Peek | None:
         key = file.size, file.mtime_ns
-        known = self._peeks.get(file.path)
-        if known is None or known[0] != key:
+        kept = self._peeks.get(file.path)
+        if kept is None or kept[0] != key:
             try:
                 look = peek(file.path, file.name)
             except OSError:  # gone, or not readable: `read` says why
                 look = None
-            known = self._peeks[file.path] = key, look
-        return known[1]
+            kept = self._peeks[file.path] = key, look
+        return kept[1]

@@ -41,8 +41,8 @@ class History:
     ) -> None:
         self.step, self.ts_ms, self.start_ms = step, ts_ms, start_ms
         self.matched = 0
-        self.pending = 0
         self._builder = points
+        self._clear()
 
     def add(self, record: bytes, begin: int, end: int, row: int) -> bool:
         """Take the HistoryRecord between `begin` and `end`; false where it has no valid step.
@@ -84,6 +84,9 @@ class History:
 
     def finish(self) -> None:
         """Add everything that is pending."""
+
+    def _clear(self) -> None:
+        self.pending = 0
 
 
 def _step_field(record: bytes, begin: int, end: int) -> int | None:

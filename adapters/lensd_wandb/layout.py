@@ -56,14 +56,14 @@ class RunFiles:
 
     def _look(self, file: File) -> _Look:
         key = file.size, file.mtime_ns
-        known = self._looks.get(file.path)
-        if known is None or known[0] != key:
+        kept = self._looks.get(file.path)
+        if kept is None or kept[0] != key:
             try:
                 look = _look_into(file.path)
             except OSError:  # gone, or not readable: `read` says why
                 look = _Look()
-            known = self._looks[file.path] = key, look
-        return known[1]
+            kept = self._looks[file.path] = key, look
+        return kept[1]
 
 
 @dataclass(frozen=True, slots=True)

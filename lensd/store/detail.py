@@ -162,12 +162,12 @@ def _runs(
 
 def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[BucketRun | Window]:
     """Like `pieces`, with windows at both ends, so that the first and the last point of a curve are exact."""
-    found = list(pieces(reader, part, level, bounds))
-    if found and isinstance(found[-1], BucketRun):
-        found[-1:] = _opened(reader, part, found[-1], found[-1].hi - 1)
-    if found and isinstance(found[0], BucketRun):
-        found[:1] = _opened(reader, part, found[0], found[0].lo)
-    return found
+    runs = list(pieces(reader, part, level, bounds))
+    if runs and isinstance(runs[-1], BucketRun):
+        runs[-1:] = _opened(reader, part, runs[-1], runs[-1].hi - 1)
+    if runs and isinstance(runs[0], BucketRun):
+        runs[:1] = _opened(reader, part, runs[0], runs[0].lo)
+    return runs
 
 
 def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[BucketRun | Window]:

@@ -108,8 +108,8 @@ def _first(group: list[Member]) -> Member:
 def _are_streams(err: str, out: str) -> bool:
     """Are these the files of stderr and stdout of one job: `job.err` and `job.out`, `job.e7` and `job.o7`?"""
     for one, other in (("err", "out"), ("e", "o")):
-        before, found, behind = err.rpartition(one)
-        if found and out == before + other + behind:
+        before, separator, behind = err.rpartition(one)
+        if separator and out == before + other + behind:
             return True
     return False
 

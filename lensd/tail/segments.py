@@ -165,7 +165,7 @@ class Stream:
         by_age: dict[Age, Segment] = {}
         sealed: list[Segment] = []
         # Of a plain file and its packed twin the plain one counts: gzip is still at work, or it is a copy.
-        for name, inode in sorted(names.values(), key=lambda each: each[0].packing != ""):
+        for name, inode in sorted(names.values(), key=lambda pair: pair[0].packing != ""):
             if name.name in self.problems or self._is_other_log(name, inode, names):
                 continue
             segment = Segment(self, name, inode)
@@ -200,7 +200,7 @@ class Stream:
                 raise Unreadable(segment.name.name, error) from error
             if file is not None and file.inode == segment.inode:
                 return file
-            current = {inode: each.name for each, inode in self._list()}
+            current = {inode: now.name for now, inode in self._list()}
             if file is not None:
                 # Some file systems list other inodes than they report of an open file (overlays).
                 if current.get(segment.inode) == name:

@@ -119,17 +119,17 @@ class Axes(msgspec.Struct, array_like=True):
 
     def _along(self, axis: str, points: Points, series: Mapping[str, Series]) -> Ints | None:
         """The value of an axis at each point, or before it; None where it has none that is an integer."""
-        given = series.get(axis)
-        value = given.points.value if given is not None else np.empty(0)
+        reported = series.get(axis)
+        value = reported.points.value if reported is not None else np.empty(0)
         if not (np.isfinite(value).all() and (np.abs(value) < _LARGEST).all() and (value % 1 == 0).all()):
             return None
         values = value.astype(np.int64)
-        at = np.searchsorted(given.points.row, points.row, "right") if given is not None else 0
+        at = np.searchsorted(reported.points.row, points.row, "right") if reported is not None else 0
         before = self.current.get(axis)
         if before is None and np.any(np.equal(at, 0)):
             return None
-        known = np.concatenate([[before or 0], values])
-        return np.broadcast_to(known[at], len(points)).astype(np.int64)
+        values_so_far = np.concatenate([[before or 0], values])
+        return np.broadcast_to(values_so_far[at], len(points)).astype(np.int64)
 
     def _placed(self, name: str, one: Series, series: Mapping[str, Series]) -> Series:
         axis = self._axis_of(name)

@@ -71,9 +71,9 @@ def _new(points: Points, times: list[float]) -> Points:
     """The points that are not known by their timestamps, in order of time. Of those with the same timestamp
     the last is taken."""
     last = {float(ts_ms): index for index, ts_ms in enumerate(points.ts_ms)}
-    known = set(times)
+    stored = set(times)
     oldest = min(times) if len(times) >= _REMEMBERED else -np.inf
     keep = np.array(
-        [last[ts_ms] for ts_ms in sorted(last) if ts_ms not in known and ts_ms >= oldest], np.intp
+        [last[ts_ms] for ts_ms in sorted(last) if ts_ms not in stored and ts_ms >= oldest], np.intp
     )
     return Points(points.iteration[keep], points.ts_ms[keep], points.value[keep], points.row[keep])

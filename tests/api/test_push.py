@@ -107,9 +107,9 @@ async def test_the_global_step_of_a_trainer_is_the_iteration(connect: Connect) -
     client = await connect()
     for count, step in enumerate((10, 20, 30)):
         row = {"train/loss": 1 / step, "train/global_step": step}
-        for said in (0, count):  # as the reference client says it, and as the hook does
-            entry = {"step": said, "timestamp": 1795208609.25 + count, "data": row}
-            sent = WHO | {"logs": [entry], "workload_uid": "w" if said == count else "unsaid"}
+        for reported in (0, count):  # as the reference client says it, and as the hook does
+            entry = {"step": reported, "timestamp": 1795208609.25 + count, "data": row}
+            sent = WHO | {"logs": [entry], "workload_uid": "w" if reported == count else "unsaid"}
             assert (await client.post("/v1/wandb/logs", json=sent)).status == 200
     for uid in ("w", "unsaid"):
         assert (await served(client, uid))["train/loss"][-2:] == [(20, 1 / 20), (30, 1 / 30)]

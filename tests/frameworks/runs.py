@@ -161,9 +161,9 @@ def compare(points: dict[str, list[Point]], truth: list[Truth]) -> tuple[int, li
     left = [(name, step, value) for name, pairs in points.items() for step, value in pairs]
     missing = []
     for point in truth:
-        for each in left:
-            if each[:2] == (point.name, point.step) and is_close(each[2], point.value):
-                left.remove(each)
+        for read_point in left:
+            if read_point[:2] == (point.name, point.step) and is_close(read_point[2], point.value):
+                left.remove(read_point)
                 break
         else:
             missing.append(point)

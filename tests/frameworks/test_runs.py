@@ -111,7 +111,7 @@ def series(base: str, uid: str, source: str, name: str) -> dict[int, float]:
 
 
 def workloads(base: str) -> dict[str, Any]:
-    return {each["uid"]: each for each in answer(f"{base}/api/v1/workloads")["workloads"]}
+    return {workload["uid"]: workload for workload in answer(f"{base}/api/v1/workloads")["workloads"]}
 
 
 def check_run(base: str, uid: str, setup: Setup, truth: Path, took_s: float) -> None:

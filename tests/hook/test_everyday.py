@@ -82,12 +82,12 @@ def test_the_detection_has_the_keys_of_the_reference(training: Training, server:
     def shape(value: Any, depth: int = 0) -> Any:
         if not isinstance(value, dict) or depth == 2:
             return None
-        return {key: shape(each, depth + 1) for key, each in value.items()}
+        return {key: shape(inner, depth + 1) for key, inner in value.items()}
 
-    def missing(wanted: Any, found: Any) -> list[str]:
-        names = [key for key in wanted or {} if key not in (found or {})]
-        deeper = [missing(each, found[key]) for key, each in (wanted or {}).items() if key in (found or {})]
-        return names + [name for each in deeper for name in each]
+    def missing(wanted: Any, sent: Any) -> list[str]:
+        names = [key for key in wanted or {} if key not in (sent or {})]
+        deeper = [missing(inner, sent[key]) for key, inner in (wanted or {}).items() if key in (sent or {})]
+        return names + [name for some in deeper for name in some]
 
     (body,) = server.bodies("detection")
     theirs = json.loads(Path(capture).read_text())["body"]

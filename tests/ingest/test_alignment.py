@@ -45,7 +45,9 @@ class World:
         """Begin a daemon."""
         adapters = (LogAdapter(), TensorBoardAdapter())
         self.poller = Poller(
-            self.store, [AdapterSource(each, [str(self.exp.parent)]) for each in adapters], clock=lambda: 0.0
+            self.store,
+            [AdapterSource(adapter, [str(self.exp.parent)]) for adapter in adapters],
+            clock=lambda: 0.0,
         )
 
     def log(self, first: int, beyond: int) -> None:

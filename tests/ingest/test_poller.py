@@ -102,8 +102,8 @@ def poller(store: Store, folder: Path, script: Script, clock: Clock) -> Poller:
 
 
 def only(poller: Poller, name: str) -> Tracked:
-    (tracked,) = [each for each in poller.tracked() if each.input.path.endswith(name)]
-    return tracked
+    (match,) = [tracked for tracked in poller.tracked() if tracked.input.path.endswith(name)]
+    return match
 
 
 def health(store: Store) -> dict[str, tuple[str, str | None]]:

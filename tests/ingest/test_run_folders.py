@@ -181,10 +181,10 @@ def test_a_database_from_before_is_read_anew_where_the_files_are(
 ) -> None:
     for name in ("Nov26_02-15-13_host", "Nov26_03-15-13_host"):
         write(tmp_path / RUNS / "out" / "runs" / name, range(5))
-    found = list(TensorBoardAdapter().discover(Roots([str(tmp_path / RUNS)])))
-    gone = replace(found[0], id="gone", path="/gone/events.out.tfevents.1")
-    for input in (*found, gone):
-        before = replace(input, workload="out", folder=found[0].folder, prefix="old/", is_assigned=False)
+    inputs = list(TensorBoardAdapter().discover(Roots([str(tmp_path / RUNS)])))
+    gone = replace(inputs[0], id="gone", path="/gone/events.out.tfevents.1")
+    for input in (*inputs, gone):
+        before = replace(input, workload="out", folder=inputs[0].folder, prefix="old/", is_assigned=False)
         (registered,) = reading.store.register([before])
         points = Points.of([1, 2], [1e12, 1e12 + 1], [0.5, 0.25])
         reading.store.apply(registered, Batch(b"x", {"old/train/loss": Series(points)}))

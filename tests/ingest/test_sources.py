@@ -51,7 +51,7 @@ def zoned(config: Config, registry: Registry) -> list[dict[str, object] | None]:
     """The options that adapters of the class Zoned were created with."""
     adapters, unavailable = sources(config, registry)
     assert not unavailable
-    return [each.adapter.options for each in adapters if isinstance(each.adapter, Zoned)]
+    return [source.adapter.options for source in adapters if isinstance(source.adapter, Zoned)]
 
 
 def test_any_adapter_can_ask_for_the_time_zone(tmp_path: Path, registry: Registry) -> None:
@@ -82,7 +82,7 @@ def test_what_a_source_names_is_chosen_by_the_user(tmp_path: Path, registry: Reg
         paths=[str(tmp_path)], source=[SourceConfig(adapter="plain", paths=[str(tmp_path / "data")])]
     )
     adapters, _ = sources(config, registry)
-    assert [(each.adapter.name, each.chosen) for each in adapters] == [
+    assert [(source.adapter.name, source.chosen) for source in adapters] == [
         ("plain", True),
         ("plain", False),
         ("zoned", False),

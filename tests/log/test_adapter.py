@@ -204,11 +204,11 @@ def test_line_marks_lead_back_into_the_log(tmp_path: Path) -> None:
 
 
 def test_a_log_most_of_which_is_not_read_says_so(tmp_path: Path) -> None:
-    known = b"".join(b"step %d loss=0.5\n" % n for n in range(15))
+    matching = b"".join(b"step %d loss=0.5\n" % n for n in range(15))
     other = b"some unknown thing, wer: 0.25\n" * 30
-    few = read(write(tmp_path / "few.log", known + other[:300]))
+    few = read(write(tmp_path / "few.log", matching + other[:300]))
     assert few.last.note is None
-    many = read(write(tmp_path / "many.log", other + b"prose\n" * 60 + known))
+    many = read(write(tmp_path / "many.log", other + b"prose\n" * 60 + matching))
     assert len(many.points["loss"]) == 15
     assert str(many.last.note).startswith("30 of 105 lines look like metrics, but were not read")
 

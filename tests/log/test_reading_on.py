@@ -56,15 +56,15 @@ class Watch:
         result: dict[str, list[tuple[int, float]]] = {}
         with self.store.read() as reader:
             _, slices = lens.points(reader, "run", Selection())
-            for each in slices:
-                pairs = zip(each.iteration.tolist(), each.value.tolist(), strict=True)
-                result.setdefault(each.metric_name, []).extend(pairs)
+            for part in slices:
+                pairs = zip(part.iteration.tolist(), part.value.tolist(), strict=True)
+                result.setdefault(part.metric_name, []).extend(pairs)
         return result
 
     def times(self) -> list[int]:
         with self.store.read() as reader:
             _, slices = lens.points(reader, "run", Selection())
-            return [ts for each in slices for ts in each.ts_ms.tolist()]
+            return [ts for part in slices for ts in part.ts_ms.tolist()]
 
 
 @pytest.fixture

@@ -97,8 +97,8 @@ def test_a_real_log_gives_what_was_read_from_it_by_hand(name: str) -> None:
     expected: dict[str, Any] = json.loads((REAL / f"{name}.expected.json").read_text())
     reading = read_real(name)
     framework = reading.facts.get("framework")
-    known = expected["framework"]
-    assert framework == FRAMEWORKS.get(known, framework if known.startswith(str(framework)) else known)
+    right = expected["framework"]
+    assert framework == FRAMEWORKS.get(right, framework if right.startswith(str(framework)) else right)
     steps = {metric: len({step for step, _ in points}) for metric, points in reading.points.items()}
     beyond = {metric for metric in steps if metric not in expected["points_by_metric"]}
     assert {metric: steps.get(metric) for metric in steps.keys() - beyond} == expected["points_by_metric"]

@@ -167,10 +167,10 @@ def test_axe_finds_no_serious_fault(
     expect(page.locator(".help")).to_be_visible()
     page.evaluate("window.lensd.idle()")
     page.evaluate(AXE.read_text() + "; undefined")
-    found: list[dict[str, Any]] = page.evaluate("axe.run().then((answer) => answer.violations)")
+    faults: list[dict[str, Any]] = page.evaluate("axe.run().then((answer) => answer.violations)")
     serious = [
         f"{fault['id']}: {node['html']}"
-        for fault in found
+        for fault in faults
         if fault["impact"] in ("serious", "critical")
         for node in fault["nodes"]
     ]

@@ -30,15 +30,15 @@ def test_a_long_run_is_not_read_to_be_downsampled(tmp_path: Path) -> None:
         mock.patch.object(Reader, "read_window", autospec=True, side_effect=Reader.read_window) as read,
     ):
         info, slices = lens.iteration_times(reader, "w", Selection(downsample=1000))
-        found = list(slices)
+        parts = list(slices)
         assert read.call_count <= 4, "the ends only"
     store.close()
-    step = np.concatenate([part.iteration for part in found])
-    ts_ms = np.concatenate([part.ts_ms for part in found])
+    step = np.concatenate([part.iteration for part in parts])
+    ts_ms = np.concatenate([part.ts_ms for part in parts])
     assert info.total_points == COUNT
     assert (step[0], step[-1]) == (0, COUNT - 1)
     assert 900 < len(step) <= 1000
     assert (ts_ms == times[step]).all()
-    assert {part.target[0] for part in found} == {COUNT}
+    assert {part.target[0] for part in parts} == {COUNT}
     gap = int(np.diff(ts_ms).argmax())
     assert step[gap] < 200_000 <= step[gap + 1], "the stall is where it was"

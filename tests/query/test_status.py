@@ -163,13 +163,13 @@ ValueError: loss: nan at step 8
         ("installed a handler for SIGTERM\n", "running"),
     ],
 )
-def test_the_last_words_of_a_log(watch: Watch, said: str, expected: str) -> None:
+def test_the_last_words_of_a_log(watch: Watch, printed: str, expected: str) -> None:
     watch.write(steps(1, 10))
     watch.look()
-    middle = len(said) // 2
-    watch.write(said[:middle])  # words may be cut by a read
+    middle = len(printed) // 2
+    watch.write(printed[:middle])  # words may be cut by a read
     watch.look()
-    watch.write(said[middle:])
+    watch.write(printed[middle:])
     watch.look()
     assert watch.status() == expected
     watch.write(steps(20, 30))

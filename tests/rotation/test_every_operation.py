@@ -50,7 +50,7 @@ def read_all(world: World, position: Position | None) -> tuple[list[int], Positi
             return steps, position
 
 
-@pytest.mark.parametrize("rotation", rotations.IN_PYTHON, ids=lambda each: each.__name__)
+@pytest.mark.parametrize("rotation", rotations.IN_PYTHON, ids=lambda function: function.__name__)
 def test_a_rotation_before_any_operation_loses_and_doubles_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rotation: Rotation
 ) -> None:

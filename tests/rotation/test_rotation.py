@@ -53,7 +53,7 @@ class Reader:
         with self.store.read() as reader:
             (workload,) = [w for w in reader.workloads() if lens.sources(reader, w.uid)]
             _, slices = lens.points(reader, workload.uid, Selection(metrics=frozenset({"loss"})))
-            return [int(step) for each in slices for step in each.iteration]
+            return [int(step) for part in slices for step in part.iteration]
 
     def stored(self) -> int:
         """How many lines were read as records, by all inputs that are shown."""

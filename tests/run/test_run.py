@@ -86,11 +86,11 @@ def test_one_command_from_a_script_to_its_curves(folder: Path, daemon: str) -> N
 
     def sources() -> dict[str, int]:
         body = answer(f"{daemon}/api/v1/workloads/exp7/metrics/sources")
-        return {each["name"]: each["count"] for each in body["data_sources"]}
+        return {entry["name"]: entry["count"] for entry in body["data_sources"]}
 
     wait_until(lambda: sources() == {"log": 20, "tensorflow": 20})
     names = answer(f"{daemon}/api/v1/workloads/exp7/metrics/available")["metrics"]
-    assert {each["name"] for each in names} == {"loss", "acc"}
+    assert {entry["name"] for entry in names} == {"loss", "acc"}
     wait_until(lambda: uids(daemon) == {"exp7"})
     about = answer(f"{daemon}/api/v1/workloads/exp7")
     assert about["command"] == f"{sys.executable} train.py 7"
@@ -165,12 +165,14 @@ def test_a_daemon_is_started_where_none_answers(folder: Path) -> None:
 
 def test_a_daemon_goes_on_unless_told(folder: Path) -> None:
     done = run(folder, "--workload", "w", "--port", "0", "--", sys.executable, "-c", "print(1)")
-    found = re.search(r"w is served at (http://\S+); the daemon keeps running \(process (\d+)\)", done.stderr)
-    assert found
+    served = re.search(
+        r"w is served at (http://\S+); the daemon keeps running \(process (\d+)\)", done.stderr
+    )
+    assert served
     try:
-        assert is_lensd(found[1])
+        assert is_lensd(served[1])
     finally:
-        os.kill(int(found[2]), signal.SIGTERM)
+        os.kill(int(served[2]), signal.SIGTERM)
 
 
 def test_a_port_of_another_program_is_left_alone(folder: Path, serve: StartDaemon) -> None:

@@ -77,28 +77,28 @@ def check(reader: Reader, part: Part, level: int, bounds: Bounds) -> None:
     assert seen == wanted.step.tolist()
 
 
-def check_buckets(found: buckets.Buckets, points: Columns) -> list[int]:
+def check_buckets(summaries: buckets.Buckets, points: Columns) -> list[int]:
     steps: list[int] = []
-    for i in range(len(found)):
-        at = int(np.searchsorted(points.step, found.first_step[i]))
-        inside = points.take(slice(at, at + int(found.points[i])))
+    for i in range(len(summaries)):
+        at = int(np.searchsorted(points.step, summaries.first_step[i]))
+        inside = points.take(slice(at, at + int(summaries.points[i])))
         steps += inside.step.tolist()
-        assert inside.step[0] == found.first_step[i]
-        assert inside.ts_ms[0] == found.first_ts[i]
+        assert inside.step[0] == summaries.first_step[i]
+        assert inside.ts_ms[0] == summaries.first_ts[i]
         finite = inside.take(np.isfinite(inside.value))
-        assert len(finite) == found.finite[i]
+        assert len(finite) == summaries.finite[i]
         if len(finite):
             low, high = int(finite.value.argmin()), int(finite.value.argmax())
             assert (finite.step[low], finite.ts_ms[low], finite.value[low]) == (
-                found.low_step[i], found.low_ts[i], found.low[i],
+                summaries.low_step[i], summaries.low_ts[i], summaries.low[i],
             )  # fmt: skip
             assert (finite.step[high], finite.ts_ms[high], finite.value[high]) == (
-                found.high_step[i], found.high_ts[i], found.high[i],
+                summaries.high_step[i], summaries.high_ts[i], summaries.high[i],
             )  # fmt: skip
             if abs(finite.value).max() < 1e100:
-                assert found.mean[i] == pytest.approx(finite.value.mean(), rel=1e-6, abs=1e-6)
+                assert summaries.mean[i] == pytest.approx(finite.value.mean(), rel=1e-6, abs=1e-6)
         else:
-            assert np.isnan(found.low[i])
+            assert np.isnan(summaries.low[i])
     return steps
 
 
@@ -160,12 +160,12 @@ def test_a_long_series_is_a_few_nodes_at_each_level(tmp_path: Path) -> None:
             (member,) = reader.members(workload.id, kind="metric")
             part = Part(member.series, 1)
             top = reader.top_level(part)
-            found = list(detail.pieces(reader, part, top))
+            read_pieces = list(detail.pieces(reader, part, top))
             assert 4 * 2 ** (top - 1) * 8 <= count, "a level begins when the one below it has a full node"
-            runs = [piece for piece in found if isinstance(piece, BucketRun)]
+            runs = [piece for piece in read_pieces if isinstance(piece, BucketRun)]
             assert {piece.node.level for piece in runs} >= {top, 0}
             assert len(runs) <= 2 * (top + 1)
-            assert sum(piece.points for piece in found) == count
+            assert sum(piece.points for piece in read_pieces) == count
             assert detail.count(reader, part) == count
             assert detail.count(reader, part, 1003, 4001) == 4001 - 1003
     store.close()
@@ -181,13 +181,13 @@ def test_steps_written_again_take_the_place_of_what_their_buckets_said(tmp_path:
             (workload,) = reader.workloads()
             (member,) = reader.members(workload.id, kind="metric")
             part = Part(member.series, 1)
-            found = list(detail.pieces(reader, part, 5))
-            assert any(isinstance(piece, BucketRun) for piece in found)
+            read_pieces = list(detail.pieces(reader, part, 5))
+            assert any(isinstance(piece, BucketRun) for piece in read_pieces)
             highest = max(
                 detail.buckets_of(reader, part, piece).high.max()
                 if isinstance(piece, BucketRun)
                 else reader.read_window(piece.window, piece.part).value.max()
-                for piece in found
+                for piece in read_pieces
             )
             assert highest == 99.0
     store.close()
@@ -219,9 +219,9 @@ def test_an_older_database_gets_its_levels_piece_by_piece(tmp_path: Path) -> Non
             (workload,) = reader.workloads()
             for member in reader.members(workload.id):
                 part = Part(member.series, 1)
-                found = list(detail.pieces(reader, part, reader.top_level(part)))
-                assert any(isinstance(piece, BucketRun) for piece in found)
-                assert sum(piece.points for piece in found) == count + 64
+                read_pieces = list(detail.pieces(reader, part, reader.top_level(part)))
+                assert any(isinstance(piece, BucketRun) for piece in read_pieces)
+                assert sum(piece.points for piece in read_pieces) == count + 64
                 check(reader, part, 3, Bounds())
         store.close()
 

@@ -201,8 +201,8 @@ def test_random_damage_is_no_exception_and_invents_nothing(number: int, tmp_path
             data[at:at] = rng.randbytes(rng.randrange(1, 2000))
     path = tmp_path / "run-x.wandb"
     path.write_bytes(data)
-    known = {repr(pair) for pair in truth("wandb-0.16.6")["loss"]}
-    assert {repr(pair) for pair in Reading().on(path).points.get("loss", [])} <= known
+    expected = {repr(pair) for pair in truth("wandb-0.16.6")["loss"]}
+    assert {repr(pair) for pair in Reading().on(path).points.get("loss", [])} <= expected
 
 
 def varint(number: int) -> bytes:
@@ -219,11 +219,11 @@ def message(tag: int, content: bytes) -> bytes:
 
 def row_of(items: list[tuple[list[str], str]], *, nested: bool, step: int | None = None) -> bytes:
     """A HistoryRecord as the SDK writes it: one key, or a path of keys, and a value in JSON."""
-    found = b""
+    record_items = b""
     for path, value in items:
         keys = b"".join(message(2 if nested else 1, key.encode()) for key in path)
-        found += message(1, keys + message(16, value.encode()))
-    return found + (message(2, b"\x08" + varint(step)) if step is not None else b"")
+        record_items += message(1, keys + message(16, value.encode()))
+    return record_items + (message(2, b"\x08" + varint(step)) if step is not None else b"")
 
 
 NUMBERS = ["1", "-2", "0.5", "1e-05", "NaN", "-Infinity", "1.795e+09", "12345678901234567890"]
@@ -296,7 +296,7 @@ def test_odd_axes_are_the_same_in_columns_and_item_by_item(odd: dict[tuple[str, 
         history = reader(points, None)
         taken = history.add(data, 0, len(data), 1)
         history.finish()
-        series = {name: each.points for name, each in points.build().items()}
+        series = {name: one.points for name, one in points.build().items()}
         rows = {
             name: (p.iteration.tolist(), p.ts_ms.tolist(), p.value.tolist()) for name, p in series.items()
         }

@@ -67,7 +67,7 @@ def test_files_of_every_sdk_tell_their_id(tmp_path: Path) -> None:
         shutil.copy(path, tmp_path / "runs")
     steps, _ = steps_of(tmp_path)
     assert len(steps) == 3
-    assert all(len(each) > 100 for each in steps.values())
+    assert all(len(of_run) > 100 for of_run in steps.values())
 
 
 def test_several_runs_in_one_folder_are_as_many_runs(tmp_path: Path) -> None:

@@ -224,17 +224,17 @@ def _records(course: Course, state: State) -> list[RecordColumns]:
     kind = course.evaluation * 4 + (course.target == _NO_STEP) * 2 + (course.step == _NO_STEP)
     kinds = [int(kind[0])] if (kind == kind[0]).all() else np.unique(kind).tolist()
     result = []
-    for each in kinds:
-        rows: slice | Indices = slice(None) if len(kinds) == 1 else np.flatnonzero(kind == each)
+    for of_kind in kinds:
+        rows: slice | Indices = slice(None) if len(kinds) == 1 else np.flatnonzero(kind == of_kind)
         pairs = [(name, 0.0) for name, *_ in series]
         part = RecordColumns(
             columns.template,
             columns.lines[rows],
             None if columns.ts_ms is None else columns.ts_ms[rows],
-            None if each & 1 else course.step[rows],
-            None if each & 2 else course.target[rows],
+            None if of_kind & 1 else course.step[rows],
+            None if of_kind & 2 else course.target[rows],
             [column[rows] for column in values],
-            record=Record(pairs, evaluation=bool(each & 4), units=units or None),
+            record=Record(pairs, evaluation=bool(of_kind & 4), units=units or None),
         )
         result.append(part)
     return result

@@ -197,8 +197,8 @@ def _draw(
     if not only_complete:
         state["top"] = total
     if state.get("gap"):
-        known = state.get("total", top)
-        if total == known if only_complete else _is_training(total, state):
+        length = state.get("total", top)
+        if total == length if only_complete else _is_training(total, state):
             state["total"] = total
             del state["gap"]
             gaps, waiting = state.setdefault("gaps", []), state.get("waiting", [])
@@ -225,13 +225,13 @@ def _is_training(total: int, state: State) -> bool:
     Bars of evaluations may be, too, where the moves of the cursor are lost: the training bar is the one that
     was there before, until it is at its end, or does not come back.
     """
-    known = state.get("total")
-    if total == known:
+    length = state.get("total")
+    if total == length:
         state.pop("strange", None)
         return True
     if state.get("told"):
         return False
-    if known is not None and "done" not in state and state.get("n", 0) < known:
+    if length is not None and "done" not in state and state.get("n", 0) < length:
         state["strange"] = state.get("strange", 0) + 1
         if state["strange"] < _STRANGE:
             return False

@@ -127,9 +127,9 @@ def _new(values: Sequence[tuple[str, float]], step: int, at: int, state: State) 
     shown = state.setdefault("shown", {})
     is_first, stays = not shown, step == state.get("step") or not at
     evaluated = state.pop("evaluated", False)
-    given: list[str] = state.setdefault("given", [])  # at this step
+    reported: list[str] = state.setdefault("given", [])  # at this step
     if step != state.get("step"):
-        given.clear()
+        reported.clear()
     sanity_check = is_first and evaluated and not at
     new = []
     for name, value in values:
@@ -140,10 +140,10 @@ def _new(values: Sequence[tuple[str, float]], step: int, at: int, state: State) 
                 shown[name] = repr(value)
             if sanity_check:
                 continue
-        elif (not evaluated or name in given) if name in state.get("late", ()) else stays:
+        elif (not evaluated or name in reported) if name in state.get("late", ()) else stays:
             continue
         if name in state.get("late", ()):
-            given.append(name)
+            reported.append(name)
         new.append((name, value))
     state["step"] = step
     return new

@@ -177,8 +177,8 @@ def is_pairs_alone(shape: State, sketch: Sketch, stamped: bool, titled: bool) ->
     below a title such as `Eval results`? Behind a time and below a title, any name does."""
     if sketch.code or not _are_pairs(sketch):
         return False
-    told = stamped or titled or shape["n"] >= STEADY
-    return (told and is_strong_record(sketch)) or (stamped and titled)
+    is_announced = stamped or titled or shape["n"] >= STEADY
+    return (is_announced and is_strong_record(sketch)) or (stamped and titled)
 
 
 def _is_measured_pair(sketch: Sketch) -> bool:
@@ -193,9 +193,9 @@ def _are_pairs(sketch: Sketch, least: float = _PAIRS_ALONE) -> bool:
 def is_result(sketch: Sketch) -> bool:
     """Is it what an evaluation has found (`mrr: 0.31, hits@1: 0.22`): pairs with names that only training
     uses, and no setting of it?"""
-    found = [value for value in sketch.values if is_strong(value.name) and not _SETTING.search(value.name)]
+    measured = [value for value in sketch.values if is_strong(value.name) and not _SETTING.search(value.name)]
     pairs = all(value.signed for value in sketch.values) and sketch.covered >= _RESULT
-    return pairs and len(found) > 1 and not sketch.counts and not sketch.code
+    return pairs and len(measured) > 1 and not sketch.counts and not sketch.code
 
 
 def _is_measured(name: str) -> bool:
@@ -207,14 +207,14 @@ def is_worded(sketch: Sketch) -> bool:
     return any(count.word not in ("", "[") for count in sketch.counts)
 
 
-def passes_door(shape: State, sketch: Sketch, near: bool, known: bool, titled: bool) -> bool:
-    """The second stage, beside lines that are proved: a moving counter and pairs are enough. known: beside
-    those of a known log format, which has its own lines without a counter, the line must print it, or be
-    nothing but pairs. titled: below a title such as `Eval results`."""
+def passes_door(shape: State, sketch: Sketch, near: bool, near_known: bool, titled: bool) -> bool:
+    """The second stage, beside lines that are proved: a moving counter and pairs are enough. near_known:
+    beside those of a known log format, which has its own lines without a counter, the line must print it, or
+    be nothing but pairs. titled: below a title such as `Eval results`."""
     worded = is_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
     moved = shape.get("moved", 0) > 1 and not _rates(sketch)  # so there are two values at least
     pairs = _are_pairs(sketch) if titled else moved and _are_pairs(sketch, _MOSTLY)
-    if known and not (worded or pairs):
+    if near_known and not (worded or pairs):
         return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
         return False

@@ -124,14 +124,14 @@ class StructuralReader:
         where the file holds nothing else."""
         placed = self._close_box(StructureLine("", lines), state) if "box" in state else []
         if state.get("proved") or "known_line" in state:
-            return [each.record for each in placed]
-        found = waiting.results(state, lines - evidence.NEAR)
-        for line in found:
+            return [earlier.record for earlier in placed]
+        last_lines = waiting.results(state, lines - evidence.NEAR)
+        for line in last_lines:
             placed += self._name([line], state, None)
             placed[-1].record.ts_ms = line.ts_ms
-        if found:
+        if last_lines:
             del state["waiting"]
-        return [each.record for each in placed]
+        return [earlier.record for earlier in placed]
 
     def _read(self, text: str, line: StructureLine, state: State) -> list[EarlierRecord]:
         row = boxes.box_row(text, self.sketcher)
@@ -205,7 +205,7 @@ class StructuralReader:
             _make_room(shapes)
             shape = shapes[composed.key] = evidence.new_shape(line.number)
         step, near = composed.place.step, evidence.is_near(state, line.number)
-        known = evidence.is_near_known(state, line.number)
+        near_known = evidence.is_near_known(state, line.number)
         if evidence.is_watched(shape):
             epoch = read.count(EPOCH)
             values = [value.value for value in read.values]
@@ -223,7 +223,7 @@ class StructuralReader:
                 at = state["at"]
                 headed = line.number - at.get("header", -_PHASE_LINES) < _PHASE_LINES and at["trains"]
                 proved = evidence.proves_itself(shape, read, headed)
-            if proved or (step is not None and evidence.passes_door(shape, read, near, known, titled)):
+            if proved or (step is not None and evidence.passes_door(shape, read, near, near_known, titled)):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
             elif near and composed.place.own and waiting.are_kin(read.names(), state.get("last", {})):
@@ -242,7 +242,7 @@ class StructuralReader:
             prove(state, line.number)
         waited = waiting.take(state, composed, since)
         if step is not None:  # what stood above the first header has no step
-            waited = [each for each in waited if each.place.step is not None]
+            waited = [earlier for earlier in waited if earlier.place.step is not None]
         return self._name([*waited, composed], state, line.last_step)
 
     def _name(self, lines: list[Composed], state: State, last_step: int | None) -> list[EarlierRecord]:

@@ -136,7 +136,9 @@ def phase_of(name: str) -> str | None:
     for part in _PARTS.split(name.replace("'s", "").replace("(", " ")):
         phase = PHASES.get(part.lower().rstrip("0123456789_"))
         if phase is None and not part.isascii():
-            phase = next((each for word, each in _EAST_PHASES.items() if part.startswith(word)), None)
+            phase = next(
+                (translated for word, translated in _EAST_PHASES.items() if part.startswith(word)), None
+            )
         if phase is not None:
             return phase
     return None

@@ -16,7 +16,7 @@ from operator import itemgetter
 import msgspec
 import numpy as np
 
-from lensd.model import Floats, Points, SeriesBuilder
+from lensd.model import Floats, Points
 from lensd.tail.protobuf import BYTES, WireError
 from lensd.wandb.values import BOOKKEEPING, STEP, TIMESTAMP, name_of
 from lensd_wandb.history import STEP_FIELD, History
@@ -59,16 +59,8 @@ class _RowGroup:
 class ColumnHistory(History):
     """Collects rows in columns, which `finish` hands over."""
 
-    def __init__(
-        self,
-        points: SeriesBuilder,
-        step: int | None,
-        ts_ms: float | None = None,
-        start_ms: float | None = None,
-    ) -> None:
-        super().__init__(points, step, ts_ms, start_ms)
-        self._groups: dict[frozenset[bytes], _RowGroup] = {}
-        self._last: _RowGroup | None = None
+    _groups: dict[frozenset[bytes], _RowGroup]
+    _last: _RowGroup | None
 
     def add(self, record: bytes, begin: int, end: int, row: int) -> bool:
         items: Items = dict(_ITEM.findall(record, begin, end))
@@ -101,7 +93,11 @@ class ColumnHistory(History):
         """Put the columns into the builder, which brings rows of several groups into order."""
         for group in self._groups.values():
             self._add_columns(group)
-        self._groups, self._last, self.pending = {}, None, 0
+        self._clear()
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._groups, self._last = {}, None
 
     def _group(self, items: Items) -> _RowGroup:
         keys = frozenset(items)
