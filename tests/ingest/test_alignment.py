@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from lensd.ingest.poller import AdapterSource, Poller
 from lensd.query import lens
 from lensd.query.results import Selection
-from lensd.store import Store
 from lensd_log import LogAdapter
 from lensd_tensorboard import TensorBoardAdapter
 from tests.tensorboard.writing import event, simple, version
+from tests.watching import Watching
 
 EPOCHS = 8
 
@@ -30,25 +29,15 @@ def keras(first: int, beyond: int) -> str:
     )
 
 
-class World:
-    """A folder with a log and an event file, and a daemon's store and poller."""
+class World(Watching):
+    """A workload `exp` with a log and an event file."""
 
     def __init__(self, folder: Path) -> None:
         self.exp = folder / "runs" / "exp"
         self.exp.mkdir(parents=True)
-        self.store = Store.open(str(folder / "x.db"))
         self.events = self.exp / "events.out.tfevents.1795000000.host"
         self.events.write_bytes(version())
-        self.begin()
-
-    def begin(self) -> None:
-        """Begin a daemon."""
-        adapters = (LogAdapter(), TensorBoardAdapter())
-        self.poller = Poller(
-            self.store,
-            [AdapterSource(adapter, [str(self.exp.parent)]) for adapter in adapters],
-            clock=lambda: 0.0,
-        )
+        super().__init__(folder / "x.db", self.exp.parent, LogAdapter(), TensorBoardAdapter())
 
     def log(self, first: int, beyond: int) -> None:
         with (self.exp / "train.log").open("a") as file:
@@ -59,13 +48,6 @@ class World:
             for epoch in range(first, beyond):
                 values = simple(b"epoch_loss", value(epoch))
                 file.write(event(1_795_000_000.0 + epoch, epoch + offset, values))
-
-    def look(self) -> None:
-        self.poller.scan()
-        for tracked in self.poller.tracked():
-            tracked.schedule.due = 0.0
-        while self.poller.poll():
-            pass
 
     def values(self, source: str = "log") -> dict[int, float]:
         with self.store.read() as reader:

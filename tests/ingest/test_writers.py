@@ -12,8 +12,6 @@ from pathlib import Path
 import pytest
 
 from lensd import platform
-from lensd.ingest.poller import AdapterSource, Poller
-from lensd_log import LogAdapter
 from tests.query.test_status import Watch, steps
 from tests.run.test_run import wait_until
 
@@ -110,8 +108,7 @@ def test_a_run_goes_on_while_one_of_its_processes_does(watch: Watch) -> None:
 def test_a_crashed_run_has_crashed_for_the_next_daemon_too(watch: Watch) -> None:
     began(watch, watch.folder / "train.log").kill()
     look_for(watch, 12)
-    sources = [AdapterSource(LogAdapter(), [str(watch.folder)])]
-    watch.poller = Poller(watch.store, sources, clock=lambda: watch.now_s, wall=lambda: watch.now_s)
+    watch.begin()
     look_for(watch, 3)
     assert watch.status() == "crashed"
 

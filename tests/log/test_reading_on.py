@@ -10,33 +10,26 @@ from pathlib import Path
 
 import pytest
 
-from lensd.ingest.poller import AdapterSource, Poller
 from lensd.query import lens
 from lensd.query.logs import log_source
 from lensd.query.results import Axis, Selection
 from lensd.query.rows import RowCache
-from lensd.store import Store
 from lensd_log import LogAdapter
 from lensd_wandb.adapter import WandbAdapter
 from lensd_wandb.spool import SpoolAdapter
+from tests.watching import Watching
 
 AXES: tuple[Axis, ...] = ("step", "time")
-NOW_S = 1_800_000_000.0
 
 
-class Watch:
-    """lensd on a folder, at a time that the test chooses."""
+class Watch(Watching):
+    """One workload `run` with inputs of several kinds."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.now_s = NOW_S
         self.folder = tmp_path / "root" / "run"
         self.folder.mkdir(parents=True)
-        self.store = Store.open(tmp_path / "x.db", clock=lambda: self.now_s)
-        roots = [str(tmp_path / "root")]
-        sources = [
-            AdapterSource(adapter, roots) for adapter in (LogAdapter(), WandbAdapter(), SpoolAdapter())
-        ]
-        self.poller = Poller(self.store, sources, clock=lambda: self.now_s, wall=lambda: self.now_s)
+        adapters = (LogAdapter(), WandbAdapter(), SpoolAdapter())
+        super().__init__(tmp_path / "x.db", tmp_path / "root", *adapters)
 
     def write(self, name: str, content: str | bytes, *, append: bool = False) -> None:
         path = self.folder / name
@@ -44,13 +37,6 @@ class Watch:
         with path.open("ab" if append else "wb") as file:
             file.write(content if isinstance(content, bytes) else content.encode())
         os.utime(path, (self.now_s, self.now_s))
-
-    def look(self) -> None:
-        self.now_s += 1.0
-        self.poller.scan()
-        for tracked in self.poller.tracked():
-            tracked.schedule.due = 0.0
-        self.poller.poll()
 
     def points(self) -> dict[str, list[tuple[int, float]]]:
         result: dict[str, list[tuple[int, float]]] = {}

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lensd.ingest.poller import AdapterSource, Poller
 from lensd.model import Fact
 from lensd.query import lens, runs
 from lensd.query.status import SILENCE_MS, Signs, status_of
-from lensd.store import Store
 from lensd_log import LogAdapter
+from tests.watching import NOW_S, Watching
 
-NOW = 1_800_000_000_000.0
+NOW = NOW_S * 1000.0
 AGO = NOW - SILENCE_MS
 
 
@@ -68,35 +67,19 @@ def test_copied_files_have_ended() -> None:
     assert status({}, last=None) == "unknown"
 
 
-class Watch:
-    """lensd on a folder, at a time that the test chooses."""
+class Watch(Watching):
+    """One workload `exp` with text logs."""
 
     def __init__(self, tmp_path: Path) -> None:
-        self.now_s = NOW / 1000.0
         self.folder = tmp_path / "exp"
         self.folder.mkdir()
-        self.store = Store.open(tmp_path / "x.db", clock=lambda: self.now_s)
-        self.poller = Poller(
-            self.store,
-            [AdapterSource(LogAdapter(), [str(self.folder)])],
-            clock=lambda: self.now_s,
-            wall=lambda: self.now_s,
-        )
-        self._size = 0
+        super().__init__(tmp_path / "x.db", self.folder, LogAdapter())
 
     def write(self, text: str, name: str = "train.log") -> None:
         path = self.folder / name
         with path.open("a") as file:
             file.write(text)
-        self._size += len(text)
         os.utime(path, (self.now_s, self.now_s))
-
-    def look(self) -> None:
-        self.now_s += 1.0
-        self.poller.scan()
-        for tracked in self.poller.tracked():
-            tracked.schedule.due = 0.0
-        self.poller.poll()
 
     def status(self) -> str:
         with self.store.read() as reader:
@@ -151,7 +134,7 @@ ValueError: loss: nan at step 8
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("printed", "expected"),
     [
         (TRACEBACK, "failed"),
         (TRACEBACK + "srun: error: node1: task 0: Exited with exit code 1\n", "failed"),

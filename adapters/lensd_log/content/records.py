@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from lensd_log.content.vocabulary import counts, is_counter, is_metric
-from lensd_log.formats.json_text import decode
+from lensd_log.formats.json_text import decode_row
 from lensd_log.formats.proof import is_example, speaks_alone
 from lensd_log.line.numbers import json_number, number
 
-_INNER = ("metrics", "data", "values", "scalars", "logs")  # as the reader of JSON lines has it
 _MOSTLY = 0.5
 _ENOUGH = 0.05
 
@@ -38,14 +37,7 @@ def why_no_record(parts: list[list[str]]) -> str | None:
 
 
 def _row(line: str) -> Row | None:
-    row = decode(line) if line.rstrip().endswith("}") else None
-    if not isinstance(row, dict):
-        return None
-    for key in _INNER:
-        inner = row.get(key)
-        if isinstance(inner, dict):
-            row = {**row, **inner}
-    return row
+    return decode_row(line) if line.rstrip().endswith("}") else None
 
 
 def _is_record(row: Row) -> bool:

@@ -15,7 +15,7 @@ import math
 import re
 
 from lensd_log.formats.epochs import step_in_run
-from lensd_log.formats.json_text import decode
+from lensd_log.formats.json_text import decode_row
 from lensd_log.formats.origins import origin
 from lensd_log.formats.proof import is_example, is_sure, proved, rested, speaks_alone
 from lensd_log.line.numbers import json_number, json_step, number
@@ -30,19 +30,13 @@ from lensd_log.names import (
 )
 from lensd_log.structure.words import IDENTIFIERS
 
-_INNER = ("metrics", "data", "values", "scalars", "logs")
-
 
 def _parse(entry: Entry, state: State) -> Parsed:
     if not entry.text.endswith("}"):
         return None
-    row = decode(entry.text)
-    if not isinstance(row, dict):
+    row = decode_row(entry.text)
+    if row is None:
         return None
-    for key in _INNER:
-        inner = row.get(key)
-        if isinstance(inner, dict):
-            row = {**row, **inner}
     if is_example(row):
         return ()
     step = _first(row, STEP_KEYS)

@@ -7,6 +7,7 @@ import json
 import msgspec
 
 _strict = msgspec.json.Decoder()
+_INNER = ("metrics", "data", "values", "scalars", "logs")
 
 
 def decode(text: str) -> object:
@@ -23,3 +24,15 @@ def decode(text: str) -> object:
         except (ValueError, RecursionError):
             return None
     return value
+
+
+def decode_row(text: str) -> dict[str, object] | None:
+    """The object in a line of JSON, with what lies in an inner one such as `metrics` beside the rest."""
+    row = decode(text)
+    if not isinstance(row, dict):
+        return None
+    for key in _INNER:
+        inner = row.get(key)
+        if isinstance(inner, dict):
+            row = {**row, **inner}
+    return row
