@@ -38,7 +38,7 @@ async def lines(request: web.Request) -> web.StreamResponse:
     query = request.query
     first, count = params.whole(request, params.FIRST_LINE), params.whole(request, params.LINES)
     at_step, at_ms = params.whole(request, params.AT_STEP), params.number(request, "at_time")
-    if sum(given is not None for given in (first, at_step, at_ms)) > 1:
+    if sum(place is not None for place in (first, at_step, at_ms)) > 1:
         raise invalid("give only one of from, at_step and at_time")
     question = LogQuestion(count or 1, first, at_step, at_ms)
     uid, input_id = params.uid(request), query.get("input") or None
@@ -57,10 +57,10 @@ async def search(request: web.Request) -> web.StreamResponse:
     first, limit = params.whole(request, params.SEARCH_FROM), params.whole(request, params.HITS)
     query = LogQuery(text, regex == "1", first or 1, limit or 1, _SEARCH_SECONDS)
     try:
-        found = await ask(request, lambda reader: search_log(reader, _source(reader, uid, input_id), query))
+        hits = await ask(request, lambda reader: search_log(reader, _source(reader, uid, input_id), query))
     except UnsafePattern as error:
         raise invalid(str(error)) from None
-    return await json_answer(request, found)
+    return await json_answer(request, hits)
 
 
 def _source(reader: Reader, uid: str, input_id: str | None) -> LogSource:
@@ -77,10 +77,10 @@ async def inputs(request: web.Request) -> web.StreamResponse:
     samples = params.whole(request, params.SAMPLES) or 0
     if uid is not None and await ask(request, lambda reader: reader.workload(uid)) is None:
         raise ApiError(404, f"no workload {uid} was ever seen")
-    found = await ask(request, lambda reader: inputs_of(reader, uid))
+    inputs = await ask(request, lambda reader: inputs_of(reader, uid))
     health = request.app[HEALTH]
     answers = []
-    for info in found:
+    for info in inputs:
         answer = InputHealth(**msgspec.structs.asdict(info))
         if samples and health and info.unparsed:
             answer.unread = await in_thread(request, partial(health.unread, info.id, samples))

@@ -131,9 +131,9 @@ def points_by_view(
     plans = [(view, _planned(views[view], selection)) for view in sorted(views)]
     totals: list[int] = [0] * len(plans)
     if selection.downsample is not None:
-        found = [total(reader, parts, selection) for _, parts in plans]
-        info.total_points = sum(finite for _, finite in found)
-        totals = [points for points, _ in found]
+        counts = [total(reader, parts, selection) for _, parts in plans]
+        info.total_points = sum(finite for _, finite in counts)
+        totals = [points for points, _ in counts]
     return info, [
         (name, source, _point_slices(reader, name, source, parts, count, selection))
         for ((name, source), parts), count in zip(plans, totals, strict=True)

@@ -50,13 +50,13 @@ class LineSteps:
         one that the current attempt shows. last: how many lines there are."""
         if not self._marks:
             return [(0, last)] if self._members else []
-        found = []
+        ranges = []
         begin = [(0, LOWEST), *self._marks] if self._marks[0][0] else self._marks
         for (first, low), (end, high) in zip(begin, [*begin[1:], (last, BEYOND)], strict=True):
             # Steps go back within a stretch where training began again.
             if low <= step <= high or (high < low and (step >= low or step <= high)):
-                found.append((first, max(end, first + 1)))
-        return found[::-1]
+                ranges.append((first, max(end, first + 1)))
+        return ranges[::-1]
 
     def step_at(self, ts_ms: float) -> int | None:
         """The step whose points are nearest to a time."""
@@ -121,8 +121,8 @@ class LineSteps:
 def _members(reader: Reader, workload_id: int, input_id: str) -> list[Member]:
     """The series that were read from an input, the one with most points first."""
     members = reader.members(workload_id, kind="metric")
-    found = [member for member in members if member.input.key == input_id and member.spans]
-    return sorted(found, key=lambda member: -sum(span.points for span in member.spans))
+    of_input = [member for member in members if member.input.key == input_id and member.spans]
+    return sorted(of_input, key=lambda member: -sum(span.points for span in member.spans))
 
 
 def _best(line: bytes, steps_of: dict[float, set[int]], times: dict[int, float], before: int) -> int | None:

@@ -63,17 +63,17 @@ Test = Callable[[bytes], bool]
 def search_log(reader: Reader, source: LogSource, query: LogQuery) -> FoundLines:
     """Lines of a log that match. Raises UnsafePattern."""
     test, needle = _test(query), None if query.regex else query.text.encode().lower()
-    found = FoundLines(source.input_id, [], None)
+    hits = FoundLines(source.input_id, [], None)
     until = time.monotonic() + query.seconds
     if source.path is not None:
         try:
             pieces = _of_file(source.path, source.marks, query.first - 1, test, needle)
-            return _gathered(found, pieces, query, until)
+            return _gathered(hits, pieces, query, until)
         except OSError:  # gone, or between two rotations
-            return found
+            return hits
     if source.stored and source.input_id is not None:
-        return _gathered(found, _of_store(reader, source.input_id, query.first - 1, test), query, until)
-    return found
+        return _gathered(hits, _of_store(reader, source.input_id, query.first - 1, test), query, until)
+    return hits
 
 
 #: Lines found in one piece of a log (number from 0, text), and the number of the line behind the piece;
@@ -81,19 +81,19 @@ def search_log(reader: Reader, source: LogSource, query: LogQuery) -> FoundLines
 _Piece = tuple[list[tuple[int, bytes]], int | None]
 
 
-def _gathered(found: FoundLines, pieces: Iterator[_Piece], query: LogQuery, until: float) -> FoundLines:
+def _gathered(hits: FoundLines, pieces: Iterator[_Piece], query: LogQuery, until: float) -> FoundLines:
     for lines, behind in pieces:
-        room = query.limit - len(found.lines)
+        room = query.limit - len(hits.lines)
         for number, text in lines[:room]:
             shown = strip_ansi(text).decode("utf-8", "replace")[:_SHOWN]
-            found.lines.append(FoundLine(number + 1, shown))
+            hits.lines.append(FoundLine(number + 1, shown))
         if len(lines) > room:
-            found.next = lines[room][0] + 1
-            return found
-        found.next = None if behind is None else behind + 1
+            hits.next = lines[room][0] + 1
+            return hits
+        hits.next = None if behind is None else behind + 1
         if time.monotonic() > until:
-            return found
-    return found
+            return hits
+    return hits
 
 
 def _of_file(

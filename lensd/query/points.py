@@ -78,12 +78,12 @@ def downsampled(
         candidates = [c for part in parts for c in _candidates(reader, part, level, selection)]
     if not candidates:
         return
-    found = joined([columns for columns, _ in candidates])
+    chosen = joined([columns for columns, _ in candidates])
     numbers = np.repeat([number for _, number in candidates], [len(columns) for columns, _ in candidates])
-    found, numbers = _in_order_of_time(found, numbers)
-    is_sorted = bool((found.step[1:] >= found.step[:-1]).all())
-    index = downsample(found.step if is_sorted else np.arange(len(found)), found.value, wanted)
-    yield from _by_attempt(found.take(index), numbers[index])
+    chosen, numbers = _in_order_of_time(chosen, numbers)
+    is_sorted = bool((chosen.step[1:] >= chosen.step[:-1]).all())
+    index = downsample(chosen.step if is_sorted else np.arange(len(chosen)), chosen.value, wanted)
+    yield from _by_attempt(chosen.take(index), numbers[index])
 
 
 def _bounds(selection: Selection) -> Bounds:

@@ -50,13 +50,13 @@ def spikes(values: Floats) -> npt.NDArray[np.bool_]:
     The values before those of one block differ in few places, so that one sorting tells for all of them which
     are too close to the median to be spikes; the others are compared exactly.
     """
-    found = np.zeros(len(values), np.bool_)
+    is_spike = np.zeros(len(values), np.bool_)
     for index in _suspects(values):
         before = values[max(0, index - BEFORE) : index]
         median = np.median(before)
         deviation = np.median(np.abs(before - median))
-        found[index] = 0 < DEVIATIONS * deviation < abs(values[index] - median)
-    return found
+        is_spike[index] = 0 < DEVIATIONS * deviation < abs(values[index] - median)
+    return is_spike
 
 
 def _suspects(values: Floats) -> list[int]:
