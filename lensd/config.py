@@ -59,7 +59,7 @@ class Limits(msgspec.Struct, forbid_unknown_fields=True):
     connections: int = 1000
     names: int = 100_000
     new_names: int = 10_000
-    cache_bytes: int = 64 << 20
+    cache_bytes: int = 16 << 20
 
 
 class Polling(msgspec.Struct, forbid_unknown_fields=True):

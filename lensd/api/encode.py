@@ -15,10 +15,13 @@ import numpy as np
 
 from lensd.query.lens import IterationSlice
 from lensd.query.results import PointsInfo, RowTable, Slice
+from lensd.query.rows import LongRows
 from lensd.query.time_order import TimeOrdered, WideRows
+from lensd.store import Reader
 
 _ENCODER = msgspec.json.Encoder()
 _CHUNK_BYTES = 1 << 18
+_CELLS = 1 << 16  # of rows that are encoded at a time
 _MORE = ("attempt", "workload_uid")  # fields of a point that are not always there
 
 
@@ -104,7 +107,7 @@ def wide_json(
     """Rows with a column for each series, in the envelope of `points_json`. A row leaves out the series that
     it has no value of."""
     yield b'{"workload_uid":%b,"data_source":%b,"data":[' % (_json(uid), _json(source))
-    row_type, count = _row_type(["time", "iteration", *names]), 0
+    row_type, count = _row_type(("time", "iteration", *names)), 0
     for some in rows:
         columns = [some.ts_ms.tolist(), some.iteration.tolist(), *map(_present, some.values.T)]
         entries = list(map(row_type, *columns))
@@ -183,6 +186,22 @@ def rows_json(table: RowTable) -> Iterator[bytes]:
     yield b'],"total":%d,"sampled":%d}' % (table.total, len(table))
 
 
+def long_rows_json(rows: LongRows, reader: Reader) -> Iterator[bytes]:
+    """The same of rows that are read while they are sent."""
+    yield b'{"columns":%b,"rows":[' % _json(rows.names)
+    for objects, _ in long_row_objects(rows, reader):
+        yield objects
+    yield b'],"total":%d,"sampled":%d}' % (rows.total, rows.rows)
+
+
+def long_row_objects(rows: LongRows, reader: Reader) -> Iterator[tuple[bytes, int]]:
+    """(rows as JSON objects with commas between them, how many)."""
+    comma = b""
+    for table in rows.tables(reader):
+        yield comma + b"".join(row_objects(table)), len(table)
+        comma = b","
+
+
 def column_names(table: RowTable) -> list[str]:
     """The axis first, labels last; empty if there are no rows."""
     names = [table.axis_name, *table.columns, *table.labels] if len(table) else []
@@ -191,17 +210,20 @@ def column_names(table: RowTable) -> list[str]:
 
 def row_objects(table: RowTable) -> Iterator[bytes]:
     """The rows as JSON objects with commas between them."""
-    columns: list[list[Any]] = [table.axis.tolist()]
-    columns += [_present(column) for column in table.values]
-    columns += [[msgspec.UNSET if t is None else t for t in texts] for texts in table.labels.values()]
-    rows = map(_row_type([table.axis_name, *table.columns, *table.labels]), *columns)
-    first = True
-    while some := list(itertools.islice(rows, 2048)):
-        yield (b"" if first else b",") + _json(some)[1:-1]
-        first = False
+    row_type = _row_type((table.axis_name, *table.columns, *table.labels))
+    size = max(1, min(2048, _CELLS // (1 + len(table.columns))))
+    for at in range(0, len(table), size):
+        part = slice(at, at + size)
+        columns: list[list[Any]] = [table.axis[part].tolist()]
+        columns += [_present(column[part]) for column in table.values]
+        columns += [
+            [msgspec.UNSET if t is None else t for t in texts[part]] for texts in table.labels.values()
+        ]
+        yield (b"," if at else b"") + _json(list(map(row_type, *columns)))[1:-1]
 
 
-def _row_type(names: list[str]) -> Any:
+@functools.lru_cache(32)
+def _row_type(names: tuple[str, ...]) -> Any:
     """A callable from values to a row. A struct if possible: msgspec encodes those fastest."""
     fields = [(f"c{index}", Any) for index in range(len(names))]
     renamed = {f"c{index}": name for index, name in enumerate(names)}

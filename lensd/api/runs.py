@@ -9,14 +9,16 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.encode import column_names, row_objects, rows_json
+from lensd.api.encode import column_names, long_row_objects, long_rows_json, row_objects, rows_json
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
 from lensd.api.responses import accepts_gzip, body_answer, compress, etag, json_answer, unchanged
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
-from lensd.api.streaming import stream_made
+from lensd.api.streaming import stream_made, stream_read
 from lensd.query import lens, runs
 from lensd.query.results import Axis, RowTable, RunProgress
+from lensd.query.rows import LongRows
+from lensd.store import Reader
 
 _MANY = 40_000  # values, about a megabyte; more of them are encoded while they are sent
 
@@ -83,14 +85,16 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
     headers |= {
         "ETag": etag(request, version),
         "Cache-Control": "no-cache",
-        "X-Row-Count": str(len(table)),
+        "X-Row-Count": str(table.rows if isinstance(table, LongRows) else len(table)),
         "X-Total-Count": str(table.total),
     }
-    if len(table) and table.last_step is not None:
+    if table.total and table.last_step is not None:
         headers["X-Last-Step"] = str(table.last_step)
     not_modified = unchanged(request, headers)
     if not_modified is not None:
         return not_modified
+    if isinstance(table, LongRows):
+        return await stream_read(request, lambda reader: long_rows_json(table, reader), headers)
     if len(table) * len(column_names(table)) > _MANY:
         return await stream_made(request, lambda: rows_json(table), headers)
     gzip = accepts_gzip(request)
@@ -139,21 +143,33 @@ async def fast(request: web.Request) -> web.StreamResponse:
     filters = AppliedFilters(
         sorted(names) if names is not None else None,
         (_end(bounds[0]), _end(bounds[1])) if bounds else None,
-        downsample is not None and len(table) < table.total,
+        downsample is not None and downsample < table.total,
     )
     took = round((time.perf_counter() - began) * 1000.0, 2)
+    if isinstance(table, LongRows):
+        return await stream_read(request, lambda reader: _fast_long(table, reader, took, filters), {})
     return await stream_made(request, lambda: _fast_json(table, took, filters), {})
 
 
 def _fast_json(table: RowTable, took: float, filters: AppliedFilters) -> Iterator[bytes]:
-    encode = msgspec.json.encode
-    yield b'{"columns":%b,"rows":[' % encode(column_names(table))
+    yield b'{"columns":%b,"rows":[' % msgspec.json.encode(column_names(table))
     yield from row_objects(table)
-    yield b'],"query_time_ms":%b,"total_points":%d,"applied_filters":%b}' % (
-        encode(took),
-        len(table),
-        encode(filters),
-    )
+    yield _fast_end(len(table), took, filters)
+
+
+def _fast_long(rows: LongRows, reader: Reader, took: float, filters: AppliedFilters) -> Iterator[bytes]:
+    yield b'{"columns":%b,"rows":[' % msgspec.json.encode(rows.names)
+    count = 0
+    for objects, some in long_row_objects(rows, reader):
+        yield objects
+        count += some
+    yield _fast_end(count, took, filters)
+
+
+def _fast_end(count: int, took: float, filters: AppliedFilters) -> bytes:
+    encode = msgspec.json.encode
+    form = b'],"query_time_ms":%b,"total_points":%d,"applied_filters":%b}'
+    return form % (encode(took), count, encode(filters))
 
 
 def _end(bound: int) -> int | None:

@@ -1,81 +1,144 @@
-"""Runs as tables of rows, and a cache of the tables read last."""
+"""Runs as tables of rows, and a cache of what was asked last.
+
+A run of up to MOST_HELD points is held as a table. The rows of a longer one are chosen from its levels of
+detail, or read block by block while they are sent; it is never held.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import cast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from lensd.model import DATA_SOURCES, Floats, Ints, Restarts
+from lensd.model import Floats, Restarts
+from lensd.query import long_rows
 from lensd.query.downsample import downsample_rows
-from lensd.query.lens import is_metric
-from lensd.query.long_rows import chosen_steps, count_steps, is_long, values_at
+from lensd.query.long_rows import KnownRows
 from lensd.query.results import Axis, CacheStats, RowTable, UnreadableRun
+from lensd.query.row_blocks import Block, Cells, Keys, aligned, blocks, is_spread, key_of, rows_of
+from lensd.query.row_columns import Bounds, Column, columns_of, restricted
 from lensd.query.timing import take_times
 from lensd.store.catalogue import Workload
 from lensd.store.columns import Columns, is_ascending, joined
-from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan, plan_rewritten
 from lensd.store.reader import Reader
 
-#: Names that are coordinates of a row and never a column of values.
-_COORDINATES = frozenset({"global_step", "step", "epoch", "time", "stage"})
-#: Answers kept from tables that are too long to be kept.
-_MOST_LONG = 8
-_LongKey = tuple[str, int, int, tuple[str, ...]]
-Bounds = tuple[int, int]
+#: Tables and rows that are made at a time: each may take a few megabytes.
+_BUILDERS = 2
+_MOST_ANSWERS = 4  # of one question, by number of rows
 
 
-@dataclass(slots=True)
-class _Column:
-    """One column of a table and the parts its points come from. inferred: the series among them whose times
-    were inferred."""
-
-    name: str
-    kind: str
-    parts: list[Part]
-    inferred: frozenset[int] = frozenset()
+class _Question(NamedTuple):
+    uid: str
+    axis: Axis
+    source: str | None
+    names: frozenset[str] | None
+    step_range: Bounds | None
 
 
 @dataclass(slots=True)
 class _Table:
-    """All rows of a run along one axis, with what is needed to append to them later.
+    """All rows along one axis. axis: global steps, or UTC milliseconds. values[i]: the values of column i, as
+    long as the axis, NaN where a row has none; codes for labels."""
 
-    version: of the workload. axis: global steps, or UTC milliseconds. values[i]: the values of columns[i], as
-    long as the axis, NaN where a row has none; codes for labels. downsampled: answers, by number of rows.
-    """
+    axis: Keys
+    values: list[Floats]
+    last_step: int | None
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is kept of a question. version: of the workload. table: None for a run that is too long to be
+    held; then `total` rows, once counted, and the rows read last."""
 
     version: int
-    columns: list[_Column]
-    axis: Ints | Floats
-    values: list[Floats]
-    max_step: int | None
-    downsampled: OrderedDict[int, RowTable] = field(default_factory=OrderedDict)
+    columns: list[Column]
+    table: _Table | None
+    total: int | None = None
+    known: KnownRows | None = None
+    answers: OrderedDict[int, RowTable] = field(default_factory=OrderedDict)
 
     @property
     def bytes(self) -> int:
-        own = self.axis.nbytes + sum(column.nbytes for column in self.values)
-        return own + sum(
-            t.axis.nbytes * (1 + len(t.values)) + len(t.encoded or b"") + len(t.packed or b"")
-            for t in self.downsampled.values()
+        own = sum(column.nbytes for column in (self.table.axis, *self.table.values)) if self.table else 0
+        return own + (self.known.bytes if self.known else 0) + sum(map(_bytes, self.answers.values()))
+
+
+def _bytes(table: RowTable) -> int:
+    return table.axis.nbytes * (1 + len(table.values)) + len(table.encoded or b"") + len(table.packed or b"")
+
+
+@dataclass(slots=True)
+class LongRows:
+    """Rows that are read while they are sent. rows: how many, before those that have no value are left out.
+    keys: the steps or times of the rows; None for all."""
+
+    question: _Question
+    workload: int
+    columns: list[Column]
+    total: int
+    rows: int
+    last_step: int | None
+    keys: Keys | None
+
+    @property
+    def axis_name(self) -> str:
+        return _AXIS_NAMES[self.question.axis]
+
+    @property
+    def names(self) -> list[str]:
+        """The axis and the columns in their order, labels last."""
+        return list(dict.fromkeys([self.axis_name, *(column.name for column in self.columns)]))
+
+    def tables(self, reader: Reader) -> Iterator[RowTable]:
+        """The rows piece by piece, each with the columns that have values in it."""
+        axis, begin = self.question.axis, None
+        if axis == "time":
+            take_times(reader, self.workload, self.question.source)
+        found = (
+            blocks(reader, self.columns, axis)
+            if self.keys is None
+            else long_rows.chosen_blocks(reader, self.columns, axis, self.keys)
+        )
+        for block in found:
+            begin = block.keys[0] if begin is None else begin
+            rows = block if self.question.names is None else block.filled()
+            for piece in rows.pieces():
+                yield self._table(reader, piece, begin)
+
+    def _table(self, reader: Reader, piece: Block, begin: float) -> RowTable:
+        metrics = [cell for cell in piece.cells if self.columns[cell[0]].kind == "metric"]
+        labels = [cell for cell in piece.cells if self.columns[cell[0]].kind == "label"]
+        keys = piece.keys
+        texts = {self.columns[c[0]].name: _strings(reader, aligned(keys, c[1], c[2])) for c in labels}
+        return RowTable(
+            self.axis_name,
+            keys if self.question.axis == "step" else (keys - begin) / 1000.0,
+            [self.columns[cell[0]].name for cell in metrics],
+            [aligned(keys, cell[1], cell[2]) for cell in metrics],
+            texts,
         )
 
 
-class RowCache:
-    """Caches the tables of the runs read last.
+_AXIS_NAMES = {"step": "global_step", "time": "time"}
 
-    A table of an unchanged run is a hit. A table whose run only grew is extended. Otherwise it is read anew.
+
+class RowCache:
+    """Caches what was asked of runs last.
+
+    A question about an unchanged run is a hit, whatever number of rows it asks for. If the run only grew,
+    what is kept is extended. Otherwise it is read anew.
     """
 
-    def __init__(self, max_size: int = 100, max_bytes: int = 64 << 20) -> None:
+    def __init__(self, max_size: int = 100, max_bytes: int = 16 << 20) -> None:
         self.max_size = max_size
         self.max_bytes = max_bytes
-        self._tables: OrderedDict[tuple[str, str, str | None], _Table] = OrderedDict()
-        self._long: OrderedDict[_LongKey, tuple[tuple[Part, ...], RowTable]] = OrderedDict()
+        self._entries: OrderedDict[_Question, _Entry] = OrderedDict()
         self._lock = threading.Lock()
+        self._building = threading.Semaphore(_BUILDERS)
         self._hits = self._misses = self._updates = 0
 
     def rows(
@@ -88,59 +151,36 @@ class RowCache:
         data_source: str | None = None,
         metric_names: frozenset[str] | None = None,
         step_range: Bounds | None = None,
-    ) -> RowTable | None:
+    ) -> RowTable | LongRows | None:
         """The rows of a run by step or by time; None for an unknown run. Raises UnreadableRun."""
         workload = reader.workload(run_id)
         if workload is None:
             return None
-        is_restricted = metric_names is not None or step_range is not None
-        if axis == "step" and (is_restricted or not self._is_held(workload, axis, data_source)):
-            _refuse_unreadable(reader, workload)
-            columns = _restricted(_columns(reader, workload, axis, data_source), metric_names, step_range)
-            if downsample is not None and is_long(reader, [column.parts for column in columns]):
-                return self._long_table(reader, workload, columns, downsample)
-            if is_restricted:
-                part = _read(reader, columns, axis)
-                return _row_table(reader, part if metric_names is None else _filled(part), axis, downsample)
-        table = self._table(reader, workload, axis, data_source)
+        question = _Question(run_id, axis, data_source, metric_names, step_range)
         with self._lock:
-            answer = table.downsampled.get(downsample or 0)
-        if answer is None:
-            answer = _row_table(reader, table, axis, downsample)
-            if downsample is not None:
-                with self._lock:
-                    table.downsampled[downsample] = answer
-                    while len(table.downsampled) > 4:
-                        table.downsampled.popitem(last=False)
+            entry = self._entries.get(question)
+            if entry is not None and entry.version == workload.version:
+                self._entries.move_to_end(question)
+                self._hits += 1
+                if downsample is not None and downsample in entry.answers:
+                    return entry.answers[downsample]
+        with self._building:
+            if entry is None or entry.version != workload.version:
+                entry = self._renewed(reader, workload, question, entry)
+            answer = _answer(reader, workload, question, entry, downsample)
+        with self._lock:
+            if downsample is not None and isinstance(answer, RowTable):
+                entry.answers[downsample] = answer
+                while len(entry.answers) > _MOST_ANSWERS:
+                    entry.answers.popitem(last=False)
+            self._evict()
         return answer
-
-    def _is_held(self, workload: Workload, axis: Axis, source: str | None) -> bool:
-        with self._lock:
-            table = self._tables.get((workload.uid, axis, source))
-        return table is not None and table.version == workload.version
-
-    def _long_table(
-        self, reader: Reader, workload: Workload, columns: list[_Column], downsample: int
-    ) -> RowTable:
-        """So many rows of columns that are too long to be read whole."""
-        key = (workload.uid, workload.version, downsample, tuple(column.name for column in columns))
-        parts = tuple(part for column in columns for part in column.parts)
-        with self._lock:
-            cached = self._long.get(key)
-        if cached is not None and cached[0] == parts:
-            return cached[1]
-        table = _long_table(reader, columns, downsample)
-        with self._lock:
-            self._long[key] = parts, table
-            while len(self._long) > _MOST_LONG:
-                self._long.popitem(last=False)
-        return table
 
     def stats(self) -> CacheStats:
         with self._lock:
             calls = self._hits + self._misses + self._updates
             return CacheStats(
-                size=len(self._tables),
+                size=len(self._entries),
                 max_size=self.max_size,
                 hits=self._hits,
                 misses=self._misses,
@@ -149,39 +189,37 @@ class RowCache:
                 incremental_rate=round(self._updates / calls, 2) if calls else 0.0,
             )
 
-    def _table(self, reader: Reader, workload: Workload, axis: Axis, source: str | None) -> _Table:
-        key = (workload.uid, axis, source)
-        with self._lock:
-            cached = self._tables.get(key)
-            if cached is not None and cached.version == workload.version:
-                self._tables.move_to_end(key)
-                self._hits += 1
-                return cached
+    def _renewed(
+        self, reader: Reader, workload: Workload, question: _Question, before: _Entry | None
+    ) -> _Entry:
         _refuse_unreadable(reader, workload)
-        if axis == "time":
-            take_times(reader, workload.id, source)
-        columns = _columns(reader, workload, axis, source)
-        extended = _extended(reader, cached, columns, axis) if cached is not None else None
-        table = extended or _read(reader, columns, axis)
-        table.version = workload.version
+        if question.axis == "time":
+            take_times(reader, workload.id, question.source)
+        columns = columns_of(reader, workload, question.axis, question.source)
+        columns = restricted(columns, question.names, question.step_range)
+        entry, is_update = _Entry(workload.version, columns, None), False
+        if sum(column.points for column in columns) <= long_rows.MOST_HELD:
+            if before is not None and before.table is not None and question.axis == "step":
+                entry.table = _extended(reader, before, before.table, columns)
+                is_update = entry.table is not None
+            if entry.table is None:
+                entry.table = _read(reader, columns, question.axis)
+        elif before is not None and before.known is not None:
+            entry.known = before.known
+            is_update = before.known.first_change(reader, columns) is not None
         with self._lock:
-            if extended is not None:
-                self._updates += 1
-            else:
-                self._misses += 1
-            self._tables[key] = table
-            self._tables.move_to_end(key)
-            self._evict()
-        return table
+            self._updates += is_update
+            self._misses += not is_update
+            self._entries[question] = entry
+            self._entries.move_to_end(question)
+        return entry
 
     def _evict(self) -> None:
-        while len(self._tables) > self.max_size or (
-            len(self._tables) > 1 and sum(t.bytes for t in self._tables.values()) > self.max_bytes
+        while self._entries and (
+            len(self._entries) > self.max_size
+            or sum(entry.bytes for entry in self._entries.values()) > self.max_bytes
         ):
-            self._tables.popitem(last=False)
-        (key, last), *_ = reversed(self._tables.items())
-        if last.bytes > self.max_bytes:
-            del self._tables[key]
+            self._entries.popitem(last=False)
 
 
 def _refuse_unreadable(reader: Reader, workload: Workload) -> None:
@@ -195,57 +233,27 @@ def _refuse_unreadable(reader: Reader, workload: Workload) -> None:
             raise UnreadableRun("Failed to parse metrics file")
 
 
-def _columns(reader: Reader, workload: Workload, axis: Axis, source: str | None) -> list[_Column]:
-    """The columns of a run in the order first seen, labels last. Where data sources share a name, the one
-    that comes first in DATA_SOURCES."""
-    members = reader.members(workload.id, data_source=source)
-    # The rows of a Runicorn run are those of its events.jsonl, as on its own server. The numbers in its
-    # logs.txt, which count epochs, are served by the Lens API.
-    recorded = {m.input.data_source for m in members if m.input.restarts is Restarts.NEVER}
-    named: dict[tuple[str, str], dict[str, list[Member]]] = {}
-    for member in members:
-        if member.input.data_source in recorded and member.input.restarts is not Restarts.NEVER:
-            continue
-        if _is_column(member, axis):
-            by_source = named.setdefault((member.kind, member.name), {})
-            by_source.setdefault(member.input.data_source, []).append(member)
-    columns = []
-    for (kind, name), by_source in sorted(named.items(), key=lambda item: item[0][0] == "label"):
-        best = by_source[min(by_source, key=_rank)]
-        parts = plan(best) if axis == "step" else plan_rewritten(best)
-        inferred = frozenset(member.series for member in best if member.input.time_inferred)
-        columns.append(_Column(name, kind, parts, inferred))
-    return columns
+# Tables that are held
 
 
-def _is_column(member: Member, axis: Axis) -> bool:
-    if member.kind == "metric":
-        is_value = member.name not in _COORDINATES and is_metric(member.input.data_source, member.name)
-        return is_value and (axis == "time" or member.iterates)
-    return member.kind == "label" and axis == "step"
+def _read(reader: Reader, columns: list[Column], axis: Axis) -> _Table | None:
+    """All rows of the columns; None where they would be more cells than are held."""
+    cells: Cells = []
+    last_steps: list[int] = []
+    for index, column in enumerate(columns):
+        keys, values, last_step = (_by_step if axis == "step" else _by_time)(reader, column)
+        if cells and np.array_equal(keys, cells[-1][1]):
+            keys = cells[-1][1]
+        cells.append((index, keys, values))
+        if column.kind == "metric" and last_step is not None:
+            last_steps.append(last_step)
+    rows = rows_of(columns, cells)
+    if len(rows) * len(columns) > long_rows.MOST_HELD:
+        return None
+    return _Table(rows, [aligned(rows, *cell[1:]) for cell in cells], max(last_steps, default=None))
 
 
-def _rank(source: str) -> tuple[int, str]:
-    return (DATA_SOURCES.index(source) if source in DATA_SOURCES else len(DATA_SOURCES), source)
-
-
-def _read(reader: Reader, columns: list[_Column], axis: Axis) -> _Table:
-    read = _by_step if axis == "step" else _by_time
-    keys: list[Ints | Floats] = []
-    values: list[Floats] = []
-    max_steps: list[int] = []
-    for column in columns:
-        key, value, max_step = read(reader, column)
-        keys.append(key)
-        values.append(value)
-        if column.kind == "metric" and max_step is not None:
-            max_steps.append(max_step)
-    rows = _axis_of(columns, keys, axis)
-    aligned = [_aligned(rows, key, value) for key, value in zip(keys, values, strict=True)]
-    return _Table(0, columns, rows, aligned, max(max_steps, default=None))
-
-
-def _by_step(reader: Reader, column: _Column) -> tuple[Ints, Floats, int | None]:
+def _by_step(reader: Reader, column: Column) -> tuple[Keys, Floats, int | None]:
     """(steps, values, the greatest step) of a column."""
     pieces = [reader.read_values(part) for part in column.parts]
     step = np.concatenate([piece[0] for piece in pieces] or [np.empty(0, np.int64)])
@@ -253,136 +261,122 @@ def _by_step(reader: Reader, column: _Column) -> tuple[Ints, Floats, int | None]
     return step, value, int(step.max()) if len(step) else None
 
 
-def _by_time(reader: Reader, column: _Column) -> tuple[Floats, Floats, int | None]:
+def _by_time(reader: Reader, column: Column) -> tuple[Keys, Floats, int | None]:
     """(times, values, the greatest step) of a column: one point per time, the one written last."""
-    inferred = column.inferred - reader.clocks.keys()
-    points = joined([_spread(reader.written(part), part.series in inferred) for part in column.parts])
-    order = np.argsort(points.ts_ms, kind="stable")
-    points = points.take(order)
+    pieces = []
+    for part in column.parts:
+        p = reader.written(part)
+        pieces.append(
+            Columns(p.step, key_of(p.ts_ms, p.step, is_spread(reader, column, part)), p.value, p.version)
+        )
+    points = joined(pieces)
+    points = points.take(np.argsort(points.ts_ms, kind="stable"))
     if len(points) > 1:
         points = points.take(np.append(points.ts_ms[1:] != points.ts_ms[:-1], True))
     return points.ts_ms, points.value, int(points.step.max()) if len(points) else None
 
 
-def _spread(points: Columns, inferred: bool) -> Columns:
-    """Inferred times may be the same for many records (for all records of a log without timestamps), which
-    must not become one row. Each step is moved a microsecond behind the one before."""
-    if not inferred:
-        return points
-    return Columns(points.step, points.ts_ms + points.step / 1000.0, points.value, points.version)
-
-
-def _extended(reader: Reader, cached: _Table, columns: list[_Column], axis: Axis) -> _Table | None:
-    """The cached table with what was stored since; None where rows that it has would have to change."""
-    if axis == "time" or [(c.name, c.parts) for c in columns] != [(c.name, c.parts) for c in cached.columns]:
+def _extended(reader: Reader, before: _Entry, table: _Table, columns: list[Column]) -> _Table | None:
+    """The table by step with what was stored since; None where rows that it has would have to change."""
+    if not long_rows.are_same(before.columns, columns):
         return None
-    newer = [joined([reader.newer(part, cached.version) for part in column.parts]) for column in columns]
-    last = cached.axis[-1] if len(cached.axis) else None
+    newer = [joined([reader.newer(part, before.version) for part in column.parts]) for column in columns]
+    last = table.axis[-1] if len(table.axis) else None
     for points in newer:
         if not is_ascending(points.step) or (len(points) and last is not None and points.step[0] <= last):
             return None
-    rows = _axis_of(columns, [points.step for points in newer], axis)
+    rows = rows_of(columns, [(index, points.step, points.value) for index, points in enumerate(newer)])
+    if (len(table.axis) + len(rows)) * len(columns) > long_rows.MOST_HELD:
+        return None
     values = [
-        np.concatenate((old, _aligned(rows, points.step, points.value)))
-        for old, points in zip(cached.values, newer, strict=True)
+        np.concatenate((old, aligned(rows, points.step, points.value)))
+        for old, points in zip(table.values, newer, strict=True)
     ]
-    max_step = int(rows[-1]) if len(rows) else cached.max_step
-    return _Table(0, columns, _concatenated([cached.axis, rows]), values, max_step)
+    axis = np.concatenate((table.axis.astype(np.int64), rows.astype(np.int64)))
+    return _Table(axis, values, int(rows[-1]) if len(rows) else table.last_step)
 
 
-def _axis_of(columns: Sequence[_Column], keys: Sequence[Ints | Floats], axis: Axis) -> Ints | Floats:
-    """The ascending axis of a table: every step or time at which one of its metrics has a point."""
-    distinct: list[Ints | Floats] = []
-    for column, key in zip(columns, keys, strict=True):
-        if column.kind == "metric" and not any(np.array_equal(key, other) for other in distinct):
-            distinct.append(key)
-    if not distinct:
-        return np.empty(0, np.int64) if axis == "step" else np.empty(0)
-    return distinct[0] if len(distinct) == 1 else cast("Ints | Floats", np.unique(_concatenated(distinct)))
+# Answers
 
 
-def _concatenated(keys: Sequence[Ints | Floats]) -> Ints | Floats:
-    return cast("Ints | Floats", np.concatenate(keys))  # all along one axis, and so of one type
-
-
-def _aligned(rows: Ints | Floats, key: Ints | Floats, value: Floats) -> Floats:
-    """A column as long as `rows`, with the values where their keys are and NaN elsewhere."""
-    if np.array_equal(rows, key):
-        return value
-    column = np.full(len(rows), np.nan)
-    if len(rows) and len(key):
-        at = np.minimum(np.searchsorted(rows, key), len(rows) - 1)
-        matches = rows[at] == key
-        column[at[matches]] = value[matches]
-    return column
-
-
-def _row_table(reader: Reader, table: _Table, axis: Axis, downsample: int | None) -> RowTable:
-    metrics = [i for i, column in enumerate(table.columns) if column.kind == "metric"]
-    labels = [i for i, column in enumerate(table.columns) if column.kind == "label"]
-    keys: Ints | Floats = table.axis
-    if axis == "time" and len(keys):
-        keys = (table.axis - table.axis[0]) / 1000.0
-    values = [table.values[i] for i in metrics]
-    codes = [table.values[i] for i in labels]
-    if downsample is not None and downsample < len(keys):
-        index = downsample_rows(keys, values, downsample)
-        keys, values, codes = keys[index], [v[index] for v in values], [c[index] for c in codes]
-    last_step = table.max_step
+def _answer(
+    reader: Reader, workload: Workload, question: _Question, entry: _Entry, downsample: int | None
+) -> RowTable | LongRows:
+    axis, columns = question.axis, entry.columns
+    if entry.table is not None:
+        table = entry.table
+        rows = (table.axis, table.values)
+        if question.names is not None:
+            rows = _filled(*rows)
+        return _thinned(reader, question, columns, *rows, downsample, len(rows[0]), table.last_step)
+    if axis == "time":
+        take_times(reader, workload.id, question.source)
+    last_step = max((c.last for c in columns if c.kind == "metric"), default=None)
+    if entry.total is None and axis == "step":
+        entry.total = long_rows.count_rows(reader, workload, columns)
+    if downsample is None:
+        total = long_rows.scan(reader, columns, axis)[0] if entry.total is None else entry.total
+        entry.total = total
+        return LongRows(question, workload.id, columns, total, total, last_step, None)
+    found = long_rows.candidates(reader, columns, axis, downsample)
+    has_matrix = long_rows.may_be_matched(columns, downsample)
+    values: list[Floats] = []
+    if axis == "time" and (has_matrix or entry.total is None):
+        entry.total, values = long_rows.scan(reader, columns, axis, found.keys if has_matrix else None)
+    total = entry.total or 0
+    if total <= downsample:
+        return LongRows(question, workload.id, columns, total, total, last_step, None)
+    if not has_matrix:
+        chosen = long_rows.chosen_evenly(found, downsample)
+        return LongRows(question, workload.id, columns, total, len(chosen), last_step, chosen)
+    keys = found.keys
     if axis == "step":
+        entry.known = long_rows.read_rows(reader, columns, found, entry.known)
+        values = entry.known.at(keys)
+    if question.names is not None:
+        keys, values = _filled(keys, values)
+    return _thinned(reader, question, columns, keys, values, downsample, total, last_step)
+
+
+def _thinned(
+    reader: Reader,
+    question: _Question,
+    columns: Sequence[Column],
+    keys: Keys,
+    values: list[Floats],
+    downsample: int | None,
+    total: int,
+    last_step: int | None,
+) -> RowTable:
+    """These rows as a table, or so many of them."""
+    metrics = [i for i, column in enumerate(columns) if column.kind == "metric"]
+    labels = [i for i, column in enumerate(columns) if column.kind == "label"]
+    if question.axis == "time" and len(keys):
+        keys = (keys - keys[0]) / 1000.0
+    if downsample is not None and downsample < len(keys):
+        index = downsample_rows(keys, [values[i] for i in metrics], downsample)
+        keys, values = keys[index], [column[index] for column in values]
+    if question.axis == "step":
         last_step = int(keys[-1]) if len(keys) else None
     return RowTable(
-        axis_name="global_step" if axis == "step" else "time",
+        axis_name=_AXIS_NAMES[question.axis],
         axis=keys,
-        columns=[table.columns[i].name for i in metrics],
-        values=values,
-        labels={table.columns[i].name: _strings(reader, c) for i, c in zip(labels, codes, strict=True)},
-        total=len(table.axis),
+        columns=[columns[i].name for i in metrics],
+        values=[values[i] for i in metrics],
+        labels={columns[i].name: _strings(reader, values[i]) for i in labels},
+        total=total,
         last_step=last_step,
     )
+
+
+def _filled(keys: Keys, values: list[Floats]) -> tuple[Keys, list[Floats]]:
+    """Without the rows in which no column has a finite value."""
+    keep = np.zeros(len(keys), np.bool_)
+    for column in values:
+        keep |= np.isfinite(column)
+    return keys[keep], [column[keep] for column in values]
 
 
 def _strings(reader: Reader, codes: Floats) -> list[str | None]:
     by_code = reader.label_strings(int(code) for code in np.unique(codes[np.isfinite(codes)]))
     return [by_code.get(int(code)) if code == code else None for code in codes.tolist()]
-
-
-def _restricted(
-    columns: list[_Column], names: frozenset[str] | None, step_range: Bounds | None
-) -> list[_Column]:
-    """The metrics of these names at these steps (both included), no labels; all, if nothing restricts."""
-    if names is None and step_range is None:
-        return columns
-    lo, hi = (LOWEST, BEYOND) if step_range is None else (step_range[0], step_range[1] + 1)
-    result = []
-    for column in columns:
-        if column.kind == "metric" and (names is None or column.name in names):
-            parts = [part.clipped(lo, hi) for part in column.parts]
-            result.append(replace(column, parts=[part for part in parts if part.lo < part.hi]))
-    return result
-
-
-def _filled(table: _Table) -> _Table:
-    """Without the rows in which no column has a finite value."""
-    keep = np.zeros(len(table.axis), np.bool_)
-    for column in table.values:
-        keep |= np.isfinite(column)
-    values = [column[keep] for column in table.values]
-    return _Table(table.version, table.columns, table.axis[keep], values, table.max_step)
-
-
-def _long_table(reader: Reader, columns: list[_Column], downsample: int) -> RowTable:
-    """So many rows of columns that are too long to be read whole."""
-    metrics = [column for column in columns if column.kind == "metric"]
-    labels = [column for column in columns if column.kind == "label"]
-    parts = [column.parts for column in metrics]
-    steps = chosen_steps(reader, parts, downsample)
-    return RowTable(
-        axis_name="global_step",
-        axis=steps,
-        columns=[column.name for column in metrics],
-        values=[values_at(reader, column.parts, steps) for column in metrics],
-        labels={c.name: _strings(reader, values_at(reader, c.parts, steps)) for c in labels},
-        total=count_steps(reader, parts),
-        last_step=int(steps[-1]) if len(steps) else None,
-    )

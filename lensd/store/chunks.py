@@ -32,6 +32,8 @@ _DOUBLE = b"g"  # planes of float64
 
 _CONSTANT, _RAW, _ZIPPED = 0, 1, 2
 _Bytes = npt.NDArray[np.uint8]
+Indices = npt.NDArray[np.intp]
+ALL = slice(None)
 
 
 class ChunkError(Exception):
@@ -87,15 +89,15 @@ def encode_floats(column: Floats) -> bytes:
     return _DOUBLE + _pack_planes(column.astype("<f8").view(np.uint8), 8)
 
 
-def decode_floats(blob: bytes, count: int) -> Floats:
-    """Decode a column of `count` float64 from `encode_floats`. Raises ChunkError."""
+def decode_floats(blob: bytes, count: int, at: Indices | slice = ALL) -> Floats:
+    """Decode a column of `count` float64 from `encode_floats`, or only some of it. Raises ChunkError."""
     try:
         if blob[:1] == _SAME:
-            return np.full(count, struct.unpack_from("<d", blob, 1)[0])
+            return np.full(count, struct.unpack_from("<d", blob, 1)[0])[at]
         if blob[:1] == _SINGLE:
-            return _unpack_planes(blob, 1, count, 4).view("<f4").astype(np.float64)
+            return _unpack_planes(blob, 1, count, 4, at).view("<f4").astype(np.float64)
         if blob[:1] == _DOUBLE:
-            return _unpack_planes(blob, 1, count, 8).view("<f8").astype(np.float64, copy=False)
+            return _unpack_planes(blob, 1, count, 8, at).view("<f8").astype(np.float64, copy=False)
     except (struct.error, ValueError, zlib.error) as error:
         raise ChunkError(f"damaged column of floats: {error}") from error
     raise ChunkError("a column of floats in an unknown encoding")
@@ -128,22 +130,22 @@ def _is_noise(counts: npt.NDArray[np.intp], total: int) -> bool:
     return float(-(share * np.log2(share)).sum()) > 7.0
 
 
-def _unpack_planes(blob: bytes, at: int, count: int, width: int) -> _Bytes:
+def _unpack_planes(blob: bytes, at: int, count: int, width: int, wanted: Indices | slice = ALL) -> _Bytes:
     kinds = blob[at : at + width]
     if len(kinds) != width:
         raise ChunkError("a column ends before its planes")
     at += width
-    planes = np.empty((width, count), np.uint8)
+    planes = np.empty((width, count if isinstance(wanted, slice) else len(wanted)), np.uint8)
     for index, kind in enumerate(kinds):
         if kind == _CONSTANT:
             planes[index] = blob[at]
             at += 1
     for index, kind in enumerate(kinds):
         if kind == _RAW:
-            planes[index] = np.frombuffer(blob, np.uint8, count, at)
+            planes[index] = np.frombuffer(blob, np.uint8, count, at)[wanted]
             at += count
     places = [index for index, kind in enumerate(kinds) if kind == _ZIPPED]
     if places:
         flat = np.frombuffer(zlib.decompress(blob[at:]), np.uint8)
-        planes[places] = flat.reshape(len(places), count)
+        planes[places] = flat.reshape(len(places), count)[:, wanted]
     return np.ascontiguousarray(planes.T).reshape(-1)

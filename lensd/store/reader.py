@@ -6,7 +6,7 @@ import itertools
 import math
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +15,7 @@ from lensd.model import Floats, Ints
 from lensd.store import levels
 from lensd.store.buckets import COLUMNS, Buckets
 from lensd.store.catalogue import Catalogue
-from lensd.store.chunks import PARTS, ChunkError, decode_floats, decode_ints
+from lensd.store.chunks import PARTS, ChunkError, Indices, decode_floats, decode_ints
 from lensd.store.columns import Columns, earliest, empty, joined, newest
 from lensd.store.errors import StoreError
 from lensd.store.levels import Node
@@ -26,17 +26,28 @@ from lensd.store.windows import CHUNK_INFO, ChunkInfo, StepWindow, disjoint
 
 #: Encoded columns of fewer bytes are decoded faster than found. So many decoded ones are 4 MiB.
 _WORTH_KEEPING, _MOST_KEPT = 64, 128
-_MOST_NODES = 4
+_MOST_NODES, _MOST_HEADS = 4, 64
+_Key = tuple[int, int]  # a series and an attempt
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What a reader of one moment read last: the head of a series and attempt, nodes, columns by blob."""
+    """What a reader of one moment read last: heads and the steps lo <= step < hi that they hold, nodes,
+    columns by blob."""
 
-    series: tuple[int, int] | None = None
-    head: Columns = field(default_factory=empty)
+    heads: dict[_Key, Columns] = field(default_factory=dict)
+    unsealed: dict[_Key, tuple[int, int]] = field(default_factory=dict)
     buckets: dict[tuple[int, Sequence[str]], Buckets] = field(default_factory=dict)
     columns: dict[bytes, Ints] = field(default_factory=dict)
+
+
+def _matches(have: Ints, wanted: Ints) -> tuple[Indices, Indices]:
+    """(which of the wanted steps are there, where), both ascending."""
+    if not len(have):
+        return np.empty(0, np.intp), np.empty(0, np.intp)
+    places = np.minimum(np.searchsorted(have, wanted), len(have) - 1)
+    at = np.flatnonzero(have[places] == wanted)
+    return at, places[at]
 
 
 class Reader(Catalogue, StoredLogs):
@@ -96,6 +107,32 @@ class Reader(Catalogue, StoredLogs):
         points = self.read_window(window, part)
         return points.step, points.value
 
+    def values_at(self, window: StepWindow, part: Part, steps: Ints) -> tuple[Indices, Floats]:
+        """(which of the ascending steps a window of a part has, its values there)."""
+        if window.only_chunk is not None:
+            return self._decode_values_at(window.only_chunk, steps)
+        points = self.read_window(window, part)
+        at, places = _matches(points.step, steps)
+        return at, points.value[places]
+
+    def newest_chunk(self) -> tuple[int, int]:
+        """(id, version) of the newest chunk of all; zeros where there is none."""
+        row = self._db.execute("SELECT id, version FROM chunk ORDER BY id DESC LIMIT 1").fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)
+
+    def changed_from(self, parts: Sequence[Part], newest: tuple[int, int]) -> int:
+        """The first step of parts that may have changed since `newest_chunk` returned this."""
+        row = self._db.execute("SELECT version FROM chunk WHERE id = ?", newest[:1]).fetchone()
+        if row is None or row[0] != newest[1]:
+            return LOWEST
+        first = BEYOND
+        sql = "SELECT min(min_step) FROM chunk WHERE series_id = ? AND attempt = ? AND id > ?"
+        for part in parts:
+            ((sealed,),) = self._db.execute(sql, (part.series, part.attempt, newest[0]))
+            head = self.head(part)
+            first = min(first, BEYOND if sealed is None else sealed, head.step.min(initial=BEYOND))
+        return int(first)
+
     def written(self, part: Part, lo: int = LOWEST, hi: int = BEYOND) -> Columns:
         """All points of a part with lo <= step < hi in the order written, repeated steps included."""
         return self._timed(self._written(part.clipped(lo, hi)), part)
@@ -116,13 +153,19 @@ class Reader(Catalogue, StoredLogs):
         if kept is None:
             head = self._read_head(key)
         else:
-            if kept.series != key:
-                kept.series, kept.head = key, self._read_head(key)
-            head = kept.head
+            lo, hi = kept.unsealed.get(key, (LOWEST, BEYOND))
+            if part.lo >= hi or part.hi <= lo:
+                return empty()
+            if key not in kept.heads:
+                while len(kept.heads) >= _MOST_HEADS:
+                    del kept.heads[next(iter(kept.heads))]
+                head = kept.heads[key] = self._read_head(key)
+                kept.unsealed[key] = (int(head.step.min()), int(head.step.max()) + 1) if len(head) else (0, 0)
+            head = kept.heads[key]
         head = head.between(part.lo, part.hi)
         return head if after < 0 else head.take(head.version > after)
 
-    def _read_head(self, key: tuple[int, int]) -> Columns:
+    def _read_head(self, key: _Key) -> Columns:
         sql = "SELECT step, ts_ms, value, version FROM head WHERE series_id = ? AND attempt = ? ORDER BY id"
         rows = self._db.execute(sql, key).fetchall()
         if not rows:
@@ -148,6 +191,20 @@ class Reader(Catalogue, StoredLogs):
         """The points of a chunk in the order written."""
         row = self._db.execute(f"SELECT {CHUNK_INFO} FROM chunk WHERE id = ?", (chunk,)).fetchone()
         return self._decode(ChunkInfo(*row))
+
+    def sealed_part(self, chunk: int, part: Part) -> Columns:
+        """The points of a chunk that are in a part, in the order written."""
+        return self._timed(self.sealed(chunk), part).between(part.lo, part.hi)
+
+    def unsealed(self, part: Part) -> Columns:
+        """The points of a part that are not sealed yet, in the order written."""
+        return self._timed(self.head(part), part)
+
+    def chunks(self, part: Part) -> Iterator[StepWindow]:
+        """The chunks of a part in the order written, each as a window."""
+        clock = self.clocks.get(part.series)
+        for window in map(StepWindow.of_chunk, self._chunks(part)):
+            yield window if clock is None else window.timed(clock)
 
     def top_level(self, part: Part) -> int:
         """The coarsest level of detail that a part has nodes of; -1 for none."""
@@ -188,20 +245,29 @@ class Reader(Catalogue, StoredLogs):
         pieces = [self._decode(chunk) for chunk in self._chunks(part, after)]
         return joined([*pieces, self.head(part, after)]).between(part.lo, part.hi)
 
-    def _chunks(self, part: Part, after: int = -1) -> list[ChunkInfo]:
+    def _chunks(self, part: Part, after: int = -1) -> Iterator[ChunkInfo]:
         """The chunks with steps of the part and points newer than version `after`, in the order written."""
         sql = (
             f"SELECT {CHUNK_INFO} FROM chunk WHERE series_id = ? AND attempt = ?"
             " AND max_step >= ? AND min_step < ? AND version > ? ORDER BY id"
         )
         bounds = (part.series, part.attempt, part.lo, part.hi, after)
-        return [ChunkInfo(*row) for row in self._db.execute(sql, bounds)]
+        return (ChunkInfo(*row) for row in self._db.execute(sql, bounds))
 
     def _decode_values(self, chunk: ChunkInfo) -> tuple[Ints, Floats]:
         sql = 'SELECT steps, "values" FROM chunk WHERE id = ?'
         steps, values = self._db.execute(sql, (chunk.id,)).fetchone()
         try:
             return self._shared(steps, chunk.points), decode_floats(values, chunk.points)
+        except ChunkError as error:
+            raise self._damaged(chunk, error) from error
+
+    def _decode_values_at(self, chunk: ChunkInfo, wanted: Ints) -> tuple[Indices, Floats]:
+        sql = 'SELECT steps, "values" FROM chunk WHERE id = ?'
+        steps, values = self._db.execute(sql, (chunk.id,)).fetchone()
+        try:
+            at, places = _matches(self._shared(steps, chunk.points), wanted)
+            return at, decode_floats(values, chunk.points, places)
         except ChunkError as error:
             raise self._damaged(chunk, error) from error
 

@@ -13,7 +13,7 @@ import pytest
 from lensd.model import Batch, Points, Restarts, Series
 from lensd.query import lens, workloads
 from lensd.query.downsample import downsample, downsample_rows
-from lensd.query.results import Selection, Slice
+from lensd.query.results import RowTable, Selection, Slice
 from lensd.query.rows import RowCache
 from lensd.store import ReadTimeout, Store
 from lensd.store.plan import plan
@@ -113,7 +113,7 @@ def test_rows_hold_what_each_step_has(store: Store) -> None:
     cache = RowCache()
     with store.read() as reader:
         table = cache.rows(reader, "w", "step", downsample=None)
-        assert table
+        assert isinstance(table, RowTable)
         assert table.columns == ["loss", "val"]
         assert (table.total, len(table), table.last_step) == (100, 100, 99)
         assert int(np.isfinite(table.values[1]).sum()) == 10
@@ -141,7 +141,7 @@ def test_records_at_one_time_are_one_row_unless_the_time_was_inferred(
     store.apply(input, batch)
     with store.read() as reader:
         table = RowCache().rows(reader, "w", "time", downsample=None)
-    assert table
+    assert isinstance(table, RowTable)
     assert len(table) == count
     assert all(np.isfinite(column).all() for column in table.values)
 
@@ -155,8 +155,8 @@ def test_the_cache_counts_what_it_does(store: Store) -> None:
         with store.read() as reader:
             table = cache.rows(reader, "w", "step", downsample=None)
             fresh = RowCache().rows(reader, "w", "step", downsample=None)
-        assert table
-        assert fresh
+        assert isinstance(table, RowTable)
+        assert isinstance(fresh, RowTable)
         for one, other in zip([table.axis, *table.values], [fresh.axis, *fresh.values], strict=True):
             np.testing.assert_array_equal(one, other)
         stats = cache.stats()
