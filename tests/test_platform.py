@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import platform
 import re
 import signal
 import subprocess
@@ -111,3 +112,35 @@ def test_only_one_module_knows_what_systems_differ_in() -> None:
         assert not imports & {"fcntl", "pty", "resource", "termios"}, path
         assert not attributes & {"sigtimedwait", "sched_getaffinity"}, path
         assert "/proc/" not in path.read_text(), path
+
+
+#: Eight threads that each allocate more than fits between the others; prints how many heaps they have.
+HEAPS = """
+import sys, threading
+from lensd.platform import keep_little_memory
+if sys.argv[1] == "tamed":
+    keep_little_memory()
+together, kept = threading.Barrier(9), []
+def work():
+    together.wait()
+    kept.append([bytearray(100_000) for _ in range(20)])
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(8)]
+for thread in threads:
+    thread.start()
+together.wait()
+together.wait()
+with open("/proc/self/maps") as file:  # glibc aligns the heaps of threads to 64 MiB
+    begins = [int(line.split("-")[0], 16) for line in file if " rw-p " in line and line.endswith(" 0 \\n")]
+print(sum(begin % (64 << 20) == 0 for begin in begins))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the heaps of threads are glibc's")
+def test_threads_share_two_heaps() -> None:
+    def heaps(how: str) -> int:
+        done = subprocess.run([sys.executable, "-c", HEAPS, how], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert heaps("tamed") <= 1, "the other is the main one"
+    assert heaps("wild") > 1

@@ -30,6 +30,7 @@ from lensd.cli.tables import counted
 from lensd.config import Config, load
 from lensd.ingest.ending import Ending, ending_of
 from lensd.ingest.poller import Poller
+from lensd.platform import keep_little_memory
 
 _serve_db = click.option(
     "--db",
@@ -92,6 +93,7 @@ def serve_command(
     """
     from lensd import serve  # imported here because HTTP doubles the start-up time of every command
 
+    keep_little_memory()
     with errors(), piped(paths, flags["db"], name, flags["workload"], whole=once) as paths:
         options = load(config, os.environ, {"paths": list(paths), **_without_tuples(flags)})
         log_to_stderr(options.log_level)

@@ -162,7 +162,8 @@ def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Conne
         _fill_in(db)
         db.execute("PRAGMA query_only = 1")
     db.execute("PRAGMA busy_timeout = 5000")
-    db.execute("PRAGMA cache_size = -4096")
+    # In KiB, for each connection. Readers find what they need in the system's cache of the file.
+    db.execute(f"PRAGMA cache_size = {-4096 if write else -1024}")
     db.execute("PRAGMA mmap_size = 0")
     return db
 
