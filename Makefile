@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks test-frameworks lint docs page screenshots bench bench-logs fuzz precision clean help
+.PHONY: demo test quick test-sdks test-frameworks test-container wheel lint docs page screenshots bench bench-logs fuzz precision clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
@@ -16,6 +16,8 @@ help:
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
 	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
 	@echo "make test-frameworks  runs of real frameworks, each version in its own environment (5 GB)"
+	@echo "make test-container  the image, built and run with podman (needs root, podman, runc and debootstrap)"
+	@echo "make wheel      build the wheel with the page into dist/"
 	@echo "make fuzz       every property with many examples, then hostile lines for 30 minutes (MINUTES=1 for a short run)"
 	@echo "make precision  points that texts of this machine give which are no training: none, it should be"
 	@echo "make bench      measure against the peers, each in its own environment"
@@ -56,7 +58,7 @@ docs: .venv/.lensd
 	$(BIN)/python -m lensd.api.reference docs/http-api.md
 
 quick: lint
-	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not framework and not slow'
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not sdk and not framework and not container and not slow'
 
 test: lint
 	$(BIN)/python -m pytest $(PARALLEL)
@@ -93,6 +95,12 @@ FRAMEWORKS := $(basename $(notdir $(wildcard tests/frameworks/environments/*.txt
 
 test-frameworks: .venv/.checks $(foreach name,$(FRAMEWORKS),.frameworks/$(name)/.ready)
 	$(BIN)/python -m pytest -m framework
+
+test-container: .venv/.checks
+	$(BIN)/python -m pytest -m container
+
+wheel: | $(BIN)/python
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 bench: .venv/.lensd
 	$(BIN)/python bench/run.py
