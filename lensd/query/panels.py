@@ -49,12 +49,14 @@ class PanelQuestion:
 
 
 class PanelSeries(msgspec.Struct):
-    """A run's curve. points: in the range. not_finite: how many of them are NaN or infinite, and the first
-    places of these. low, high, middle, smooth: one value a bin, null where it holds no finite point."""
+    """A run's curve. points: in the range. begin_ms: when the run began, UTC milliseconds. not_finite: how
+    many of them are NaN or infinite, and the first places of these. low, high, middle, smooth: one value a
+    bin, null where it holds no finite point."""
 
     run: str
     source: str
     points: int
+    begin_ms: float
     not_finite: int
     not_finite_x: list[float]
     last_x: float | None
@@ -183,6 +185,7 @@ def _series(
         curve.run,
         curve.source,
         grid.points,
+        curve.origin_ms,
         grid.not_finite,
         grid.not_finite_x,
         grid.last_x,

@@ -7,6 +7,8 @@ from collections.abc import Collection
 import msgspec
 import numpy as np
 
+from lensd.model import Fact
+from lensd.query.details import config_of
 from lensd.query.downsample import extremes
 from lensd.query.lens import is_metric
 from lensd.query.signals import main_metric
@@ -15,6 +17,7 @@ from lensd.store.plan import plan
 from lensd.store.reader import Reader
 
 _SPARK = 60  # values of a sparkline
+_MOST_SETTINGS, _LONGEST_SETTING = 200, 100
 
 
 class RunRow(msgspec.Struct):
@@ -22,7 +25,7 @@ class RunRow(msgspec.Struct):
 
     step, target: its last step, and the one that training ends at. updated_at: UTC ms of the last point.
     metric: the main metric; last: its last finite value; spark: about 60 values of its course (null: not
-    finite). metrics: the names of all.
+    finite). metrics: the names of all. config: settings by name. warnings: see WorkloadInfo.
     """
 
     uid: str
@@ -36,6 +39,8 @@ class RunRow(msgspec.Struct):
     last: float | None
     spark: list[float]
     metrics: list[str]
+    config: dict[str, str | int | float | bool | None]
+    warnings: list[str]
 
 
 class RunTable(msgspec.Struct):
@@ -63,6 +68,7 @@ def run_table(reader: Reader, q: str | None, limit: int, only: Collection[str] |
             RunRow(
                 info.uid, info.name, info.status, info.framework, info.iteration, info.target_iteration,
                 info.updated_at, metric, last, spark, sorted(counts),
+                _config(reader, workload.id), info.warnings,
             )
         )  # fmt: skip
     return RunTable(reader.version(), len(infos), rows)
@@ -82,3 +88,10 @@ def _course(reader: Reader, workload_id: int, metric: str) -> tuple[float | None
     filled = np.where(np.isfinite(value), value, value[finite[0]])
     chosen = extremes(filled, _SPARK // 2)
     return float(value[finite[-1]]), value[chosen].tolist()
+
+
+def _config(reader: Reader, workload_id: int) -> dict[str, Fact]:
+    """The settings of a run as far as a table shows them: short ones, and not too many."""
+    config = config_of(reader.facts(workload_id))
+    short = {key: value for key, value in config.items() if len(str(value)) <= _LONGEST_SETTING}
+    return dict(list(short.items())[:_MOST_SETTINGS])

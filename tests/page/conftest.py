@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect, sync_playwright
 
 from tests.conftest import DATA, Daemon
 
 _LONG_AGO_S = 1_767_600_000  # UTC seconds
 OpenPage = Callable[..., Page]
+#: After so long a test has failed; what works takes as long as the machine is busy.
+_HANG_MS = 60_000
+expect.set_options(timeout=_HANG_MS)
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 #: What a browser says by itself of answers that a test provokes.
 _EXPECTED = ("Failed to load resource", "WebSocket connection to")
@@ -52,6 +55,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     def open_one(daemon: Daemon, hash: str = "", **context: Any) -> Page:
         options: dict[str, Any] = {"viewport": {"width": 1440, "height": 900}, "locale": "en-US"}
         made = browser.new_context(**options | context)
+        made.set_default_timeout(_HANG_MS)
         contexts.append(made)
 
         def only_to_the_daemon(route: Route) -> None:
@@ -76,5 +80,6 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
 
     yield open_one
     for made in contexts:
+        made.unroute_all(behavior="ignoreErrors")  # what is under way ends with the page
         made.close()
     assert not problems

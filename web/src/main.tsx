@@ -1,11 +1,12 @@
 import { render } from "preact";
 import "uplot/dist/uPlot.min.css";
-import { Log } from "./log/Log";
+import { Drawer } from "./log/Drawer";
 import { Panels } from "./panels/Panels";
 import { Runs } from "./runs/Runs";
+import { startLog } from "./state/log";
 import { drawerShown, folded, start } from "./state/page";
 import { expose } from "./state/testing";
-import { keep, restore } from "./state/url";
+import { keep, linkedLine, restore } from "./state/url";
 import "./styles.css";
 import { listen } from "./ui/keyboard";
 import { State } from "./ui/State";
@@ -19,14 +20,16 @@ function App() {
       <State />
       {!folded.value && <Runs />}
       <Panels />
-      {open && <Log />}
+      {open && <Drawer />}
     </div>
   );
 }
 
+const linked = linkedLine(location.hash);
 restore(location.hash);
 keep();
 listen();
 start();
+startLog(linked);
 expose();
 render(<App />, document.getElementById("app")!);

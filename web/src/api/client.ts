@@ -1,6 +1,6 @@
 /** Requests to the daemon that serves this page. Addresses are relative to it. */
 
-import type { Axis, Panels, RunTable } from "./types";
+import type { Axis, FoundLines, InputHealth, LogPage, Panels, RunTable } from "./types";
 
 const BASE = "api/v1";
 const TOKEN_KEY = "lensd-token";
@@ -65,8 +65,35 @@ async function reason(response: Response): Promise<string> {
   }
 }
 
-export function runTable(): Promise<RunTable> {
-  return get<RunTable>("runs/table");
+export const MOST_ROWS = 5000;
+
+/** The list of runs; only these where `uids` are given. */
+export function runTable(uids: readonly string[] | null, limit: number = MOST_ROWS): Promise<RunTable> {
+  const parameters = new URLSearchParams({ limit: String(limit) });
+  if (uids) for (const uid of [...uids, ""]) parameters.append("runs", uid);
+  return get<RunTable>(`runs/table?${parameters}`);
+}
+
+const workload = (uid: string): string => `workloads/${encodeURIComponent(uid)}`;
+
+export type LogPlace = { from: number } | { at_step: number } | { at_time: number } | null;
+
+/** Lines of a run's log, the last ones where no place is given. */
+export function logLines(uid: string, count: number, place: LogPlace): Promise<LogPage> {
+  const parameters = new URLSearchParams({ count: String(count) });
+  for (const [name, value] of Object.entries(place ?? {})) parameters.set(name, String(value));
+  return get<LogPage>(`${workload(uid)}/logs/lines?${parameters}`);
+}
+
+export function searchLog(uid: string, text: string, regex: boolean, from: number, signal: AbortSignal): Promise<FoundLines> {
+  const parameters = new URLSearchParams({ q: text, from: String(from), limit: "1000", regex: regex ? "1" : "0" });
+  return get<FoundLines>(`${workload(uid)}/logs/search?${parameters}`, signal);
+}
+
+/** How the inputs of a run are read, with up to `samples` kinds of lines of each that were not. */
+export async function inputsOf(uid: string, samples: number): Promise<InputHealth[]> {
+  const parameters = new URLSearchParams({ workload: uid, samples: String(samples) });
+  return (await get<{ inputs: InputHealth[] }>(`inputs?${parameters}`)).inputs;
 }
 
 export interface PanelQuery {
@@ -78,7 +105,7 @@ export interface PanelQuery {
   range: [number, number] | null;
 }
 
-export function panels(query: PanelQuery, signal: AbortSignal): Promise<Panels> {
+export function panels(query: PanelQuery, signal?: AbortSignal): Promise<Panels> {
   const parameters = new URLSearchParams({ x: query.x, bins: String(query.bins) });
   // A parameter that is repeated is taken whole: names may hold commas. Hence the empty ones.
   for (const run of [...query.runs, ""]) parameters.append("runs", run);

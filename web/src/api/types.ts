@@ -16,10 +16,15 @@ export interface Run {
   last: number | null;
   spark: (number | null)[];
   metrics: string[];
+  /** Settings by name, and sentences about inputs that cannot be read or gave no points. */
+  config: Record<string, Fact>;
+  warnings: string[];
 }
 
 export interface RunTable {
   version: number;
+  /** How many there are, though the list may be shorter. */
+  total: number;
   runs: Run[];
 }
 
@@ -27,6 +32,8 @@ export interface PanelSeries {
   run: string;
   source: string;
   points: number;
+  /** When the run began: where its relative time is 0. */
+  begin_ms: number;
   /** Points that are NaN or infinite, and where the first of them are. */
   not_finite: number;
   not_finite_x: number[];
@@ -59,3 +66,61 @@ export interface Change {
   version: number;
   runs: string[];
 }
+
+/** A line of a log. `n`: its number, from 1. `step`, `ts_ms`: of the points whose values it prints. */
+export interface NumberedLine {
+  n: number;
+  text: string;
+  step?: number;
+  ts_ms?: number;
+  /** The text goes on. */
+  cut?: boolean;
+}
+
+export interface LogPage {
+  input: string | null;
+  /** How many lines the log has. */
+  last: number;
+  /** The line that was asked for by its step or time. */
+  at: number | null;
+  lines: NumberedLine[];
+  unfinished: string | null;
+}
+
+export interface FoundLines {
+  input: string | null;
+  lines: { n: number; text: string }[];
+  /** The line to go on from; null at the end of the log. */
+  next: number | null;
+}
+
+/** Lines of an input that look like metrics and gave no points. */
+export interface UnreadLines {
+  lines: number;
+  line: number;
+  example: string;
+  why: string;
+  pattern: string;
+}
+
+export interface InputHealth {
+  id: string;
+  name: string;
+  path: string;
+  why: string;
+  data_source: string;
+  log_format: string | null;
+  state: string;
+  points: number;
+  records: number;
+  matched: number;
+  unparsed: number;
+  lag_bytes: number;
+  error: string | null;
+  note: string | null;
+  hidden_by: string[];
+  hidden_points: number;
+  unread: UnreadLines[] | null;
+}
+
+export type Fact = string | number | boolean | null;

@@ -3,6 +3,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Panel } from "../api/types";
+import { pin } from "../state/moment";
 import {
   axis,
   cursor,
@@ -71,6 +72,7 @@ export function PanelView({ metric }: { metric: string }) {
     onCursor: (x) => {
       cursor.value = x;
     },
+    onPick: (picked) => void pin(metric, picked),
   };
   useEffect(() => {
     if (!data || !canvas.current) return;

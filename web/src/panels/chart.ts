@@ -3,15 +3,24 @@
 import uPlot from "uplot";
 import type { Axis, Panel } from "../api/types";
 import { number, place } from "./format";
-import { listenToWheel } from "./wheel";
+import { listenToClicks, listenToWheel } from "./pointer";
 
 /** y fits this share of the visible values: one spike does not flatten the curve. It is marked at the edge. */
 const FITTED = [0.01, 0.99] as const;
 const HEIGHT = 132;
 const WIDE_HEIGHT = 420;
+/** Pixels from a curve within which a click means it. */
+const NEAR = 16;
 
 /** Distances of ticks on an axis of steps, which are whole. */
 const WHOLE = Array.from({ length: 18 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
+
+/** What a click means: a place, and the run and value that are there, where a curve is. */
+export interface Pick {
+  x: number;
+  run: string | null;
+  value: number | null;
+}
 
 export interface ChartOptions {
   axis: Axis;
@@ -24,6 +33,7 @@ export interface ChartOptions {
   /** `level` false: a zoom that goes on, as the wheel turns. */
   onZoom: (range: [number, number], level?: boolean) => void;
   onCursor: (x: number | null) => void;
+  onPick: (pick: Pick) => void;
 }
 
 /** The middle of each bin; the step itself where a bin holds just one. */
@@ -188,6 +198,30 @@ export class Chart {
       element,
     );
     listenToWheel(this.plot, options.onZoom);
+    listenToClicks(this.plot, (left, top) => {
+      options.onPick(this.nearest(left, top) ?? { x: this.plot.posToVal(left, "x"), run: null, value: null });
+    });
+  }
+
+  /** The point of a curve that is nearest to a place in pixels; null where none is near. */
+  private nearest(left: number, top: number): Pick | null {
+    const { clientWidth, clientHeight } = this.plot.over;
+    const grid = this.plot.data[0]!;
+    const middle = Math.round((left / clientWidth) * this.panel.bins);
+    const around = Math.ceil((NEAR / clientWidth) * this.panel.bins);
+    let best: (Pick & { away: number }) | null = null;
+    for (let bin = Math.max(0, middle - around); bin <= Math.min(this.panel.bins - 1, middle + around); bin++) {
+      const across = this.plot.valToPos(grid[bin]!, "x") - left;
+      for (const series of this.panel.series) {
+        for (const value of [series.low[bin], series.high[bin]]) {
+          if (value === null || value === undefined) continue;
+          const height = Math.max(0, Math.min(clientHeight, this.plot.valToPos(value, "y")));
+          const away = Math.hypot(across, height - top);
+          if (away < NEAR && (best === null || away < best.away)) best = { x: grid[bin]!, run: series.run, value, away };
+        }
+      }
+    }
+    return best;
   }
 
   /** Put the cursor on `x` in this panel alone, without the pointer. */

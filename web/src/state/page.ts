@@ -1,7 +1,7 @@
 /** Everything the page knows, as signals. Views read them; only this module and `url` decide what follows. */
 
 import { batch, computed, effect, type Signal, signal } from "@preact/signals";
-import { panels as askPanels, RequestError, runTable, setToken } from "../api/client";
+import { MOST_ROWS, panels as askPanels, RequestError, runTable, setToken } from "../api/client";
 import { follow } from "../api/live";
 import type { Axis, Change, Panel, Run } from "../api/types";
 
@@ -31,6 +31,7 @@ export const pinned = signal<string[]>([]);
 export const tabled = signal<string[]>([]);
 export const focused = signal<string | null>(null);
 export const drawerOpen = signal<boolean | null>(null);
+export const drawerTab = signal<"log" | "inputs" | "config">("log");
 export const folded = signal(false);
 export const helpOpen = signal(false);
 
@@ -65,7 +66,7 @@ export const shownRuns = computed<Run[]>(() => {
 });
 
 /** A phone has room for curves alone. */
-const ROOMY = matchMedia("(min-width: 900px)");
+export const ROOMY = matchMedia("(min-width: 900px)");
 
 /** The drawer is open at first when a run lives or has failed: then its log is what one wants to see next. */
 export const drawerShown = computed<boolean>(
@@ -139,22 +140,72 @@ export function zoomOut(whole = false): void {
   range.value = before;
 }
 
-export async function loadRuns(): Promise<void> {
+/** What the daemon said last of runs that have changed. */
+export const lastChange = signal<Change | null>(null);
+
+/** Rows asked for before the others, to be seen at once. */
+const FIRST_ROWS = 200;
+/** With more changed runs than these the whole list is asked for. */
+const MOST_CHANGED = 50;
+
+let isLoadingRuns = false;
+/** Runs to ask for once the running request has its answer; null: all of them. */
+let wanted: Set<string> | null = new Set();
+
+/** Read the list of runs, or only those that have changed. One request at a time: the newest answer comes last. */
+export async function loadRuns(changed: readonly string[] | null = null): Promise<void> {
+  if (changed === null || changed.length > MOST_CHANGED || !loaded.peek()) wanted = null;
+  else for (const uid of changed) wanted?.add(uid);
+  if (isLoadingRuns) return;
+  isLoadingRuns = true;
   try {
-    const table = await runTable();
-    if (table.version < version.peek()) return; // overtaken by a later answer
-    batch(() => {
-      runs.value = table.runs;
-      version.value = table.version;
-      loaded.value = true;
-      failure.value = null;
-    });
-  } catch (error) {
-    report(error);
+    while (wanted === null || wanted.size > 0) {
+      const asked = wanted;
+      wanted = new Set();
+      try {
+        await (asked === null ? loadAll() : loadSome([...asked]));
+      } catch (error) {
+        wanted = null; // asked again with the next change
+        report(error);
+        return;
+      }
+    }
+  } finally {
+    isLoadingRuns = false;
   }
 }
 
-function report(error: unknown): void {
+async function loadAll(): Promise<void> {
+  let table = await runTable(null, loaded.peek() ? MOST_ROWS : FIRST_ROWS);
+  take(table.runs, table.version);
+  if (table.total <= table.runs.length || table.runs.length >= MOST_ROWS) return;
+  table = await runTable(null, MOST_ROWS);
+  take(table.runs, table.version);
+}
+
+async function loadSome(uids: string[]): Promise<void> {
+  const table = await runTable(uids);
+  const fresh = new Map(table.runs.map((run) => [run.uid, run]));
+  const others = runs.peek().filter((run) => !uids.includes(run.uid));
+  take([...others, ...fresh.values()].sort(byActivity), table.version);
+}
+
+/** Running ones first, then the newest: the order of the daemon. */
+function byActivity(a: Run, b: Run): number {
+  const active = Number(b.status === "running") - Number(a.status === "running");
+  return active || (b.updated_at ?? 0) - (a.updated_at ?? 0) || (a.uid < b.uid ? -1 : 1);
+}
+
+function take(rows: Run[], newest: number): void {
+  batch(() => {
+    runs.value = rows;
+    version.value = newest;
+    loaded.value = true;
+    failure.value = null;
+  });
+}
+
+export function report(error: unknown): void {
   if (error instanceof DOMException && error.name === "AbortError") return;
   failure.value =
     error instanceof RequestError
@@ -226,6 +277,7 @@ let scheduled = false;
 export const isLoading = (): boolean =>
   scheduled ||
   running !== null ||
+  isLoadingRuns ||
   (!loaded.peek() && failure.peek() === null) ||
   (metrics.peek().length > 0 && visible.peek().size === 0);
 
@@ -277,12 +329,16 @@ export function start(): void {
   });
   void loadRuns();
   // What the socket said last, not what the list answered: panels may be older than the list.
-  let lastChange = -1;
-  follow((change) => {
-    if (isOtherDaemon(change)) startAnew(change);
-    else if (change.version === lastChange) return;
-    lastChange = change.version;
-    if (change.version > version.peek()) void loadRuns();
+  let last = -1;
+  follow((change, again) => {
+    const isOther = isOtherDaemon(change);
+    if (isOther) startAnew(change);
+    if (isOther || again) void loadRuns();
+    // Time alone has ended runs where the version is the same.
+    else if (change.version > version.peek() || change.version === last) void loadRuns(change.runs);
+    lastChange.value = change;
+    if (change.version === last && !isOther) return;
+    last = change.version;
     const shown = shownRuns.peek().map((run) => run.uid);
     if (change.runs.some((uid) => shown.includes(uid))) refresh();
   });

@@ -2,7 +2,22 @@
 
 import { effect } from "@preact/signals";
 import type { Axis } from "../api/types";
-import { axis, chosenRuns, focused, logScale, pinned, range, search, smoothing, useToken, wide } from "./page";
+import { marked } from "./log";
+import {
+  axis,
+  chosenRuns,
+  drawerOpen,
+  drawerShown,
+  drawerTab,
+  focused,
+  logScale,
+  pinned,
+  range,
+  search,
+  smoothing,
+  useToken,
+  wide,
+} from "./page";
 
 const AXES: readonly Axis[] = ["step", "time", "relative"];
 
@@ -24,6 +39,15 @@ export function restore(hash: string): void {
   const pins = values.get("p");
   if (pins) pinned.value = pins.split(",").map(decodeURIComponent);
   focused.value = values.get("d");
+  const tab = values.get("t");
+  if (tab === "inputs" || tab === "config") drawerTab.value = tab;
+  if (tab || values.has("l")) drawerOpen.value = true;
+}
+
+/** The line of the log that an address points at. */
+export function linkedLine(hash: string): number | null {
+  const line = Number(new URLSearchParams(hash.replace(/^#/, "")).get("l"));
+  return Number.isInteger(line) && line > 0 ? line : null;
 }
 
 export function keep(): void {
@@ -38,6 +62,8 @@ export function keep(): void {
     if (wide.value) values.set("f", wide.value);
     if (pinned.value.length > 0) values.set("p", pinned.value.map(encodeURIComponent).join(","));
     if (focused.value) values.set("d", focused.value);
+    if (drawerShown.value && drawerTab.value !== "log") values.set("t", drawerTab.value);
+    if (drawerShown.value && marked.value !== null) values.set("l", String(marked.value));
     const hash = values.toString();
     history.replaceState(null, "", hash ? `#${hash}` : location.pathname + location.search);
   });

@@ -1,6 +1,8 @@
 /** Keys, as the help lists them. Everything they do is a button, too. */
 
 import { toMark } from "../panels/marks";
+import { following, toHit } from "../state/log";
+import { pin } from "../state/moment";
 import {
   currentPanel,
   drawerOpen,
@@ -8,6 +10,7 @@ import {
   focused,
   folded,
   helpOpen,
+  jump,
   listedRuns,
   logScale,
   pinned,
@@ -39,7 +42,7 @@ export function listen(): void {
       return;
     }
     const action = ACTIONS[event.key];
-    if (!action) return;
+    if (!action || (event.key === "Enter" && target.matches("button, a, summary"))) return;
     event.preventDefault();
     action(before);
   });
@@ -64,6 +67,9 @@ const ACTIONS: Record<string, (before: string) => void> = {
   o: () => show(true),
   y: () => (logScale.value = !logScale.value),
   l: () => (drawerOpen.value = !drawerShown.value),
+  n: () => toHit(1),
+  N: () => toHit(-1),
+  F: () => (following.value = !following.value),
   "[": () => (folded.value = !folded.value),
   "0": (before) => zoomOut(before === "0"),
   p: () => withPanel((metric) => toggle(pinned, metric)),
@@ -71,6 +77,7 @@ const ACTIONS: Record<string, (before: string) => void> = {
   f: () => withPanel((metric) => (wide.value = wide.value === metric ? null : metric)),
   "?": () => (helpOpen.value = !helpOpen.value),
   Escape: () => (helpOpen.value = false),
+  Enter: () => withPanel((metric) => jump.value !== null && void pin(metric, { x: jump.value, run: current() ?? null, value: null })),
   ".": () => toMark(currentPanel(), 1),
   ",": () => toMark(currentPanel(), -1),
 };

@@ -1,5 +1,12 @@
 /** What the page says, in English and Chinese. A missing message is a type error. */
 
+interface InputCounts {
+  points: number;
+  records: number;
+  unparsed: number;
+  lag_bytes: number;
+}
+
 interface Messages {
   runs: string;
   log: string;
@@ -13,6 +20,23 @@ interface Messages {
   close: string;
   follow: string;
   noLines: string;
+  details: string;
+  tabs: Record<"log" | "inputs" | "config", string>;
+  searchLog: string;
+  hitBefore: string;
+  hitAfter: string;
+  warnings: string;
+  noWarnings: string;
+  lineToCurves: (line: number) => string;
+  lineOfStep: (step: number) => string;
+  inputState: (state: string) => string;
+  inputCounts: (input: InputCounts) => string;
+  hidden: (points: number, by: string) => string;
+  unread: (lines: number, line: number) => string;
+  pattern: string;
+  setting: string;
+  noConfig: string;
+  onlyDifferent: string;
   fitAll: string;
   fullWidth: string;
   pin: string;
@@ -47,6 +71,15 @@ const STATUS_ZH: Record<string, string> = {
   unknown: "未知",
 };
 
+const INPUT_STATE_ZH: Record<string, string> = {
+  new: "新",
+  ok: "正常",
+  waiting: "等待中",
+  gone: "已消失",
+  dead: "无法读取",
+  merged: "已合并",
+};
+
 const en: Messages = {
   runs: "Runs",
   log: "Log",
@@ -60,6 +93,31 @@ const en: Messages = {
   close: "Close",
   follow: "Follow",
   noLines: "No log lines yet.",
+  details: "Details of a run",
+  tabs: { log: "Log", inputs: "Inputs", config: "Config" },
+  searchLog: "Search the log",
+  hitBefore: "Previous hit (N)",
+  hitAfter: "Next hit (n)",
+  warnings: "Warnings",
+  noWarnings: "No line with a warning, an error or a NaN.",
+  lineToCurves: (line) => `Line ${line}: show its moment in the curves`,
+  lineOfStep: (step) => `Step ${step.toLocaleString()}: show it in the curves`,
+  inputState: (state) => state,
+  inputCounts: ({ points, records, unparsed, lag_bytes }) =>
+    [
+      `${points.toLocaleString()} points`,
+      `${records.toLocaleString()} lines or records`,
+      unparsed > 0 ? `${unparsed.toLocaleString()} look like metrics and were not read` : "",
+      lag_bytes > 0 ? `${lag_bytes.toLocaleString()} bytes still to read` : "",
+    ]
+      .filter(Boolean)
+      .join(", "),
+  hidden: (points, by) => `${points.toLocaleString()} of its points are hidden: ${by} has the same metrics.`,
+  unread: (lines, line) => (lines === 1 ? `Line ${line} was not read:` : `${lines.toLocaleString()} lines like line ${line} were not read:`),
+  pattern: "To have them read, put this into the configuration:",
+  setting: "Setting",
+  noConfig: "Nothing was reported of the settings of these runs.",
+  onlyDifferent: "Only what differs",
   fitAll: "Values outside of the drawn range; click to fit them all",
   fullWidth: "Full width",
   pin: "Pin to the top",
@@ -95,8 +153,11 @@ const en: Messages = {
     ["t", "values of the panel as a table"],
     [". ,", "next, previous NaN or value out of range"],
     ["l", "log"],
+    ["n N", "next, previous hit in the log"],
+    ["F", "follow the log"],
     ["[", "list of runs"],
     ["?", "these keys"],
+    ["click, Enter", "pin the moment: the log goes to its line"],
     ["drag", "zoom into all panels"],
     ["Ctrl wheel", "zoom at the cursor"],
     ["Shift wheel", "move left and right"],
@@ -116,6 +177,31 @@ const zh: Messages = {
   close: "关闭",
   follow: "跟随",
   noLines: "还没有日志。",
+  details: "运行详情",
+  tabs: { log: "日志", inputs: "输入", config: "配置" },
+  searchLog: "搜索日志",
+  hitBefore: "上一个匹配(N)",
+  hitAfter: "下一个匹配(n)",
+  warnings: "警告",
+  noWarnings: "没有警告、错误或 NaN 的行。",
+  lineToCurves: (line) => `第 ${line} 行:在曲线中显示其时刻`,
+  lineOfStep: (step) => `步数 ${step.toLocaleString()}:在曲线中显示`,
+  inputState: (state) => INPUT_STATE_ZH[state] ?? state,
+  inputCounts: ({ points, records, unparsed, lag_bytes }) =>
+    [
+      `${points.toLocaleString()} 个点`,
+      `${records.toLocaleString()} 行或记录`,
+      unparsed > 0 ? `${unparsed.toLocaleString()} 行像指标但未读取` : "",
+      lag_bytes > 0 ? `还有 ${lag_bytes.toLocaleString()} 字节待读` : "",
+    ]
+      .filter(Boolean)
+      .join(","),
+  hidden: (points, by) => `其中 ${points.toLocaleString()} 个点被隐藏:${by} 有相同的指标。`,
+  unread: (lines, line) => `${lines.toLocaleString()} 行(如第 ${line} 行)未读取:`,
+  pattern: "要读取它们,请把以下内容加入配置:",
+  setting: "设置",
+  noConfig: "这些运行没有报告任何设置。",
+  onlyDifferent: "只看不同之处",
   fitAll: "有值超出所画范围;点击显示全部",
   fullWidth: "全宽",
   pin: "置顶",
@@ -151,8 +237,11 @@ const zh: Messages = {
     ["t", "以表格显示面板数值"],
     [". ,", "下一个、上一个 NaN 或超出范围的值"],
     ["l", "日志"],
+    ["n N", "日志中下一个、上一个匹配"],
+    ["F", "跟随日志"],
     ["[", "运行列表"],
     ["?", "按键列表"],
+    ["点击, Enter", "固定时刻:日志转到对应的行"],
     ["拖动", "在所有面板中放大"],
     ["Ctrl 滚轮", "在光标处缩放"],
     ["Shift 滚轮", "左右移动"],

@@ -1,4 +1,7 @@
-/** The wheel over a panel: with ctrl (or a pinch) it zooms at the cursor, with shift it pans, else the page scrolls. */
+/**
+ * What the pointer does to a panel. The wheel zooms at the cursor with ctrl (or a pinch), pans with shift, else the
+ * page scrolls; a click picks a place; a drag is uPlot's.
+ */
 
 import type uPlot from "uplot";
 import { range } from "../state/page";
@@ -36,4 +39,16 @@ function zoomed(lo: number, hi: number, share: number, turned: number): [number,
 function panned(lo: number, hi: number, share: number): [number, number] {
   const by = share * (hi - lo);
   return [lo + by, hi + by];
+}
+
+/** Pixels that a pointer may move while it is pressed for a click. */
+const STILL = 3;
+
+export function listenToClicks(plot: uPlot, picked: (left: number, top: number) => void): void {
+  let from: [number, number] | null = null;
+  plot.over.addEventListener("pointerdown", (event) => (from = [event.clientX, event.clientY]));
+  plot.over.addEventListener("click", (event) => {
+    const moved = from === null ? 0 : Math.hypot(event.clientX - from[0], event.clientY - from[1]);
+    if (moved <= STILL && event.detail < 2) picked(event.offsetX, event.offsetY);
+  });
 }
