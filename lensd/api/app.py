@@ -95,8 +95,15 @@ def make_app(
     app.on_shutdown.append(live.close_all)
     app.on_shutdown.append(abort_all)
     app.on_response_prepare.append(add_cors)
+    app.on_response_prepare.append(_refuse_ranges)
     _add_routes(app.router)
     return app
+
+
+async def _refuse_ranges(request: web.Request, answer: web.StreamResponse) -> None:
+    """Answers change between two requests: parts of them do not fit together. Files of the page do."""
+    if not isinstance(answer, web.FileResponse):
+        answer.headers["Accept-Ranges"] = "none"
 
 
 def _add_routes(router: web.UrlDispatcher) -> None:

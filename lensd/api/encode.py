@@ -120,11 +120,7 @@ def wide_csv(names: list[str], rows: Iterable[WideRows]) -> Iterator[bytes]:
     """Rows as CSV with a header; cells without a value are empty."""
     yield b",".join([b"time", b"iteration", *map(_cell, names)]) + b"\n"
     for some in rows:
-        # An empty cell is what JSON's null leaves: NaN is no value.
-        columns = [
-            _json(column.tolist())[1:-1].replace(b"null", b"").split(b",")
-            for column in (some.ts_ms, some.iteration, *some.values.T)
-        ]
+        columns = [_numbers(column) for column in (some.ts_ms, some.iteration, *some.values.T)]
         yield b"".join(b"%b\n" % b",".join(row) for row in zip(*columns, strict=True))
 
 
@@ -200,6 +196,30 @@ def long_row_objects(rows: LongRows, reader: Reader) -> Iterator[tuple[bytes, in
     for table in rows.tables(reader):
         yield comma + b"".join(row_objects(table)), len(table)
         comma = b","
+
+
+def rows_csv(names: Sequence[str], tables: Iterable[RowTable]) -> Iterator[bytes]:
+    """Rows as CSV with a header. A cell is empty where a row has no value.
+
+    names: of all columns, the axis first. tables: the rows piece by piece, each with some of the columns.
+    """
+    yield b",".join(map(_cell, names)) + b"\n"
+    for table in tables:
+        for lo in range(0, len(table), 2048):
+            part = slice(lo, lo + 2048)
+            cells = {table.axis_name: _numbers(table.axis[part])}
+            named = zip(table.columns, table.values, strict=True)
+            cells |= {name: _numbers(column[part]) for name, column in named}
+            for name, texts in table.labels.items():
+                cells[name] = [b"" if text is None else _cell(text) for text in texts[part]]
+            empty = [b""] * len(cells[table.axis_name])
+            columns = [cells.get(name, empty) for name in names]
+            yield b"".join(b"%b\n" % b",".join(row) for row in zip(*columns, strict=True))
+
+
+def _numbers(column: np.ndarray[Any, Any]) -> list[bytes]:
+    """A column of numbers as cells; what is not finite is an empty one, as it is null in JSON."""
+    return _json(column.tolist())[1:-1].replace(b"null", b"").split(b",")
 
 
 def column_names(table: RowTable) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 from aiohttp import web
@@ -12,10 +12,10 @@ from lensd.api.clusters import per_cluster
 from lensd.api.description import JSON
 from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson, wide_csv, wide_json
 from lensd.api.errors import ApiError, invalid
-from lensd.api.responses import etag, json_answer, unchanged
+from lensd.api.responses import etag, json_answer, without_body
 from lensd.api.state import ask
 from lensd.api.streaming import stream_read
-from lensd.api.tables import CSV
+from lensd.api.tables import CSV, list_answer
 from lensd.query import lens, several
 from lensd.query.details import fulfils, workload_detail
 from lensd.query.framework import detection
@@ -79,10 +79,22 @@ class WorkloadsAnswer(msgspec.Struct):
 async def workloads(request: web.Request) -> web.StreamResponse:
     q, statuses = request.query.get("q") or None, params.chosen_by(request, "status")
     conditions = params.conditions(request)
+    order, page = params.choice(request, params.WORKLOAD_ORDER), params.page(request)
+    output_format = params.choice(request, params.LIST_FORMAT)
     infos = await ask(
         request, lambda reader: lens.workloads(reader, q, statuses, lambda facts: fulfils(facts, conditions))
     )
-    return await json_answer(request, WorkloadsAnswer(infos, len(infos)))
+    field = order.removeprefix("-")
+    infos.sort(key=lambda info: info.uid)
+    infos.sort(key=lambda info: _sortable(getattr(info, field)), reverse=order.startswith("-"))
+    shown = infos[page]
+    answer = WorkloadsAnswer(shown, len(infos))
+    return await list_answer(request, answer, shown, WorkloadInfo, output_format)
+
+
+def _sortable(value: str | float | None) -> tuple[bool, float, str]:
+    """What is not known sorts first."""
+    return value is not None, *((0.0, value) if isinstance(value, str) else (value or 0.0, ""))
 
 
 @per_cluster
@@ -103,8 +115,10 @@ async def sources(request: web.Request) -> web.StreamResponse:
         uids = several.uids_in(reader, text, params.ALL)
         return several.version_of(reader, uids), several.sources(reader, uids)
 
+    output_format = params.choice(request, params.LIST_FORMAT)
     version, counts = await ask(request, look)
-    return await _versioned(request, version, SourcesAnswer(text, counts, len(counts)))
+    answer = SourcesAnswer(text, counts, len(counts))
+    return await _versioned(request, version, answer, counts, SourceCount, output_format)
 
 
 @per_cluster
@@ -115,8 +129,10 @@ async def available(request: web.Request) -> web.StreamResponse:
         uids = several.uids_in(reader, text, params.ALL)
         return several.version_of(reader, uids), several.available(reader, uids, data_sources)
 
+    page, output_format = params.page(request), params.choice(request, params.LIST_FORMAT)
     version, metrics = await ask(request, look)
-    return await _versioned(request, version, AvailableAnswer(text, metrics, len(metrics)))
+    answer = AvailableAnswer(text, metrics[page], len(metrics))
+    return await _versioned(request, version, answer, answer.metrics, MetricInfo, output_format)
 
 
 @per_cluster
@@ -152,9 +168,9 @@ async def _points(request: web.Request, is_points: bool) -> web.StreamResponse:
     uids, version, last_ms = await ask(request, look)
     params.refuse_seconds(selection.end_ms, last_ms)
     headers = _headers(request, version)
-    not_modified = unchanged(request, headers)
-    if not_modified is not None:
-        return not_modified
+    short = without_body(request, headers, _MEDIA_TYPES[output_format])
+    if short is not None:
+        return short
     more = ["attempt"] if is_points and selection.attempt != "current" else []
     more += ["workload_uid"] if len(uids) > 1 else []
 
@@ -191,9 +207,17 @@ async def _points(request: web.Request, is_points: bool) -> web.StreamResponse:
     return await stream_read(request, encoded, headers, _MEDIA_TYPES[output_format])
 
 
-async def _versioned(request: web.Request, version: int, answer: object) -> web.StreamResponse:
+async def _versioned(
+    request: web.Request,
+    version: int,
+    answer: object,
+    rows: Sequence[msgspec.Struct],
+    row_type: type[msgspec.Struct],
+    output_format: str,
+) -> web.StreamResponse:
     headers = _headers(request, version)
-    return unchanged(request, headers) or await json_answer(request, answer, headers)
+    short = without_body(request, headers, _MEDIA_TYPES[output_format])
+    return short or await list_answer(request, answer, rows, row_type, output_format, headers)
 
 
 def _headers(request: web.Request, version: int) -> dict[str, str]:

@@ -43,6 +43,7 @@ HEADERS = {
     "Upgrade": ("string", "websocket"),
 }
 _ERROR_HEADERS = {401: ("WWW-Authenticate",), 426: ("Upgrade",), 429: ("Retry-After",)}
+_BYTES: Json = {"type": "string", "format": "binary"}
 _VERSION_HEADERS = ("ETag", "Cache-Control")
 _PATH_PARAMETER = re.compile(r"{(\w+)}")
 
@@ -82,7 +83,16 @@ def type_schemas(routes: Iterable[Route]) -> tuple[dict[Any, Json], dict[str, Js
     """(type to its JSON schema, name to schema of the components that those refer to)."""
     types = list(dict.fromkeys(_types(routes)))
     schemas, components = msgspec.json.schema_components(types, ref_template=REF_TEMPLATE)
-    return dict(zip(types, schemas, strict=True)), components
+    return dict(zip(types, map(_plain, schemas), strict=True)), _plain(components)
+
+
+def _plain(schema: Any) -> Any:
+    """A schema without `items: false` of tuples, at which generators stop; `maxItems` says the same."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: _plain(value) for key, value in schema.items() if not (key == "items" and value is False)}
 
 
 def _types(routes: Iterable[Route]) -> Iterator[Any]:
@@ -117,8 +127,8 @@ def _operation(route: Route, prefix: str, operation_id: str, schemas: dict[Any, 
         "responses": responses,
     }
     if route.body is not None:
-        schema = {} if route.body.type is None else {"schema": schemas[route.body.type]}
-        operation["requestBody"] = {"required": True, "content": {route.body.media_type: schema}}
+        schema = _BYTES if route.body.type is None else schemas[route.body.type]
+        operation["requestBody"] = {"required": True, "content": {route.body.media_type: {"schema": schema}}}
     if route.is_open:
         operation["security"] = []
     return operation

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from lensd.api import params
 from lensd.api.errors import ApiError, invalid
-from lensd.api.responses import etag, json_answer, unchanged
+from lensd.api.responses import etag, json_answer, without_body
 from lensd.api.state import ask
 from lensd.query.panels import PanelQuestion, panels
 from lensd.query.run_table import run_table
@@ -57,7 +57,7 @@ async def panel_curves(request: web.Request) -> web.StreamResponse:
     question = _question(request)
     version = await ask(request, lambda reader: reader.version())
     headers = {"ETag": etag(request, version), "Cache-Control": "no-cache"}
-    return unchanged(request, headers) or await json_answer(
+    return without_body(request, headers) or await json_answer(
         request, await ask(request, lambda reader: panels(reader, question)), headers
     )
 

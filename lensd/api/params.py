@@ -72,6 +72,18 @@ FORMAT = Parameter(
     "The format of the answer; `wide`: rows by time with a column for each series",
     _choice_of(*FORMATS),
 )
+LIST_FORMAT = Parameter("format", "The format of the answer", _choice_of("json", "csv"))
+LIST_LIMIT = Parameter("limit", "At most this many entries", {"type": "integer", "minimum": 1})
+OFFSET = Parameter("offset", "Leave out so many of the first entries", {"type": "integer", "minimum": 0})
+_WORKLOAD_ORDERS = ("uid", "name", "status", "iteration", "created_at", "updated_at")
+WORKLOAD_ORDER = Parameter(
+    "order",
+    "What to sort by; `-` before it: the greatest first",
+    _choice_of(*_WORKLOAD_ORDERS, *(f"-{name}" for name in _WORKLOAD_ORDERS)),
+)
+RUN_ORDER = Parameter(
+    "order", "What to sort by; `-` before it: the newest first", _choice_of("-created_time", "created_time")
+)
 ORDER = Parameter("order", "`time`: all points in order of time", _choice_of("name", "time"))
 EVENT_FORMAT = Parameter(
     "format",
@@ -194,6 +206,12 @@ def selection(request: web.Request) -> Selection:
         downsample=_lens_downsample(query.get("downsample")),
         since=_since(query.get("since")),
     )
+
+
+def page(request: web.Request) -> slice:
+    """The entries of a list that `offset` and `limit` choose. Raises ApiError (400)."""
+    offset, limit = whole(request, OFFSET) or 0, whole(request, LIST_LIMIT)
+    return slice(offset, None if limit is None else offset + limit)
 
 
 def refuse_seconds(end_ms: int | None, last_ms: float) -> None:

@@ -71,9 +71,23 @@ def etag(request: web.Request, version: int) -> str:
     return f'W/"{version}-{hashlib.blake2s(key.encode(), digest_size=6).hexdigest()}"'
 
 
-def unchanged(request: web.Request, headers: dict[str, str]) -> web.Response | None:
-    """304 if the client already has the answer with the ETag in `headers`."""
+def without_body(
+    request: web.Request, headers: dict[str, str], content_type: str = JSON
+) -> web.StreamResponse | None:
+    """304 if the client already has the answer with the ETag in `headers`; for HEAD the headers alone, before
+    anything is read for a body; None if the body is needed."""
     tags = [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]
     if headers["ETag"] in tags or "*" in tags:
         return web.Response(status=304, headers=headers)
-    return None
+    return headers_only(request, headers, content_type)
+
+
+def headers_only(
+    request: web.Request, headers: dict[str, str], content_type: str = JSON
+) -> web.StreamResponse | None:
+    """The answer to a HEAD request, without the length of a body that nobody made; else None."""
+    if request.method != "HEAD":
+        return None
+    answer = web.StreamResponse(headers=headers | {"Vary": "Accept-Encoding"})
+    answer.content_type, answer.charset = content_type, "utf-8"
+    return answer

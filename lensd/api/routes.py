@@ -42,13 +42,14 @@ _POINTS: dict[str, Any] = {
 _ROWS: dict[str, Any] = {
     "answer": Answer(
         runs.RowsAnswer,
+        ("text/csv",),
         headers=(
             "X-Row-Count", "X-Total-Count", "X-Last-Step",
             "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
         ),
     ),
-    "parameters": (params.DOWNSAMPLE, params.DATA_SOURCE),
-    "errors": (404, 422, 429),
+    "parameters": (params.DOWNSAMPLE, params.DATA_SOURCE, params.LIST_FORMAT),
+    "errors": (400, 404, 422, 429),
     "versioned": True,
 }  # fmt: skip
 _STORED = (400, 408, 413, 429)
@@ -70,8 +71,13 @@ _operations_get = partial(_route, OPERATIONS, "GET")
 
 ROUTES: tuple[Route, ...] = (
     _lens_get(
-        "/workloads", lens.workloads, "listWorkloads", "All workloads, by uid", Answer(lens.WorkloadsAnswer),
-        parameters=(params.SEARCH, params.STATUS, params.WHERE, params.CLUSTER), errors=(400,),
+        "/workloads", lens.workloads, "listWorkloads", "All workloads, by uid",
+        Answer(lens.WorkloadsAnswer, ("text/csv",)),
+        parameters=(
+            params.SEARCH, params.STATUS, params.WHERE, params.WORKLOAD_ORDER, params.LIST_LIMIT,
+            params.OFFSET, params.LIST_FORMAT, params.CLUSTER,
+        ),
+        errors=(400,),
     ),
     _lens_get(
         "/workloads/{uid}", lens.workload, "getWorkload",
@@ -80,13 +86,15 @@ ROUTES: tuple[Route, ...] = (
     ),
     _lens_get(
         "/workloads/{uid}/metrics/sources", lens.sources, "listSources",
-        "Data sources of a workload, the largest first", Answer(lens.SourcesAnswer),
-        parameters=(params.CLUSTER,), errors=(400,), versioned=True,
+        "Data sources of a workload, the largest first", Answer(lens.SourcesAnswer, ("text/csv",)),
+        parameters=(params.LIST_FORMAT, params.CLUSTER), errors=(400,), versioned=True,
     ),
     _lens_get(
         "/workloads/{uid}/metrics/available", lens.available, "listMetrics",
-        "Metrics of a workload, by name", Answer(lens.AvailableAnswer),
-        parameters=(params.DATA_SOURCES, params.CLUSTER), errors=(400,), versioned=True,
+        "Metrics of a workload, by name", Answer(lens.AvailableAnswer, ("text/csv",)),
+        parameters=(
+            params.DATA_SOURCES, params.LIST_LIMIT, params.OFFSET, params.LIST_FORMAT, params.CLUSTER,
+        ), errors=(400,), versioned=True,
     ),
     _lens_get(
         "/workloads/{uid}/metrics/data", lens.data, "getPoints",
@@ -163,7 +171,11 @@ ROUTES: tuple[Route, ...] = (
         Answer(status=WEBSOCKET_STATUS, description="Switching Protocols; messages follow"),
         parameters=(params.TOKEN,), errors=(426,),
     ),
-    _runs_get("/api/runs", runs.list_runs, "listRuns", "All runs, the newest first", Answer(list[RunInfo])),
+    _runs_get(
+        "/api/runs", runs.list_runs, "listRuns", "All runs, the newest first",
+        Answer(list[RunInfo], ("text/csv",), ("X-Total-Count",)),
+        parameters=(params.RUN_ORDER, params.LIST_LIMIT, params.OFFSET, params.LIST_FORMAT), errors=(400,),
+    ),
     _runs_get(
         "/api/runs/{run_id}", runs.one_run, "getRun", "What is known of a run", Answer(RunDetail),
         errors=(404,),
@@ -193,8 +205,9 @@ ROUTES: tuple[Route, ...] = (
     ),
     _runs_get(
         "/api/v2/experiments/{run_id}/metrics/fast", runs.fast, "getSelectedRows",
-        "Rows by step, of chosen metrics and steps", Answer(runs.FastAnswer),
-        parameters=(params.DOWNSAMPLE, params.METRIC_NAMES, params.STEP_RANGE), errors=(400, 404, 422, 429),
+        "Rows by step, of chosen metrics and steps", Answer(runs.FastAnswer, ("text/csv",)),
+        parameters=(params.DOWNSAMPLE, params.METRIC_NAMES, params.STEP_RANGE, params.LIST_FORMAT),
+        errors=(400, 404, 422, 429),
     ),
     _wandb(
         "POST", "/graphql", wandb_online.graphql, "wandbGraphql",

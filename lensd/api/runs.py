@@ -9,14 +9,23 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.encode import column_names, long_row_objects, long_rows_json, row_objects, rows_json
+from lensd.api.description import JSON
+from lensd.api.encode import (
+    column_names,
+    long_row_objects,
+    long_rows_json,
+    row_objects,
+    rows_csv,
+    rows_json,
+)
 from lensd.api.errors import ApiError
 from lensd.api.ratelimit import client
-from lensd.api.responses import accepts_gzip, body_answer, compress, etag, json_answer, unchanged
+from lensd.api.responses import accepts_gzip, body_answer, compress, etag, json_answer, without_body
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
 from lensd.api.streaming import stream_made, stream_read
+from lensd.api.tables import CSV, list_answer
 from lensd.query import lens, runs
-from lensd.query.results import Axis, RowTable, RunProgress
+from lensd.query.results import Axis, RowTable, RunInfo, RunProgress
 from lensd.query.rows import LongRows
 from lensd.store import Reader
 
@@ -49,7 +58,12 @@ class FastAnswer(msgspec.Struct):
 
 
 async def list_runs(request: web.Request) -> web.StreamResponse:
-    return await json_answer(request, await ask(request, runs.runs))
+    page, output_format = params.page(request), params.choice(request, params.LIST_FORMAT)
+    found = await ask(request, runs.runs)
+    if params.choice(request, params.RUN_ORDER) == "created_time":
+        found.reverse()
+    headers = {"X-Total-Count": str(len(found))}
+    return await list_answer(request, found[page], found[page], RunInfo, output_format, headers)
 
 
 async def one_run(request: web.Request) -> web.StreamResponse:
@@ -90,9 +104,12 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
     }
     if table.total and table.last_step is not None:
         headers["X-Last-Step"] = str(table.last_step)
-    not_modified = unchanged(request, headers)
-    if not_modified is not None:
-        return not_modified
+    is_csv = params.choice(request, params.LIST_FORMAT) == "csv"
+    short = without_body(request, headers, CSV if is_csv else JSON)
+    if short is not None:
+        return short
+    if is_csv:
+        return await _csv(request, table, headers)
     if isinstance(table, LongRows):
         return await stream_read(request, lambda reader: long_rows_json(table, reader), headers)
     if len(table) * len(column_names(table)) > _MANY:
@@ -101,6 +118,17 @@ async def _rows(request: web.Request, axis: Axis) -> web.StreamResponse:
     if table.encoded is None or (gzip and table.packed is None):
         await in_thread(request, lambda: _encode(table, gzip))
     return await body_answer(request, table.encoded or b"", headers=headers, compressed=table.packed)
+
+
+async def _csv(
+    request: web.Request, table: RowTable | LongRows, headers: dict[str, str]
+) -> web.StreamResponse:
+    if isinstance(table, LongRows):
+        return await stream_read(
+            request, lambda reader: rows_csv(table.names, table.tables(reader)), headers, CSV
+        )
+    names = list(dict.fromkeys([table.axis_name, *table.columns, *table.labels]))
+    return await stream_made(request, lambda: rows_csv(names, [table]), headers, CSV)
 
 
 def _encode(table: RowTable, gzip: bool) -> None:
@@ -140,6 +168,8 @@ async def fast(request: web.Request) -> web.StreamResponse:
     )
     if table is None:
         raise not_found(run_id)
+    if params.choice(request, params.LIST_FORMAT) == "csv":
+        return await _csv(request, table, {})
     filters = AppliedFilters(
         sorted(names) if names is not None else None,
         (_end(bounds[0]), _end(bounds[1])) if bounds else None,

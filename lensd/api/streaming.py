@@ -18,7 +18,7 @@ from aiohttp import web
 from lensd.api.description import JSON
 from lensd.api.encode import gzipped, in_chunks
 from lensd.api.errors import ApiError
-from lensd.api.responses import accepts_gzip, body_answer
+from lensd.api.responses import accepts_gzip, body_answer, headers_only
 from lensd.api.state import CONFIG, SENDING, STORE, STREAMS, in_thread
 from lensd.store import Reader, ReadTimeout, StoreError
 
@@ -46,10 +46,13 @@ async def stream_read(
 
 
 async def stream_made(
-    request: web.Request, encode: Callable[[], Iterable[bytes]], headers: dict[str, str]
+    request: web.Request,
+    encode: Callable[[], Iterable[bytes]],
+    headers: dict[str, str],
+    content_type: str = JSON,
 ) -> web.StreamResponse:
     """Send what `encode` makes of data that is in memory."""
-    return await _stream(request, lambda: _Source(lambda _: (encode(), None), 0.0), headers, JSON)
+    return await _stream(request, lambda: _Source(lambda _: (encode(), None), 0.0), headers, content_type)
 
 
 class _Source:
@@ -104,6 +107,9 @@ class _Source:
 async def _stream(
     request: web.Request, make: Callable[[], _Source], headers: dict[str, str], content_type: str
 ) -> web.StreamResponse:
+    short = headers_only(request, headers, content_type)
+    if short is not None:
+        return short
     async with _opened(request, make()) as source:
         first, complete = await in_thread(request, source.start)
         if not complete and not request.app[STREAMS].locked():

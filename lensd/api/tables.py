@@ -22,14 +22,14 @@ async def list_answer(
     row_type: type[msgspec.Struct],
     output_format: str,
     headers: dict[str, str] | None = None,
-) -> web.Response:
+) -> web.StreamResponse:
     """An answer as JSON, or its list as CSV. row_type: that of the rows, for the header of an empty list."""
     if output_format == "csv":
-        return await body_answer(request, rows_csv(rows, row_type), content_type=CSV, headers=headers)
+        return await body_answer(request, structs_csv(rows, row_type), content_type=CSV, headers=headers)
     return await json_answer(request, answer, headers)
 
 
-def rows_csv(rows: Iterable[msgspec.Struct], row_type: type[msgspec.Struct]) -> bytes:
+def structs_csv(rows: Iterable[msgspec.Struct], row_type: type[msgspec.Struct]) -> bytes:
     """Structs as CSV with a header. A list is one cell, its items separated by semicolons; null is empty."""
     names = row_type.__struct_fields__
     out = io.StringIO()
