@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
@@ -20,13 +20,15 @@ from lensd.query.lens import is_metric
 from lensd.query.smoothing import Smoother
 from lensd.query.timing import take_times, times_of
 from lensd.store.buckets import Buckets
-from lensd.store.detail import ALL, Bounds, BucketRun, Window, buckets_of, drawn, estimate
+from lensd.store.detail import ALL, Bounds, BucketRun, Window, buckets_of, drawn, end_step, estimate
 from lensd.store.levels import level_of
 from lensd.store.plan import BEYOND, LOWEST, Member, Part, plan
 from lensd.store.reader import Reader
 
 _MOST_MARKS = 200  # of values that are not finite, in one series
 _PER_BIN = 8  # buckets at least, where they stand for points: what one bin shares with the next is small
+_READ = 1 << 14  # points, about, that are read at a time
+_SEEN = 1000  # steps of a curve's range that can be told apart, on a screen
 _SMOOTHED = 1 << 12  # buckets at least, where a moving average is made of their means
 
 
@@ -166,21 +168,31 @@ def _series(
 ) -> PanelSeries:
     grid = _Grid(lo, hi, bins)
     smoother = Smoother(question.smooth) if question.smooth > 0 else None
+    shared: list[_Shared] = []
     for part, piece in _read(reader, curve, question, lo, hi):
         if isinstance(piece, BucketRun):
             buckets = buckets_of(reader, part, piece)
             smooth = smoother.feed_means(buckets.mean, buckets.finite) if smoother else None
+            first_x = curve.place(buckets.first_step, buckets.first_ts, question.x)
             grid.add_buckets(
                 buckets,
-                curve.place(buckets.first_step, buckets.first_ts, question.x),
+                first_x,
                 curve.place(buckets.low_step, buckets.low_ts, question.x),
                 curve.place(buckets.high_step, buckets.high_ts, question.x),
                 smooth,
             )
+            shared.append(grid.shared(part, buckets, first_x, end_step(reader, piece.node, piece.hi - 1)))
         else:
             points = reader.read_window(piece.window, piece.part)
             smooth = smoother.feed(points.value) if smoother else None
             grid.add(curve.place(points.step, points.ts_ms, question.x), points.value, smooth)
+    for inner in (inner for one in shared for inner in grid.unsure(one)):
+        if question.x == "step":
+            step, value = reader.read_values(inner)
+            grid.add_extremes(step.astype(np.float64), value)
+        else:
+            points = reader.read(inner)
+            grid.add_extremes(curve.place(points.step, points.ts_ms, question.x), points.value)
     return PanelSeries(
         curve.run,
         curve.source,
@@ -216,6 +228,21 @@ def _read(
     for part in parts:
         for piece in drawn(reader, part, level, bounds):
             yield part, piece
+
+
+@dataclass(slots=True)
+class _Shared:
+    """Buckets of a part that more than one bin shares, or a bin and what is not drawn: where their steps
+    begin and end, how many points they hold, their first and last bin and their extremes."""
+
+    part: Part
+    begin: Ints
+    end: Ints
+    points: Ints
+    first: Ints
+    last: Ints
+    low: Floats
+    high: Floats
 
 
 class _Grid:
@@ -286,6 +313,48 @@ class _Grid:
             if smooth is not None:
                 self.smooth_sums += np.bincount(bin, smooth[keep] * count, self._bins)
         self.counts += np.bincount(bin, count, self._bins).astype(np.int64)
+
+    def shared(self, part: Part, buckets: Buckets, first_x: Floats, end_step: int) -> _Shared:
+        """Those of consecutive buckets that bins share."""
+        width = first_x[-1] - first_x[-2] if len(first_x) > 1 else 0.0
+        end_x = np.nextafter(np.append(first_x[1:], first_x[-1] + width), -np.inf)
+        first, last = self._bin(first_x), self._bin(end_x)
+        is_cut = (first_x < self._lo) | (end_x > self._hi)
+        inside = (buckets.finite > 0) & (end_x >= self._lo) & (first_x <= self._hi)
+        at = np.flatnonzero(inside & ((first != last) | is_cut))
+        begin, end = buckets.first_step[at], np.append(buckets.first_step[1:], end_step)[at]
+        return _Shared(
+            part, begin, end, buckets.points[at], first[at], last[at], buckets.low[at], buckets.high[at]
+        )
+
+    def unsure(self, shared: _Shared) -> list[Part]:
+        """Where to read the points of shared buckets because a bin may be lower or higher than is known, by
+        more than can be seen. Neighbours are read together."""
+        drawn = self.low <= self.high
+        if not drawn.any():
+            return []
+        first, last = shared.first, shared.last
+        with np.errstate(over="ignore", invalid="ignore"):
+            seen = (self.high[drawn].max() - self.low[drawn].min()) / _SEEN
+            is_lower = shared.low < np.maximum(self.low[first], self.low[last]) - seen
+            is_higher = shared.high > np.minimum(self.high[first], self.high[last]) + seen
+        parts: list[Part] = []
+        for at in np.flatnonzero(is_lower | is_higher | (last - first > 1)).tolist():
+            begin, end = int(shared.begin[at]), int(shared.end[at])
+            before = parts[-1] if parts else None
+            near = (end - begin) * _READ // int(shared.points[at])
+            if before is not None and end - before.lo <= near:
+                parts[-1] = replace(before, hi=min(end, shared.part.hi))
+            else:
+                parts.append(shared.part.clipped(begin, end))
+        return parts
+
+    def add_extremes(self, x: Floats, value: Floats) -> None:
+        """Extremes of points that are counted already."""
+        keep = np.isfinite(value) & (x >= self._lo) & (x <= self._hi)
+        bin = self._bin(x[keep])
+        np.minimum.at(self.low, bin, value[keep])
+        np.maximum.at(self.high, bin, value[keep])
 
     def _bin(self, x: Floats) -> Ints:
         width = self._hi - self._lo

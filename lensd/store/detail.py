@@ -173,11 +173,16 @@ def drawn(reader: Reader, part: Part, level: int, bounds: Bounds = ALL) -> list[
 def _opened(reader: Reader, part: Part, run: BucketRun, index: int) -> list[BucketRun | Window]:
     """A run whose first or last bucket, that of this index, is read as points."""
     node, steps = run.node, reader.buckets(run.node, EDGES).first_step
-    end = int(steps[index + 1]) if index + 1 < node.buckets else node.max_step + 1
-    bucket = part.clipped(int(steps[index]), end)
+    bucket = part.clipped(int(steps[index]), end_step(reader, node, index))
     windows: list[BucketRun | Window] = [Window(window, bucket) for window in reader.windows(bucket)]
     before, after = BucketRun(node, run.lo, index), BucketRun(node, index + 1, run.hi)
     return [*([before] if before.lo < before.hi else []), *windows, *([after] if after.lo < after.hi else [])]
+
+
+def end_step(reader: Reader, node: Node, index: int) -> int:
+    """The first step behind a bucket of a node."""
+    is_last = index + 1 == node.buckets
+    return node.max_step + 1 if is_last else int(reader.buckets(node, EDGES).first_step[index + 1])
 
 
 def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, bounds: Bounds = ALL) -> int:

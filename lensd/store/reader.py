@@ -102,8 +102,12 @@ class Reader(Catalogue, StoredLogs):
 
     def window_values(self, window: StepWindow, part: Part) -> tuple[Ints, Floats]:
         """The steps and values of the points of a window that the part shows."""
-        if window.only_chunk is not None and window.within(part):
-            return self._decode_values(window.only_chunk)
+        if window.only_chunk is not None:
+            step, value = self._decode_values(window.only_chunk)
+            if window.within(part):
+                return step, value
+            lo, hi = np.searchsorted(step, (part.lo, part.hi))
+            return step[lo:hi], value[lo:hi]
         points = self.read_window(window, part)
         return points.step, points.value
 

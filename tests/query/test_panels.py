@@ -54,8 +54,8 @@ def test_every_extreme_is_in_its_bin(tmp_path: Path, x: str, count: int) -> None
 def test_buckets_draw_what_all_points_draw(
     tmp_path: Path, x: str, lo: float | None, hi: float | None
 ) -> None:
-    """400,000 points: bins are made of buckets. A bucket that two bins share gives its extremes to the bins
-    where they are and its mean to one, so that bins are off by what the curve does in an eighth of a bin."""
+    """400,000 points: bins are made of buckets. A bucket that two bins share gives its mean to one, so that
+    means are off by what the curve does in an eighth of a bin."""
     count, bins = 400_000, 100
     steps = np.arange(count)
     values = np.sin(steps / 3000.0) + 0.01 * np.random.default_rng(5).normal(size=count)
@@ -66,19 +66,42 @@ def test_buckets_draw_what_all_points_draw(
     with mock.patch.object(Reader, "read_window", autospec=True, side_effect=Reader.read_window) as read:
         (panel,) = asked(store, x=x, bins=bins, **limits).panels
     (series,) = panel.series
-    assert read.call_count <= 6, "the ends only"
+    assert read.call_count <= bins + 6, "the ends, and where a bucket may hide an extreme of a bin"
     first, last = (0, count - 1) if lo is None or hi is None else (int(lo), int(hi))
     inside = values[first : last + 1]
     assert series.points == len(inside)
     assert (series.not_finite, series.last, series.last_x) == (1, values[last], last * scale)
     assert series.not_finite_x == pytest.approx([300_000 * scale], abs=bucket.POINTS * 4 * scale)
     assert (np.nanmax(series.high), np.nanmin(series.low)) == (50.0, np.nanmin(inside))
-    places = np.arange(len(inside)) * bins // len(inside)
+    places = np.minimum(np.arange(len(inside)) / (len(inside) - 1) * bins, bins - 1).astype(int)
     for number in range(bins):
         truth = inside[places == number]
-        assert series.low[number] == pytest.approx(np.nanmin(truth), abs=0.09)
-        assert series.high[number] == pytest.approx(np.nanmax(truth), abs=0.09)
+        assert series.low[number] == pytest.approx(np.nanmin(truth), abs=0.052)
+        assert series.high[number] == pytest.approx(np.nanmax(truth), abs=0.052)
         assert series.middle[number] == pytest.approx(np.nanmean(truth), abs=0.05)
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("x", ["step", "time"])
+@pytest.mark.parametrize("smooth", [0.0, 0.5])
+@pytest.mark.parametrize(("lo", "hi"), [(None, None), (20_123, 190_456)])
+def test_a_bucket_that_two_bins_share_hides_no_extreme(
+    tmp_path: Path, x: str, smooth: float, lo: float | None, hi: float | None
+) -> None:
+    count, bins = 200_000, 97
+    values = np.random.default_rng(3).normal(size=count)
+    store = stored(tmp_path, values)
+    scale = 1.0 if x == "step" else 1000.0
+    limits = {} if lo is None or hi is None else {"lo": lo * scale, "hi": hi * scale}
+    (series,) = asked(store, x=x, bins=bins, smooth=smooth, **limits).panels[0].series
+    inside = values if lo is None or hi is None else values[int(lo) : int(hi) + 1]
+    places = np.minimum(np.arange(len(inside)) / (len(inside) - 1) * bins, bins - 1).astype(int)
+    seen = (values.max() - values.min()) / 1000
+    for number in range(bins):
+        truth = inside[places == number]
+        assert series.low[number] == pytest.approx(truth.min(), abs=seen)
+        assert series.high[number] == pytest.approx(truth.max(), abs=seen)
     store.close()
 
 
