@@ -43,8 +43,8 @@ async def _pass_on(request: web.Request) -> web.StreamResponse | None:
         return None
     peer = config.clusters.get(name)
     if peer is None:
-        known = ", ".join(sorted(config.clusters)) or "none (see [clusters] in the configuration)"
-        raise invalid(f"cluster is {name!r}; known are {known}")
+        choices = ", ".join(sorted(config.clusters)) or "none (see [clusters] in the configuration)"
+        raise invalid(f"cluster is {name!r}; known are {choices}")
     if _PASSED_ON in request.headers:
         raise invalid(f"cluster {name!r}: the request has been passed on once already")
     query = request.rel_url.query.copy()

@@ -68,7 +68,7 @@ def _slice_points(slice_: Slice) -> Iterator[Point]:
     )
     if slice_.attempt is None and slice_.workload is None:
         return map(Point, *columns)
-    more = (msgspec.UNSET if each is None else each for each in (slice_.attempt, slice_.workload))
+    more = (msgspec.UNSET if constant is None else constant for constant in (slice_.attempt, slice_.workload))
     return map(Point, *columns, *map(itertools.repeat, more))
 
 

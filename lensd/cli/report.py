@@ -132,8 +132,8 @@ def _chosen(reader: Reader, uids: Sequence[str], where: str) -> list[str]:
     infos = {info.uid: info for info in lens.workloads(reader, None, None)}
     for uid in uids:
         if uid not in infos:
-            known = ", ".join(sorted(infos)[:8])
-            fail(UNREADABLE, f"no workload {uid!r} in {where}; there is {known or 'none'}")
+            names = ", ".join(sorted(infos)[:8])
+            fail(UNREADABLE, f"no workload {uid!r} in {where}; there is {names or 'none'}")
     if not infos:
         fail(UNREADABLE, f"no runs found in {where}; `lensd sources PATH` shows what the files are taken for")
     return sorted(uids or infos, key=lambda uid: (-(infos[uid].updated_at or 0), uid))

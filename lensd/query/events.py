@@ -99,13 +99,13 @@ def events(reader: Reader, uid: str, metrics: frozenset[str] | None = None) -> R
     main = main_metric(counts)
     views = _views(reader, workload.id)
     spiking = [view for view in views if view.name in (metrics or {main})][:MOST]
-    found = [*_attempts(views, main), *_stalls(reader, summary), *_ends(summary)]
+    happened = [*_attempts(views, main), *_stalls(reader, summary), *_ends(summary)]
     for view in [view for view in views if metrics is None or view.name in metrics][:_MOST_NAMES]:
-        found += _first_not_finite(reader, view)
+        happened += _first_not_finite(reader, view)
     for view in spiking:
-        found += _spikes(reader, view)
-    found.sort(key=lambda event: (event.time, event.iteration or 0, event.kind, event.metric or ""))
-    return RunEvents(uid, status_of(summary), main, found, len(found))
+        happened += _spikes(reader, view)
+    happened.sort(key=lambda event: (event.time, event.iteration or 0, event.kind, event.metric or ""))
+    return RunEvents(uid, status_of(summary), main, happened, len(happened))
 
 
 def _views(reader: Reader, workload_id: int) -> list[_View]:
@@ -168,9 +168,9 @@ def _not_finite(reader: Reader, part: Part, level: int) -> Columns | None:
                 index = int(at[0])
                 ends = [*buckets.first_step.tolist(), BEYOND]
                 inner = part.clipped(ends[index], ends[index + 1])
-                found = _not_finite(reader, inner, piece.node.level - 1)
-                if found is not None:
-                    return found
+                first = _not_finite(reader, inner, piece.node.level - 1)
+                if first is not None:
+                    return first
         else:
             window = piece.window
             if window.head is None and all(chunk.finite == chunk.points for chunk in window.chunks):
@@ -184,15 +184,15 @@ def _not_finite(reader: Reader, part: Part, level: int) -> Columns | None:
 
 def _spikes(reader: Reader, view: _View) -> list[RunEvent]:
     """The spikes of a metric, the highest if they are too many. Those that follow one another are one."""
-    found: list[tuple[float, RunEvent]] = []
+    spikes: list[tuple[float, RunEvent]] = []
     for part in plan(view.members):
         for points, is_spike in _judged(reader, part, _level(view.members)):
             for at in np.flatnonzero(is_spike & ~np.append(False, is_spike[:-1])).tolist():
                 usual = float(np.median(points.value[max(0, at - BEFORE) : at]))
                 text = f"{view.name} is {points.value[at]:.6g}, where {usual:.6g} was usual"
-                found.append((abs(points.value[at] - usual), view.event("spike", text, points, at)))
-    found.sort(key=lambda pair: -pair[0])
-    return [event for _, event in found[:MOST]]
+                spikes.append((abs(points.value[at] - usual), view.event("spike", text, points, at)))
+    spikes.sort(key=lambda pair: -pair[0])
+    return [event for _, event in spikes[:MOST]]
 
 
 def _judged(reader: Reader, part: Part, level: int) -> Iterator[tuple[Columns, npt.NDArray[np.bool_]]]:
@@ -257,16 +257,16 @@ def _stalls(reader: Reader, summary: Summary) -> list[RunEvent]:
     of_source = [member for member in timed if member.input.data_source == source]
     steps = [member for member in of_source if member.kind == "iteration"]
     parts = plan_iterations([member for member in of_source if member.kind == "metric"], steps)
-    found: list[RunEvent] = []
+    stalls: list[RunEvent] = []
     step_ms = 0.0
     for part in parts:
         step_ms, silences = _silences(reader, part, _level(steps))
-        found += [_stall(source, *silence) for silence in silences]
+        stalls += [_stall(source, *silence) for silence in silences]
     last_ms = summary.max_ts if status_of(summary) == "running" else None
     if last_ms is not None and summary.now_ms - last_ms > stall_ms(step_ms):
-        found.append(_stall(source, summary.iteration, last_ms, summary.now_ms))
-    found.sort(key=lambda event: event.time - (event.time_end or event.time))
-    return found[:MOST]
+        stalls.append(_stall(source, summary.iteration, last_ms, summary.now_ms))
+    stalls.sort(key=lambda event: event.time - (event.time_end or event.time))
+    return stalls[:MOST]
 
 
 def _stall(source: str, step: int | None, begin_ms: float, end_ms: float) -> RunEvent:
@@ -289,7 +289,7 @@ def _silences(reader: Reader, part: Part, level: int) -> tuple[float, list[tuple
         longest = [i for i in np.argsort(-excess, kind="stable")[:MOST] if lasted[i] > stall_ms(step_ms)]
         ends = buckets.first_step.tolist()
         stretches += _affordable(reader, [part.clipped(ends[i], ends[i + 1] + 1) for i in longest])
-    found: dict[float, tuple[int, float, float]] = {}
+    silences: dict[float, tuple[int, float, float]] = {}
     for stretch in stretches:
         points = reader.read(stretch, kind="iteration")
         order = np.argsort(points.ts_ms, kind="stable")
@@ -298,8 +298,8 @@ def _silences(reader: Reader, part: Part, level: int) -> tuple[float, list[tuple
         if step_ms is None:
             step_ms = float(np.median(gaps)) if len(gaps) else 0.0
         for i in np.flatnonzero(gaps > stall_ms(step_ms)).tolist():
-            found[ts_ms[i]] = int(step[i]), float(ts_ms[i]), float(ts_ms[i + 1])
-    return step_ms or 0.0, list(found.values())
+            silences[ts_ms[i]] = int(step[i]), float(ts_ms[i]), float(ts_ms[i + 1])
+    return step_ms or 0.0, list(silences.values())
 
 
 def _level(members: Sequence[Member]) -> int:
@@ -320,7 +320,7 @@ class _Outline:
     def of(cls, reader: Reader, part: Part, level: int) -> _Outline:
         if level < 0:
             return cls(None, [part])
-        found: list[Buckets] = []
+        bucketed: list[Buckets] = []
         holes: list[Part] = []
         at, is_hole = LOWEST, False
         for piece in pieces(reader, part, level):
@@ -328,11 +328,11 @@ class _Outline:
                 buckets = buckets_of(reader, part, piece)
                 if is_hole:
                     holes.append(part.clipped(at, int(buckets.first_step[0]) + 1))
-                found.append(buckets)
+                bucketed.append(buckets)
                 at = int(buckets.first_step[-1])
             is_hole = not isinstance(piece, BucketRun)
         holes.append(part.clipped(at, BEYOND))
-        return cls(joined_buckets(found) if found else None, _affordable(reader, holes))
+        return cls(joined_buckets(bucketed) if bucketed else None, _affordable(reader, holes))
 
 
 def _affordable(reader: Reader, stretches: Sequence[Part]) -> list[Part]:

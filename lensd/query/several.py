@@ -36,8 +36,10 @@ def version_of(reader: Reader, uids: Sequence[str]) -> int:
 
 def last_ms(reader: Reader, uids: Sequence[str]) -> float:
     """The time of the last point of the workloads, UTC milliseconds; 0 if they have none."""
-    known = [workload for workload in map(reader.workload, uids) if workload is not None]
-    return max((i.max_ts for w in known for i in reader.inputs(w.id) if i.max_ts is not None), default=0.0)
+    workloads = [workload for workload in map(reader.workload, uids) if workload is not None]
+    return max(
+        (i.max_ts for w in workloads for i in reader.inputs(w.id) if i.max_ts is not None), default=0.0
+    )
 
 
 def sources(reader: Reader, uids: Sequence[str]) -> list[SourceCount]:

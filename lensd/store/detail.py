@@ -194,8 +194,8 @@ def count(reader: Reader, part: Part, lo: int = LOWEST, hi: int = BEYOND, *, bou
 def counts(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> tuple[int, int]:
     """(how many points parts of a metric show, how many of them are finite)."""
     total = finite = 0
-    found = ((part, piece) for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
-    for shown, piece in found:
+    shown_pieces = ((part, piece) for part in parts for piece in pieces(reader, part, _COARSEST, bounds))
+    for shown, piece in shown_pieces:
         if isinstance(piece, BucketRun):
             cut = None if piece.whole else buckets_of(reader, shown, piece, COUNTS)
             total += piece.node.points if cut is None else int(cut.points.sum())
@@ -240,8 +240,8 @@ def _further(held: Extreme | None, step: Ints, value: Floats, sign: float) -> Ex
     if not len(finite):
         return held
     at = finite[(sign * value[finite]).argmax()]
-    found = Extreme(float(value[at]), int(step[at]))
-    return found if held is None or sign * found.value > sign * held.value else held
+    extreme = Extreme(float(value[at]), int(step[at]))
+    return extreme if held is None or sign * extreme.value > sign * held.value else held
 
 
 def estimate(reader: Reader, parts: Sequence[Part], bounds: Bounds = ALL) -> int:

@@ -79,8 +79,8 @@ class Writer:
     def new_names(self, input: Input, names: Iterable[str]) -> list[str]:
         """Those of the names that no series of the input's workload has."""
         state = self._input_state(input)
-        known = {name for _, name in state.series}
-        new = {storable(name): name for name in names if storable(name) not in known}
+        stored = {name for _, name in state.series}
+        new = {storable(name): name for name in names if storable(name) not in stored}
         sql = (
             "SELECT DISTINCT series.name FROM series JOIN input ON input.id = input_id"
             " WHERE workload_id = ? AND series.name IN (SELECT value FROM json_each(?))"

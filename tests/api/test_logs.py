@@ -75,9 +75,9 @@ async def test_each_line_says_its_step(connect: Connect, poller: Poller) -> None
 @pytest.mark.parametrize("step", [0, 777, 1500, STEPS - 1])
 async def test_the_line_of_a_step_is_found(connect: Connect, poller: Poller, step: int) -> None:
     page = await answer(await connect(), f"{LINES}?at_step={step}&count=5")
-    (found,) = [one for one in page["lines"] if one["n"] == page["at"]]
-    assert found["text"] == line(step).rstrip()
-    ms = found["ts_ms"]
+    (lines_found,) = [one for one in page["lines"] if one["n"] == page["at"]]
+    assert lines_found["text"] == line(step).rstrip()
+    ms = lines_found["ts_ms"]
     assert (await answer(await connect(), f"{LINES}?at_time={ms}&count=5"))["at"] is not None
 
 
@@ -109,9 +109,9 @@ async def test_a_text_is_found_in_any_case_page_by_page(connect: Connect, poller
     page = await answer(client, f"{SEARCH}?q=STEP 29&limit=100")
     assert [one["n"] for one in page["lines"][:2]] == [31, 292]
     rest = await answer(client, f"{SEARCH}?q=STEP 29&limit=100&from={page['next']}")
-    found = [one["n"] for one in page["lines"] + rest["lines"]]
+    lines_found = [one["n"] for one in page["lines"] + rest["lines"]]
     assert rest["next"] is None
-    assert found == [step + 2 for step in range(STEPS) if str(step).startswith("29")]
+    assert lines_found == [step + 2 for step in range(STEPS) if str(step).startswith("29")]
 
 
 async def test_a_regular_expression_is_looked_for(connect: Connect, poller: Poller) -> None:

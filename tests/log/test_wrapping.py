@@ -65,6 +65,7 @@ def bare_points(name: str) -> dict[str, list[Point]]:
         return points_of(write(Path(folder) / "bare.log", plain_text(name).encode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrapper", WRAPPERS)
 @pytest.mark.parametrize("name", LINES)
 def test_one_wrapper_changes_nothing(name: str, wrapper: str, tmp_path: Path) -> None:

@@ -324,6 +324,7 @@ def three_segments(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list
     return log, lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 2, 999, 29_999, 30_000, 30_001, 60_000, 60_001, 90_000, 10**9])
 def test_the_last_lines_are_found_over_all_segments(
     three_segments: tuple[Path, list[bytes]], count: int
@@ -348,6 +349,7 @@ def test_a_mark_makes_the_line_numbers_of_a_tail_absolute(
         assert tail_position(str(log), count, marks).line == 90_000 - count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", [0, 1, 511, 29_999, 30_000, 59_999, 60_000, 60_001, 89_999])
 @pytest.mark.parametrize("marked", [False, True])
 def test_a_line_is_found_by_its_number(
