@@ -357,7 +357,7 @@ class Poller:
             stored = self._store.apply(input, batch, at_ms=budget.now_ms)
         reading.cursor, reading.lag_bytes = batch.cursor, batch.lag_bytes
         if stored:
-            self._alignment.note(input.workload)
+            self._alignment.note(input, stored)
         with self._lock:
             self._points += stored
             self._bytes += batch.counts.bytes

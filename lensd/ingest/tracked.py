@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -127,7 +127,8 @@ class Health:
 @dataclass(slots=True)
 class Tracked:
     """One input, the adapter that reads it, and what the poller remembers about it. discovered: the input as
-    the adapter found it, before it was registered. comparisons: see Alignment."""
+    the adapter found it, before it was registered. is_aligned, compared:
+    see Alignment; the numbers of points at the last comparison."""
 
     input: Input
     adapter: Adapter
@@ -136,7 +137,8 @@ class Tracked:
     reading: ReadState = field(default_factory=ReadState)
     health: Health = field(default_factory=Health)
     written: Written = field(default_factory=Written)
-    comparisons: int = 0
+    is_aligned: bool = False
+    compared: Sequence[int] = (0, 0)
 
     def read_anew(self) -> None:
         """Begin at the start of the input, of which nothing is stored."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from lensd.model import Batch, Fact, Ints, Points
-from lensd.store.columns import Columns
+from lensd.store.columns import Columns, joined
 from lensd.store.plan import Member, plan
 from lensd.store.reader import Reader
 
@@ -23,7 +23,8 @@ COUNTS_FROM = "counts_from"
 
 _COMPARED = 256  # points of a series
 _ENOUGH = 3  # of them with different values
-_MOST_SERIES = 64  # of each side
+_MOST_PAIRS = 64  # of series
+_MOST_WINDOWS = 4  # of points, of another series
 #: What programs print of a value differs from it by less than this, as a share of it or absolutely.
 _RELATIVE, _ABSOLUTE = 6e-3, 6e-5
 _OFTEN = 0.95
@@ -61,14 +62,18 @@ def counts_from_one(reader: Reader, workload_id: int, key: str) -> bool | None:
     """Whether the text input `key` counts from 1 what another input of its workload counts from 0. None if
     there is nothing to compare that would show it."""
     members = reader.members(workload_id, kind="metric")
-    log = [member for member in members if member.input.key == key][:_MOST_SERIES]
-    exact = [member for member in members if member.input.structured or member.input.data_source != "log"]
+    exact: dict[str, list[Member]] = {}
+    for member in members:
+        if member.input.structured or member.input.data_source != "log":
+            exact.setdefault(_word(member.name), []).append(member)
     votes: set[bool | None] = set()
-    for member in log:
-        same = [other for other in exact[:_MOST_SERIES] if _word(other.name) == _word(member.name)]
+    left = _MOST_PAIRS
+    for member in members:
+        same = exact.get(_word(member.name), [])[:left] if member.input.key == key else []
         points = _last_part(reader, member) if same else None
         if points is not None:
             votes |= {_vote(points, _beside(reader, other, points)) for other in same}
+            left -= len(same)
     votes.discard(None)
     return votes == {True} if votes else None
 
@@ -85,14 +90,16 @@ def _last_part(reader: Reader, member: Member) -> Columns | None:
     if not windows:
         return None
     points = reader.read_window(windows[0], parts[-1])
-    return points.take(slice(0, _COMPARED))
+    return points.take(slice(0, _COMPARED)) if len(points) else None
 
 
 def _beside(reader: Reader, member: Member, points: Columns) -> Columns | None:
-    """The points of another series at about the same steps."""
-    lo, hi = int(points.step[0]) - 1, int(points.step[-1]) + 1
-    pieces = [reader.read(part, lo, hi) for part in plan([member])[-1:]]
-    return pieces[0].take(slice(0, _COMPARED)) if pieces and len(pieces[0]) else None
+    """Points of another series at about the same steps."""
+    parts = [part.clipped(int(points.step[0]) - 1, int(points.step[-1]) + 1) for part in plan([member])[-1:]]
+    pieces = [
+        reader.read_window(window, part) for part in parts for window in reader.windows(part)[:_MOST_WINDOWS]
+    ]
+    return joined(pieces) if any(map(len, pieces)) else None
 
 
 def _vote(log: Columns, exact: Columns | None) -> bool | None:
