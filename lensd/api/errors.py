@@ -19,8 +19,9 @@ LENS_PREFIXES = ("/api/v1", "/lens/v1", "/v1")
 
 _CODES = {
     400: "RequestParameterInvalid", 401: "Unauthorized", 403: "Unauthorized", 404: "NotFound",
-    405: "RequestParameterInvalid", 408: "RequestParameterInvalid", 413: "RequestParameterInvalid",
-    421: "Unauthorized", 422: "RequestParameterInvalid", 429: "TooManyRequests",
+    405: "RequestParameterInvalid", 408: "RequestParameterInvalid", 409: "InternalError",
+    413: "RequestParameterInvalid", 421: "Unauthorized", 422: "RequestParameterInvalid",
+    429: "TooManyRequests",
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ ERRORS = {
     403: "Refused: a page of another origin, a token for other requests, or what lensd does not do",
     404: "Not found",
     408: "The body did not come in time",
+    409: "Nothing could be stored for a minute: the W&B SDK keeps it in its file",
     413: "The body is too large, or has more new names of metrics than are allowed",
     421: "The request calls the daemon by a name that is not its own",
     422: "A parameter is not valid",

@@ -35,9 +35,13 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 
 
 async def readyz(request: web.Request) -> web.StreamResponse:
-    """Whether the database answers and the first look at the folders is done; 503 with the reason if not."""
+    """Whether the database answers and stores, and the first look at the folders is done; 503 with the reason
+    if not."""
     health = request.app[HEALTH]
     reason = health.ready() if health else None
+    if reason is None:
+        fault = await in_thread(request, request.app[STORE].fault)
+        reason = fault and f"nothing can be stored: {fault.reason}"
     if reason is None:
         try:
             await in_thread(request, request.app[STORE].version)
@@ -60,6 +64,11 @@ async def openapi(request: web.Request) -> web.StreamResponse:
 async def own_metrics(request: web.Request) -> web.StreamResponse:
     """The daemon's metrics: OpenMetrics if the client accepts it, else the Prometheus text format."""
     inputs = await ask(request, lambda reader: lens.inputs(reader, None))
+    health = request.app[HEALTH]
+    unstored = await in_thread(request, health.unstored) if health else {}
+    for input in inputs:
+        if input.id in unstored:
+            input.state, input.lag_bytes = "waiting", unstored[input.id]
     size = await in_thread(request, request.app[STORE].size_bytes)
     stats = request.app[ROWS].stats()
     page = _MetricsPage("application/openmetrics-text" in request.headers.get("Accept", ""))

@@ -21,7 +21,7 @@ from msgspec import UNSET, UnsetType
 from lensd.api.errors import ApiError, invalid
 from lensd.api.received import read_body
 from lensd.api.responses import json_answer
-from lensd.api.state import CONFIG, INGEST, WALL, in_thread
+from lensd.api.state import CONFIG, INGEST, STORE, WALL, in_thread
 from lensd.ingest.names import TooManyNames
 from lensd.ingest.push import Busy, Stored, pushed_input
 from lensd.model import Batch, Counts, Fact, Input, SeriesBuilder
@@ -280,11 +280,17 @@ async def _put(request: web.Request, target: Input, make: Callable[[bytes | None
 
 
 async def put(
-    request: web.Request, target: Input, make: Callable[[bytes | None], Batch], *, drop: bool = False
+    request: web.Request,
+    target: Input,
+    make: Callable[[bytes | None], Batch],
+    *,
+    drop: bool = False,
+    patience_s: float = float("inf"),
 ) -> Stored:
-    """Store the batch made for a cursor. drop: leave out new names for which there is no room.
+    """Store the batch made for a cursor. drop: leave out new names for which there is no room. patience_s:
+    how long nothing may be stored until clients are told not to come again.
 
-    Raises ApiError (413, 429).
+    Raises ApiError (409, 413, 429).
     """
     try:
         return await request.app[INGEST].put(target, make, drop=drop)
@@ -293,4 +299,7 @@ async def put(
     except TooManyNames as error:
         raise ApiError(413, str(error)) from None
     except StoreError as error:  # for one, a full disk, which may have room again
+        fault = await in_thread(request, request.app[STORE].fault)
+        if fault is not None and request.app[WALL]() - fault.since_s >= patience_s:
+            raise ApiError(409, f"not stored: {fault.reason}") from error
         raise ApiError(429, f"not stored: {error}", headers={"Retry-After": "10"}) from error

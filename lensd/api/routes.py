@@ -212,12 +212,12 @@ ROUTES: tuple[Route, ...] = (
     _wandb(
         "POST", "/graphql", wandb_online.graphql, "wandbGraphql",
         "The GraphQL operations that the W&B SDK needs", Answer(bodies.GraphQLAnswer),
-        body=Body(bodies.GraphQLRequest), errors=_STORED,
+        body=Body(bodies.GraphQLRequest), errors=(*_STORED, 409),
     ),
     _wandb(
         "POST", "/files/{entity}/{project}/{run}/file_stream", wandb_online.file_stream, "wandbFileStream",
         "Store what the W&B SDK streams of a run", Answer(bodies.FileStreamAnswer),
-        body=Body(bodies.FileStreamRequest), errors=_STORED,
+        body=Body(bodies.FileStreamRequest), errors=(*_STORED, 409),
     ),
     _wandb(
         "PUT", "/files/{entity}/{project}/{run}/upload", wandb_online.upload, "wandbUpload",

@@ -25,6 +25,9 @@ class PollerHealth(Protocol):
     def ready(self) -> str | None:
         """Why the first look at the folders is not done; None once it is."""
 
+    def unstored(self) -> dict[str, int]:
+        """The inputs whose last points could not be stored, and how many bytes of each are not."""
+
     def follow(self, path: str) -> Callable[[], None]:
         """Read this file often until the returned function is called."""
 

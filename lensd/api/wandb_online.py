@@ -25,6 +25,8 @@ from lensd.wandb import online_run
 from lensd.wandb.online_run import FileProgress
 from lensd.wandb.values import loads
 
+#: How long the SDK is told to come again while nothing can be stored: it does so for days, and does not end.
+_PATIENCE_S = 60.0
 _MAX_GRAPHQL = 16 << 20
 _MAX_FILE_STREAM = 64 << 20
 _MAX_UPLOAD = 32 << 20
@@ -65,7 +67,7 @@ async def _upsert(request: web.Request, call: wandb_graphql.Call) -> Json:
         cursor = previous
         return online_run.batch_of_upsert(previous, reported)
 
-    await put(request, _input(request, run), make)
+    await put(request, _input(request, run), make, patience_s=_PATIENCE_S)
     return wandb_graphql.upserted(call, run, FileProgress.decode(cursor), inserted=cursor is None)
 
 
@@ -83,7 +85,11 @@ async def file_stream(request: web.Request) -> web.StreamResponse:
     target = _input(request, RunName(part["entity"], part["project"], part["run"]))
     now_ms = request.app[WALL]() * 1000.0
     stored = await put(
-        request, target, lambda cursor: online_run.batch_of_file_stream(cursor, body, now_ms), drop=True
+        request,
+        target,
+        lambda cursor: online_run.batch_of_file_stream(cursor, body, now_ms),
+        drop=True,
+        patience_s=_PATIENCE_S,
     )
     answer: Json = {"exitcode": None, "limits": {}}
     return web.json_response(answer | ({"dropped_names": stored.dropped} if stored.dropped else {}))

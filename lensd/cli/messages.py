@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 #: Control characters, line ends and whatever changes the direction of text; halves of UTF-16 pairs.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-#: Loggers whose warnings are caused by clients.
-_OF_CLIENTS = ("aiohttp", "asyncio", "lensd.api")
+#: Loggers whose warnings are caused by clients, or repeated as long as nothing can be stored.
+_OFTEN = ("aiohttp", "asyncio", "lensd.api", "lensd.unstored")
 _PERIOD_S = 60.0
 _MOST_KINDS = 1000
 
@@ -41,7 +41,7 @@ class _Safe(logging.Formatter):
 
 
 class OncePerMinute(logging.Filter):
-    """Lets one warning of each kind that clients cause pass in a minute, and counts the others.
+    """Lets one warning of each frequent kind pass in a minute, and counts the others.
 
     clock: monotonic seconds.
     """
@@ -52,7 +52,7 @@ class OncePerMinute(logging.Filter):
         self._kinds: dict[tuple[object, ...], tuple[float, int]] = {}  # (when it passed, how many since)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.levelno < logging.WARNING or not record.name.startswith(_OF_CLIENTS):
+        if record.levelno < logging.WARNING or not record.name.startswith(_OFTEN):
             return True
         error = record.exc_info[1] if record.exc_info else None
         kind = (record.name, record.levelno, record.msg if error is None else type(error))

@@ -98,6 +98,10 @@ class Poller:
         with self._lock:
             return list(self._tracked.values())
 
+    def unstored(self) -> dict[str, int]:
+        """The inputs whose last points could not be stored, and how many bytes of each are not."""
+        return {each.input.id: each.unread_bytes() for each in self.tracked() if each.health.unstored}
+
     def follow(self, path: str) -> Callable[[], None]:
         """Poll the input at `path` at the fastest rate until the returned function is called."""
         with self._lock:
@@ -389,11 +393,8 @@ class Poller:
 
     def _note_unstored(self, tracked: Tracked, error: StoreError) -> None:
         """The cursor stays where it is, so the same data is read again later and nothing is lost."""
-        health = tracked.health
+        health, tracked.reading.more = tracked.health, True
         health.failures += 1
-        if health.unstored is None:
-            log.error("%s: not stored: %s", tracked.input.name, error)
+        logging.getLogger("lensd.unstored").error("%s: not stored: %s", tracked.input.name, error)
         health.unstored = str(error)
-        tracked.reading.more = True
-        wait = self._polling.fastest_seconds * 2 ** min(health.failures, 10)
-        tracked.schedule.back_off(self._clock(), wait)
+        tracked.schedule.back_off(self._clock(), min(0.2 * health.failures, self._polling.slowest_seconds))

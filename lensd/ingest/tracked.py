@@ -163,6 +163,13 @@ class Tracked:
         is_quiet = now_s - signature[0][1] / 1e9 > _QUIET_AFTER_SECONDS
         return max(seconds, _QUIET_SECONDS) if is_quiet else seconds
 
+    def unread_bytes(self) -> int:
+        """Bytes of its file that are not stored."""
+        signature, now = self.reading.signature, size(self.input.path)
+        if not signature or not signature[0]:
+            return now
+        return self.reading.lag_bytes + max(0, now - signature[0][0])
+
     @property
     def can_be_read(self) -> bool:
         """False for an input that is gone or dead."""

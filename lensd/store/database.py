@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import NamedTuple
 
 from lensd import platform
 from lensd.model import Batch, Input
 from lensd.store import backlog, origin, schema
 from lensd.store.errors import ReadTimeout, StoreError, primary_code
+from lensd.store.hold import Hold
 from lensd.store.merging import merge
 from lensd.store.reader import Reader
 from lensd.store.renewal import may_be_elsewhere, must_be_renewed, renew
@@ -31,6 +32,22 @@ _MOST_IDLE = 4  # connections that stay open for the next readers
 _PROGRESS_STEPS = 20_000  # virtual machine steps between checks of the time: about a millisecond
 
 
+#: Codes of SQLite after which nothing can be stored until somebody has done something.
+_FAULTS = frozenset(
+    (
+        sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+    )
+)  # fmt: skip
+
+
+class Fault(NamedTuple):
+    """Why nothing can be stored, and since when, in seconds since the epoch."""
+
+    reason: str
+    since_s: float
+
+
 class Store:
     """A lensd database. Writing methods are synchronous, thread-safe, and belong in a worker thread."""
 
@@ -38,7 +55,7 @@ class Store:
         self,
         path: str,
         db: sqlite3.Connection | None,
-        lock: IO[bytes] | None,
+        hold: Hold | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.path = path
@@ -46,7 +63,8 @@ class Store:
         self.warnings: list[str] = []
         self._db = db
         self._writer = Writer(db, path) if db else None
-        self._lock_file = lock
+        self._hold = hold
+        self._fault: Fault | None = None
         self._lock = threading.Lock()
         self._idle: list[sqlite3.Connection] = []
         self._pool = threading.BoundedSemaphore(_POOL)
@@ -66,12 +84,12 @@ class Store:
             raise StoreError(f"{name} is a folder; --db names a file")
         if read_only:
             return cls._open_read_only(name, clock)
-        lock = _take_lock(name)
+        hold = Hold(name)
         try:
-            store = cls(name, schema.prepare(name), lock, clock)
+            store = cls(name, schema.prepare(name), hold, clock)
+            hold.opened()
         except BaseException:
-            if lock:
-                lock.close()
+            hold.close()
             raise
         kind = platform.network_file_system(name)
         if kind:
@@ -256,9 +274,9 @@ class Store:
                     self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
                 self._db.close()
                 self._db = None
-            if self._lock_file:
-                self._lock_file.close()
-                self._lock_file = None
+            if self._hold:
+                self._hold.close()
+                self._hold = None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -279,11 +297,40 @@ class Store:
                         db.execute("ROLLBACK")
                     raise
             except sqlite3.Error as error:
-                raise StoreError.of(self.path, error) from error
+                failure = StoreError.of(self.path, error)
+                if primary_code(error) in _FAULTS:
+                    self._note_fault(failure)
+                raise failure from error
+            self._fault = None
+
+    def fault(self) -> Fault | None:
+        """Why nothing can be stored, if that is so. After a fault it tries whether it is over."""
+        try:
+            if self._fault is not None:
+                with self._transaction() as db:
+                    db.execute("UPDATE meta SET value = value WHERE name = 'version'")
+            with self._lock:
+                self._check_hold()
+        except StoreError:
+            return self._fault
+        return None
+
+    def _check_hold(self) -> None:
+        if self._hold is not None and self._hold.is_lost:
+            failure = StoreError(
+                f"{self.path} was deleted or replaced while lensd was using it; restart lensd"
+            )
+            self._note_fault(failure)
+            raise failure
+
+    def _note_fault(self, failure: StoreError) -> None:
+        if self._fault is None:
+            self._fault = Fault(str(failure).replace(self.path, "the database"), self._clock())
 
     def _writing(self) -> sqlite3.Connection:
         if self._db is None:
             raise StoreError(f"{self.path} is {'closed' if self._closed else 'open for reading only'}")
+        self._check_hold()
         return self._db
 
     @contextmanager
@@ -294,6 +341,9 @@ class Store:
             with self._lock:
                 db = self._idle.pop() if self._idle else None
             if db is None:
+                if self._hold is not None:
+                    with self._lock:
+                        self._check_hold()
                 db = schema.connect(self.path, write=False, immutable=self._immutable)
             try:
                 yield db
@@ -307,21 +357,6 @@ class Store:
             raise StoreError.of(self.path, error) from error
         finally:
             self._pool.release()
-
-
-def _take_lock(path: str) -> IO[bytes]:
-    """Lock a file beside the database, so that one daemon writes it. The lock ends with the process."""
-    try:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock = open(path + ".lock", "ab")  # noqa: SIM115 - open as long as the store
-    except OSError as error:
-        raise StoreError(
-            f"{path} cannot be written to: {error.strerror} ({error.filename or path + '.lock'})"
-        ) from error
-    if not platform.lock(lock):
-        lock.close()
-        raise StoreError(f"{path} is in use by another lensd; stop it, or name another database with --db")
-    return lock
 
 
 def _claim(db: sqlite3.Connection, input: Input) -> tuple[int, str]:

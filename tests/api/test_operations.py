@@ -26,6 +26,9 @@ class Reading:
     def ready(self) -> str | None:
         return self.reason
 
+    def unstored(self) -> dict[str, int]:
+        return {}
+
     def follow(self, path: str) -> Any:
         return lambda: None
 
