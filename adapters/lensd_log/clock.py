@@ -44,7 +44,8 @@ class Clock:
 
     state: what is remembered from line to line, kept in the cursor. mtime_ms: when the file was last written.
     live: the last read had come to the end, so that whatever is new was written just now. last_record,
-    midnights: look ahead in the input; called at most when a time has to be inferred from them.
+    midnights: look ahead in the input; called at most when a time has to be inferred from them. The former is
+    given the names of the fields that are asked for.
     inferred: whether any time was.
     """
 
@@ -55,7 +56,7 @@ class Clock:
         mtime_ms: float,
         now_ms: float,
         live: bool,
-        last_record: Callable[[], LastRecord],
+        last_record: Callable[..., LastRecord],
         midnights: Callable[[], Midnights],
     ) -> None:
         self._state = state
@@ -155,7 +156,7 @@ class Clock:
         if "began" not in state and near:
             state["began"], state["anchored"] = state["own"], True
         elif "began" not in state:
-            last = self._last_record().elapsed_s
+            last = self._last_record("elapsed_s").elapsed_s
             state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
         return self._within(float(state["began"]) + elapsed_s * 1000)
 
@@ -171,7 +172,7 @@ class Clock:
             if state.get("own") is not None and "at" not in state:
                 state["at"], state["anchored"] = state["own"], True
             elif "at" not in state:
-                last = self._last_record()
+                last = self._last_record("step", "step_ms")
                 ahead = max(0, (last.step or step) - step)
                 state["at"] = self._end - ahead * (last.step_ms or step_ms)
         else:

@@ -29,7 +29,8 @@ _KEPT_BY_RESTART = (
 class LogCursor:
     """position: in the stream of lines. mark_line, mark_offset: where the last line mark was made.
     log_format: the one that matched last. specific: a log format that is not generic has matched.
-    states: of each log format, by name. clock: see `Clock`. partial: the beginning of a line that a container
+    states: of each log format, by name. epochs: likewise, where its batches are in the run (see
+    `step_in_run`). clock: see `Clock`. partial: the beginning of a line that a container
     has cut, for each stream. ranks: by metric the rank that it follows, its last step, the distance to the
     step before, and its value. last_step: of training. ordinal: of the last record whose step was counted.
     lines, matched, unparsed: counts since the input began. reported: facts, as they were reported.
@@ -47,6 +48,7 @@ class LogCursor:
     log_format: str | None = None
     specific: bool = False
     states: dict[str, State] = field(default_factory=dict)
+    epochs: dict[str, State] = field(default_factory=dict)
     clock: State = field(default_factory=dict)
     partial: dict[str, str] = field(default_factory=dict)
     ranks: dict[str, list[float]] = field(default_factory=dict)

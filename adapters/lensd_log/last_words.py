@@ -16,6 +16,7 @@ _END = re.compile(
     rb"|^KeyboardInterrupt\b|\*\*\* (?:JOB|STEP) \S+ [^\n]{0,200}CANCELLED AT ",
     re.IGNORECASE | re.MULTILINE,
 )
+_NEEDLES = (b"traceback", b"sigterm", b"sigint", b"keyboardinterrupt", b"cancelled")  # one is in each `_END`
 # Frames of a traceback, and the exception at its end.
 _OF_TRACEBACK = re.compile(rb"\s|[\w.]*(?:Error|Exception|Interrupt|Exit|Warning)\b")
 
@@ -23,7 +24,8 @@ _OF_TRACEBACK = re.compile(rb"\s|[\w.]*(?:Error|Exception|Interrupt|Exit|Warning
 def last_words(text: bytes, before: str, parse: Callable[[list[bytes]], Iterable[Record]]) -> str:
     """`traceback`, `interrupt` or `""`. text: the end of what was read. before: what an earlier read found.
     `parse` gives the records of lines."""
-    ends = list(_END.finditer(text))
+    lowered = text.lower()
+    ends = list(_END.finditer(text)) if any(needle in lowered for needle in _NEEDLES) else []
     end = ends[-1] if ends else None
     if end is None and not before:
         return ""

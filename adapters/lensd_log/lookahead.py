@@ -13,14 +13,17 @@ from lensd_log.clock import LastRecord, Midnights
 from lensd_log.line.record import Record
 
 _MIDNIGHTS_BYTES = 32 << 20
-_TAIL_LINES = 200
+_TAIL_LINES = 100
 _LINES_AT_ONCE = 25  # of these, from the end; the few last ones are mostly enough
 _TAIL_BYTES = 1 << 18
 _CLOCK = re.compile(rb"\[?(\d\d):(\d\d):(\d\d)")
 
 
-def last_record(path: str, parse: Callable[[list[bytes]], Iterable[Record]]) -> LastRecord:
-    """What the last records print of steps and times. `parse` gives the records of lines. Raises OSError."""
+def last_record(
+    path: str, parse: Callable[[list[bytes]], Iterable[Record]], wanted: Iterable[str]
+) -> LastRecord:
+    """What the last records print of steps and times. `parse` gives the records of lines. wanted: the fields
+    that are asked for. Raises OSError."""
     lines = [line.text for line in read_lines(path, tail_position(path, _TAIL_LINES), _TAIL_BYTES).lines]
     result = LastRecord()
     for end in range(len(lines), 0, -_LINES_AT_ONCE):
@@ -28,7 +31,7 @@ def last_record(path: str, parse: Callable[[list[bytes]], Iterable[Record]]) -> 
         for name in ("step", "step_ms", "elapsed_s"):
             if getattr(result, name) is None:
                 setattr(result, name, getattr(above, name))
-        if result.step is not None and (result.step_ms is not None or result.elapsed_s is not None):
+        if all(getattr(result, name) is not None for name in wanted):
             break
     return result
 

@@ -22,6 +22,7 @@ from lensd_log.structure import waiting
 ROWS_PER_LINE = 16
 #: Metrics whose rank is remembered.
 MOST_RANKED = 4096
+_LARGEST = 1 << 62  # a step beyond is none
 
 
 class Placement:
@@ -104,6 +105,8 @@ class Placement:
         """Place one record. ts_ms: UTC ms of its line, None where that has none. False for an empty one."""
         cursor = self.cursor
         if not record.values and not record.labels:
+            return False
+        if record.step is not None and abs(record.step) > _LARGEST:
             return False
         self.report_framework(record.framework, log_format)
         rank = rank if record.rank is None else record.rank

@@ -20,6 +20,7 @@ from lensd_log.clock import Clock, LastRecord, Midnights
 from lensd_log.cursor import LogCursor
 from lensd_log.diagnosis import DiagnosisBuilder
 from lensd_log.line.entry import entry_of
+from lensd_log.line.record import Record
 from lensd_log.marks import with_steps
 from lensd_log.notes import note_of
 from lensd_log.placement import ROWS_PER_LINE, Placement
@@ -337,11 +338,12 @@ class LineReader:
         except OSError:
             return Midnights()
 
-    def _last_record(self) -> LastRecord:
+    def _last_record(self, *wanted: str) -> LastRecord:
+        def records(lines: list[bytes]) -> Iterator[Record]:
+            return self._recognition.records_of(lines, self._cursor, strict=True)  # no others have times
+
         try:
-            return lookahead.last_record(
-                self._input.path, lambda lines: self._recognition.records_of(lines, self._cursor)
-            )
+            return lookahead.last_record(self._input.path, records, wanted)
         except OSError:
             return LastRecord()
 

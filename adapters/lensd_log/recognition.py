@@ -13,6 +13,7 @@ from datetime import tzinfo
 
 from lensd_log.cursor import LogCursor
 from lensd_log.formats import LOG_FORMATS
+from lensd_log.formats.epochs import step_in_run
 from lensd_log.line.containers import unwrap
 from lensd_log.line.entry import entry_of
 from lensd_log.line.record import Entry, LogFormat, Parsed, ParsedLine, Record, State
@@ -21,7 +22,7 @@ from lensd_log.structure import settled, waiting
 from lensd_log.structure.reader import STRUCTURE, StructuralReader, StructureLine, Watch, claim_names
 from lensd_log.structure.settled import Outline
 
-_NO_DIGITS = str.maketrans("", "", "0123456789")
+_DIGITS = b"0123456789"
 _MOST_SHAPES = 4096
 _LONGEST_SHAPE = 4096
 _METRIC_LIKE_HEAD = 1000
@@ -30,9 +31,13 @@ _METRIC_LIKE_HEAD = 1000
 def _with_needles(log_formats: Iterable[LogFormat]) -> list[tuple[LogFormat, tuple[str, ...]]]:
     """Each log format with its needles, without digits."""
     return [
-        (log_format, tuple(needle.translate(_NO_DIGITS) for needle in log_format.needles) or ("",))
-        for log_format in log_formats
+        (log_format, tuple(map(_without_digits, log_format.needles)) or ("",)) for log_format in log_formats
     ]
+
+
+def _without_digits(text: str) -> str:
+    """As bytes it takes a fifth of the time."""
+    return text.encode("utf-8", "surrogatepass").translate(None, _DIGITS).decode("utf-8", "surrogatepass")
 
 
 _WITH_NEEDLES = _with_needles(LOG_FORMATS)
@@ -81,6 +86,8 @@ class Recognition:
         parsed_line.log_format, records = _match(entry, self.candidates(entry, shape), cursor)
         if records and records[0].counters is not None:
             records = self._place(records, entry, cursor, catch_up)
+        elif records and any(record.epoch is not None for record in records):
+            _place_in_epochs(records, parsed_line.log_format, cursor, catch_up)
         if records:
             claim_names(records, cursor.structure)
         elif records is not None:
@@ -160,7 +167,7 @@ class Recognition:
         if shape is not None and shape in self._candidates:
             return self._candidates[shape]
         text = entry.text if len(entry.states) == 1 else "\n".join((entry.text, *entry.states))
-        text = text.translate(_NO_DIGITS)
+        text = _without_digits(text)
         key = text if shape is None else shape
         if key in self._candidates:
             return self._candidates[key]
@@ -215,18 +222,37 @@ class Recognition:
             if not state:
                 del cursor.states[log_format.name]
 
-    def records_of(self, lines: Sequence[bytes], cursor: LogCursor) -> Iterator[Record]:
-        """The records of lines that are read ahead of their turn: the cursor stays as it is."""
+    def records_of(
+        self, lines: Sequence[bytes], cursor: LogCursor, *, strict: bool = False
+    ) -> Iterator[Record]:
+        """The records of lines that are read ahead of their turn: the cursor stays as it is. strict: only
+        those of log formats, see `read`."""
         cursor = cursor.copy()
         cursor.partial = {}
         watch, self._structure.watch = self._structure.watch, None
         try:
             for line in lines:
-                parsed_line = self.read(line, True, cursor)
+                parsed_line = self.read(line, True, cursor, strict=strict)
                 if parsed_line is not None:
                     yield from parsed_line.records or ()
         finally:
             self._structure.watch = watch
+
+
+def _place_in_epochs(
+    records: Sequence[Record],
+    log_format: LogFormat | None,
+    cursor: LogCursor,
+    catch_up: Callable[[], None] | None,
+) -> None:
+    """Find the steps through the run of records that print their epoch."""
+    if catch_up is not None:
+        catch_up()
+    assert log_format is not None
+    state = cursor.epochs.setdefault(log_format.name, {})
+    for record in records:
+        if record.epoch is not None and record.step is not None:
+            record.step = step_in_run(record.step, None, int(record.epoch), state)
 
 
 def _match(

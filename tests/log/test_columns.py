@@ -1,5 +1,6 @@
 """Lines read together say what they say one by one, and numbers decoded together are those of `float()`."""
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -97,6 +98,64 @@ def huggingface(dice: random.Random, count: int) -> Iterator[str]:
             yield f"{{'eval_loss': {dice.random()!r}, 'eval_runtime': 3.25, 'epoch': {n / 9:.2f}}}"
         if dice.random() < 0.01:
             yield dice.choice(("Saving model checkpoint to out/checkpoint-500", "", "{'not': 'a number'}"))
+
+
+def json_lines(dice: random.Random, count: int) -> Iterator[str]:
+    """Steps through the run or batches of an epoch, epochs as whole numbers or not, and starts anew."""
+    batches, whole = dice.random() < 0.5, dice.random() < 0.5
+    begun = 0
+    for n in range(count):
+        begun = n if dice.random() < 0.003 else begun
+        epoch = (n - begun) // 40 if whole else round((n - begun) / 40, 2)
+        step = (n - begun) % 40 if batches else n - begun
+        row = {"step": step, "epoch": epoch, "loss": round(dice.random() * 3, 4)}
+        if dice.random() < 0.1:
+            row = {**row, "grad_norm": dice.random()}
+        if dice.random() < 0.02:
+            row = {"epoch": epoch, "val_loss": round(dice.random(), 4)}
+        yield json.dumps(row)
+
+
+def csv_rows(dice: random.Random, count: int) -> Iterator[str]:
+    """Cells that are empty now and then, quoted ones, and a header again."""
+    header = "epoch,step,train_loss,val_loss"
+    yield header
+    for n in range(count):
+        value = f"{dice.random():.6f}" if n % 40 == 39 else ""
+        yield f"{n // 40},{n},{dice.random() * 3!r},{value}"
+        if dice.random() < 0.01:
+            yield dice.choice((header, "", f'{n // 40},{n},"1.5",', f"{n // 40},{n},nan,"))
+
+
+@pytest.mark.parametrize("lines", [json_lines, csv_rows])
+@pytest.mark.parametrize("seed", range(3))
+def test_rows_with_two_counters_are_read_in_blocks_as_by_lines(
+    lines: object, seed: int, tmp_path: Path
+) -> None:
+    text = "\n".join(lines(random.Random(seed), 700)) + "\n"  # type: ignore[operator]  # either of the two above
+    path, one = write(tmp_path / "train.log", text.encode()), LogAdapter()
+    by_lines = read(path, bytes=6000)
+    for _ in range(2):
+        reading = read(path, adapter=one)
+        assert everything(reading) == everything(by_lines)
+        assert LogCursor.decode(reading.cursor).epochs == LogCursor.decode(by_lines.cursor).epochs
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{{"step": {n}, "epoch": {epoch}, "loss": 1.{n}}}',
+        '{{"loss": 1.{n}, "epoch": 0.{n}, "step": {n}}}',
+        '{{"epoch": {epoch}, "batch": {batch}, "loss": 1.{n}}}',
+        '{{"mode": "train", "epoch": {epoch}, "iter": {batch}, "global_step": {n}, "loss": 1.{n}}}',
+    ],
+)
+def test_rows_with_two_counters_have_templates(line: str) -> None:
+    recognition, cursor = Recognition((), None), LogCursor()
+    rows = [line.format(n=n, epoch=n // 10, batch=n % 10).encode() for n in range(10, 40)]
+    for row in rows:
+        recognition.read(row, True, cursor)
+    assert learn(rows[-1], Probe(recognition, cursor)) is not None
 
 
 @pytest.mark.slow

@@ -34,9 +34,9 @@ _WIDEST_RUN = 64  # digits
 _OTHER_DIGITS = bytes.maketrans(b"0123456789", b"3456789012")
 
 
-#: A number of a record: the index of a value, or the step or target.
+#: A number of a record: the index of a value, or the step, target or epoch.
 #: Of a line that is read by structure: `count` or `total`, and the index of the counter.
-Field = int | Literal["step", "target"] | tuple[str, int]
+Field = int | Literal["step", "target", "epoch"] | tuple[str, int]
 
 
 class Unsettled(Exception):
@@ -129,7 +129,7 @@ def _find_ticks(template: Template, line: bytes, runs: Runs, ms: float) -> bool:
         for scale in _EPOCHS:
             if number.whole and round(value * scale, 3) == ms:
                 begin, end = runs[number.whole[0]]
-                template.epoch = (number, scale)
+                template.ticks = (number, scale)
                 template.widths[number.whole[0]] = end - begin
                 return True
     return False
@@ -153,8 +153,8 @@ def _find_numbers(template: Template, line: bytes, runs: Runs, probe: Probe) -> 
         return False
     candidates = list(_numbers(line, runs))
     settled = {*template.fixed, *template.minutes, *(template.timing.runs if template.timing else ())}
-    if template.epoch:
-        settled.update(template.epoch[0].runs)
+    if template.ticks:
+        settled.update(template.ticks[0].runs)
     for run, (begin, end) in enumerate(runs):
         if run in settled:
             continue
@@ -195,13 +195,17 @@ def _find_limits(template: Template, line: bytes, runs: Runs, probe: Probe) -> b
 
 
 def _assign(template: Template, field: Field, number: Number) -> bool:
-    """Note where a field is printed. False for a step that is not printed as a plain integer."""
+    """Note where a field is printed. False for a step that is not printed as a plain integer, and an epoch
+    with an exponent."""
     if isinstance(field, int):
         template.numbers[field] = number
         return True
     if isinstance(field, tuple):
         (template.counts if field[0] == "count" else template.totals)[field[1]] = number
         return number.plain and not number.negative
+    if field == "epoch":
+        template.epoch = number
+        return len(number.whole) == 1 and number.exponent is None
     if field == "step":
         template.step = number
     else:
@@ -240,7 +244,7 @@ def _value_of(parsed_line: ParsedLine, field: Field) -> float | None:
     record = (parsed_line.records or (Record(()),))[0]
     if isinstance(field, int):
         return record.values[field][1]
-    return record.step if field == "step" else record.target
+    return getattr(record, field)  # type: ignore[no-any-return]
 
 
 def _changed_fields(sample: ParsedLine, changed: ParsedLine) -> list[Field] | None:
@@ -262,13 +266,13 @@ def _changed_fields(sample: ParsedLine, changed: ParsedLine) -> list[Field] | No
         and sample.rank == changed.rank
         and [name for name, _ in old.values] == [name for name, _ in new.values]
         and (old.evaluation, old.framework, old.units) == (new.evaluation, new.framework, new.units)
-        and (old.step is None, old.target is None, old.step_ms is None)
-        == (new.step is None, new.target is None, new.step_ms is None)
+        and (old.step is None, old.target is None, old.step_ms is None, old.epoch is None)
+        == (new.step is None, new.target is None, new.step_ms is None, new.epoch is None)
         and not new.labels
     )
     if not same:
         return None
-    fields = [*range(len(old.values)), "step", "target"]
+    fields = [*range(len(old.values)), "step", "target", "epoch"]
     return [field for field in fields if _differ(_value_of(sample, field), _value_of(changed, field))]
 
 

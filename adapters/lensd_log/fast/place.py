@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lensd.model import Floats, Ints, Points
+from lensd_log.fast.epochs import steps_in_run
 from lensd_log.fast.grid import Bools
 from lensd_log.fast.structural import placed
 from lensd_log.fast.template import RecordColumns
@@ -71,6 +72,7 @@ class ColumnPlacement:
             ordinal = np.cumsum(is_counted) + cursor.ordinal
             cursor.ordinal += len(lines)
         steps = [ordinal[part.lines] if part.step is None else part.step for part in parts]
+        self._place_in_epochs(parts, steps)
         training = [
             (_last_line(part), int(step[-1]))
             for part, step in zip(parts, steps, strict=True)
@@ -79,6 +81,20 @@ class ColumnPlacement:
         if training:
             cursor.last_step = max(training)[1]
         return steps
+
+    def _place_in_epochs(self, parts: Sequence[RecordColumns], steps: list[Ints]) -> None:
+        """Put the steps through the run in place of batches of epochs."""
+        names = {_log_format(part).name for part in parts if part.epoch is not None}
+        for name in names:
+            which = [at for at, p in enumerate(parts) if p.epoch is not None and _log_format(p).name == name]
+            epochs = [epoch for at in which if (epoch := parts[at].epoch) is not None]
+            order = np.argsort(np.concatenate([parts[at].lines for at in which]))
+            places = np.concatenate([steps[at] for at in which])
+            state = self._placement.cursor.epochs.setdefault(name, {})
+            places[order] = steps_in_run(places[order], np.concatenate(epochs)[order], state)
+            edges = np.cumsum([len(epoch) for epoch in epochs])[:-1]
+            for at, placed_steps in zip(which, np.split(places, edges), strict=True):
+                steps[at] = placed_steps
 
     # Times
 

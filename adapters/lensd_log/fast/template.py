@@ -19,16 +19,17 @@ from lensd_log.line.record import LogFormat, ParsedLine, Record, State
 from lensd_log.structure.settled import Outline
 
 _WIDEST_OF_STRUCTURE = 15  # digits; what is longer is another kind of number
+_WIDEST_EPOCH = 6  # digits; batches of later epochs would be beyond the largest step
 
 
 @dataclass(slots=True)
 class RecordColumns:
     """What the lines of one template say.
 
-    lines: their indices in the block, ascending. ts_ms: UTC ms; None where none is printed. step, target:
-    None where none is printed. values: a column for each value of the record. counts, totals: of lines that
-    are read by structure, by the index of the counter; their steps follow from these. record: of one line;
-    None where lines hold none.
+    lines: their indices in the block, ascending. ts_ms: UTC ms; None where none is printed. step, target,
+    epoch: None where none is printed. values: a column for each value of the record. counts, totals: of lines
+    that are read by structure, by the index of the counter; their steps follow from these. record: of one
+    line; None where lines hold none.
     """
 
     template: Template
@@ -40,6 +41,7 @@ class RecordColumns:
     counts: dict[int, Ints] = field(default_factory=dict)
     totals: dict[int, Ints] = field(default_factory=dict)
     record: Record | None = None
+    epoch: Ints | None = None
 
     @property
     def step_ms(self) -> Floats | None:
@@ -59,6 +61,7 @@ class RecordColumns:
             {index: column[rows] for index, column in self.counts.items()},
             {index: column[rows] for index, column in self.totals.items()},
             self.record,
+            None if self.epoch is None else self.epoch[rows],
         )
 
 
@@ -69,11 +72,11 @@ class Template:
     sample: what one line of this shape says. state: of its log format, when it was read. specific: generic
     log formats were not asked then. gaps: [runs] bytes before each run of digits. fixed: runs whose digits
     must be those of the sample. numbers: where values are printed, by their index; the others do not vary.
-    timing: where the line's timestamp is. epoch: a number that is the time, and its unit in ms. took: the
-    index of the value that says how long a step took, and its unit in ms. outline: of lines that are read by
-    structure; counts, totals: where their counters are printed, by index. widths: of runs whose count of
-    digits may not vary. minutes: runs below 60. unpadded: runs that do not begin with a zero. rivals: the
-    states of the log formats that refuse these lines.
+    step, target, epoch: where these are. timing: where the line's timestamp is. ticks: a number that is the
+    time, and its unit in ms. took: the index of the value that says how long a step took, and its unit in ms.
+    outline: of lines that are read by structure; counts, totals: where their counters are printed, by index.
+    widths: of runs whose count of digits may not vary. minutes: runs below 60. unpadded: runs that do not
+    begin with a zero. rivals: the states of the log formats that refuse these lines.
     """
 
     shape: bytes
@@ -85,8 +88,9 @@ class Template:
     numbers: dict[int, Number] = field(default_factory=dict)
     step: Number | None = None
     target: Number | None = None
+    epoch: Number | None = None
     timing: Timing | None = None
-    epoch: tuple[Number, float] | None = None
+    ticks: tuple[Number, float] | None = None
     took: tuple[int, float] | None = None
     outline: Outline | None = None
     counts: dict[int, Number] = field(default_factory=dict)
@@ -103,6 +107,11 @@ class Template:
     @property
     def log_format(self) -> LogFormat | None:
         return self.sample.log_format
+
+    @property
+    def _decimals(self) -> list[Number]:
+        """The numbers that may have a fraction or an exponent."""
+        return [*self.numbers.values(), *(() if self.epoch is None else (self.epoch,))]
 
     def holds(self, states: Mapping[str, State], specific: bool) -> bool:
         """Is it still right, with log formats in these states? specific: generic ones are not asked now."""
@@ -148,7 +157,17 @@ class Template:
             {index: column for index, column in enumerate(counts) if column is not None},
             {index: column for index, column in enumerate(totals) if column is not None},
             record,
+            self._epochs(grid),
         )
+
+    def _epochs(self, grid: Grid) -> Ints | None:
+        """[lines] whole epochs, where the step is a batch of one."""
+        epoch = None if self.record is None else self.record.epoch
+        if epoch is None:
+            return None
+        if self.epoch is None:
+            return np.full(len(grid), int(epoch), np.int64)
+        return self.epoch.decode(grid).astype(np.int64)
 
     def _fits(self, grid: Grid, first: Indices) -> Bools:
         if not len(self.gaps):
@@ -163,12 +182,14 @@ class Template:
         # No framework prints longer numbers, and a log format's expression may have its bound just above.
         if width.max(initial=0) > 18:
             most = np.full(width.shape[1], 18)
-            most[[run for number in self.numbers.values() for run in number.runs]] = 30
+            most[[run for number in self._decimals for run in number.runs]] = 30
             good &= np.logical_and.reduce(width <= most, axis=1)
         for run, digits in self.fixed.items():
             good &= width[:, run] == len(digits)
             good &= grid.integers(run) == int(digits)
-        for number in (*self.numbers.values(), *((self.epoch[0],) if self.epoch else ())):
+        if self.epoch is not None:
+            good &= width[:, self.epoch.whole[0]] <= _WIDEST_EPOCH
+        for number in (*self._decimals, *((self.ticks[0],) if self.ticks else ())):
             if number.exponent is not None or len(number.whole) > 1:
                 good &= number.fits(grid)
         for whole in (self.step, self.target, *self.counts.values(), *self.totals.values()):
@@ -187,8 +208,8 @@ class Template:
         return good
 
     def _times(self, grid: Grid, zone: tzinfo | None) -> Floats | None:
-        if self.epoch is not None:
-            number, scale = self.epoch
+        if self.ticks is not None:
+            number, scale = self.ticks
             ticks = number.decode(grid)
             # The size of ticks tells their unit; a power of ten is on the border.
             ticks[ticks == 10.0 ** (grid.width[:, number.whole[0]] - 1)] = np.nan

@@ -65,8 +65,8 @@ def _random_digits(template: Template, runs: Runs, dice: random.Random) -> dict[
             texts[run] = _digits(dice, 3, exactly=True)
         if number.exponent is not None:
             texts[number.exponent] = b"%02d" % dice.randrange(19)
-    if template.epoch:
-        seconds = template.epoch[0].whole[0]
+    if template.ticks:
+        seconds = template.ticks[0].whole[0]
         begin, end = runs[seconds]
         texts[seconds] = b"17%0*d" % (end - begin - 2, dice.randrange(10**6))
     if template.timing:
@@ -107,6 +107,7 @@ def _row(columns: RecordColumns, row: int) -> tuple[object, ...]:
         ts_ms,
         None if columns.step is None else int(columns.step[row]),
         None if columns.target is None else int(columns.target[row]),
+        None if columns.epoch is None else int(columns.epoch[row]),
         [(name, repr(float(column[row]))) for (name, _), column in values],
         None if columns.step_ms is None else float(columns.step_ms[row]),
     )
@@ -132,6 +133,7 @@ def _expected(parsed_line: ParsedLine, zone: tzinfo | None) -> tuple[object, ...
         _time(parsed_line, record, zone),
         record.step,
         record.target,
+        None if record.epoch is None else int(record.epoch),
         [(name, repr(value)) for name, value in record.values],
         record.step_ms,
     )

@@ -125,8 +125,9 @@ class Walk:
                 break
             helps = self._read_alone(at)
             at += 1
-            self._suspend(at)
-            outdated = self._outdated()
+            if self._is_structural:
+                self._suspend(at)
+            outdated = bool(self._columns) and self._outdated()
             if outdated and begun >= _MOST_ASSIGNED:
                 self._flush(at)
                 self._columns = []
@@ -307,7 +308,7 @@ class Walk:
     def _suspend(self, at: int) -> None:
         """From this line on, leave alone the lines that are read by structure and of shapes that are not
         settled now, and take up those that are again."""
-        for owner, columns in enumerate(self._columns if self._is_structural else ()):
+        for owner, columns in enumerate(self._columns):
             if columns.template.outline is None or not len(columns.lines):
                 continue
             usable = self._is_usable(columns.template)
@@ -328,6 +329,9 @@ class Walk:
 
     def _flush(self, end: int) -> None:
         """Place the lines before `end` that are not placed yet."""
+        if not self._columns and not self._timestamps:
+            self._done = end
+            return
         parts = []
         for owner, columns in enumerate(self._columns):
             first, last = (int(place) for place in columns.lines.searchsorted((self._done, end)))

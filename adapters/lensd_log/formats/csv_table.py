@@ -166,4 +166,4 @@ def _whole(row: dict[str, str], keys: tuple[str, ...]) -> int | None:
     return None
 
 
-CSV = LogFormat("csv", _parse, needles=_SEPARATORS, rest=rested)
+CSV = LogFormat("csv", _parse, needles=_SEPARATORS, rest=rested, columns=re.compile(r"[-+.\d]"))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from lensd_log.line.record import State
 
+_LARGEST = 1 << 62  # a step beyond is none
+
 
 def step_in_run(place: int, length: int | None, epoch: int, state: State, *, each_epoch: bool = False) -> int:
     """The step through the whole run.
@@ -42,4 +44,4 @@ def step_in_run(place: int, length: int | None, epoch: int, state: State, *, eac
         seen["offset"] = 0 if length else seen["offset"]
         return place
     before: int = (epoch - seen["first"]) * length if length else seen["offset"]
-    return before + place
+    return place if abs(before + place) > _LARGEST else before + place

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import re
 
-from lensd_log.formats.epochs import step_in_run
 from lensd_log.formats.json_text import decode_row
 from lensd_log.formats.origins import origin
 from lensd_log.formats.proof import is_example, is_sure, proved, rested, speaks_alone
@@ -39,17 +38,17 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return None
     if is_example(row):
         return ()
-    step = _first(row, STEP_KEYS)
-    epoch = _first(row, EPOCH_KEYS)
+    step, _ = _first(row, STEP_KEYS)
+    epoch, printed_epoch = _first(row, EPOCH_KEYS)
     evaluation = False
     if step is None:
         # An epoch's row among rows that count steps belongs to the last step before it.
         evaluation = "stepped" in state
         step = None if evaluation else epoch
+        epoch_of = None
     else:
         state["stepped"] = True
-        if epoch is not None and "global_step" not in row:
-            step = step_in_run(step, None, epoch, state)
+        epoch_of = None if "global_step" in row else printed_epoch
     ts_ms, printed_time, time_key = _time(row)
     values = []
     for name, printed in row.items():
@@ -64,7 +63,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return None
     if step is None and epoch is None and not speaks_alone(row, [name for name, _ in values]):
         return None
-    total = _first(row, TOTAL_KEYS)
+    total, _ = _first(row, TOTAL_KEYS)
     elapsed_s = _elapsed(row.get("elapsed_time"))
     record = Record(
         values,
@@ -75,6 +74,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         elapsed_s=elapsed_s,
         target=total,
         framework=origin(row),
+        epoch=epoch_of,
     )
     names = tuple(row)
     return (record,) if step is None or is_sure(names) else proved(record, names, state)
@@ -86,11 +86,12 @@ def _identifies(name: str) -> bool:
     return name in TIME_KEYS or name.lower() in IDENTIFIERS or last in ("id", "date", "version")
 
 
-def _first(row: dict[str, object], keys: tuple[str, ...]) -> int | None:
+def _first(row: dict[str, object], keys: tuple[str, ...]) -> tuple[int | None, float | None]:
+    """The first counter under these keys, and as it is printed."""
     for key in keys:
         if key in row and not isinstance(row[key], bool) and (step := json_step(row[key])) is not None:
-            return step
-    return None
+            return step, float(step) if isinstance(row[key], str) else json_number(row[key])
+    return None, None
 
 
 def _time(row: dict[str, object]) -> tuple[float | None, str | None, str]:

@@ -86,7 +86,8 @@ def proved(record: Record, names: tuple[str, ...], state: State) -> Sequence[Rec
         del shapes[next(iter(shapes))]
     fields = record.ts_ms, record.printed_time, record.elapsed_s, record.target, record.framework
     units = dict(record.units) if record.units else None
-    shape.append([record.step, speaks(names), [list(pair) for pair in record.values], *fields, units])
+    values = [list(pair) for pair in record.values]
+    shape.append([record.step, speaks(names), values, *fields, units, record.epoch])
     if len(shape) < _ROWS and len(record.values) <= _WIDEST and _falls(shape) <= _MOST_FALLS:
         return ()
     shapes[key] = _counts(shape, _MOST_FALLS)
@@ -104,7 +105,7 @@ def rested(state: State) -> Sequence[Record]:
 
 
 def _record(row: list[Any]) -> Record:
-    step, _, values, ts_ms, printed_time, elapsed_s, target, framework, units = row
+    step, _, values, ts_ms, printed_time, elapsed_s, target, framework, units, *epoch = row
     return Record(
         [(name, value) for name, value in values],
         step,
@@ -114,19 +115,26 @@ def _record(row: list[Any]) -> Record:
         target=target,
         framework=framework,
         units=units,
+        epoch=epoch[0] if epoch else None,
     )
+
+
+def _place(row: list[Any]) -> tuple[int, int]:
+    """The epoch, if there is one, and the step."""
+    return (0 if len(row) < 10 or row[9] is None else int(row[9])), int(row[0])
 
 
 def _falls(shape: list[list[Any]]) -> int:
     """How often the counter did not count. Beside the name of a metric it may stand still. A counter of
     batches begins again where it began: a fall to anywhere else is worse."""
-    first = shape[0][0]
+    places = [(_place(row), row[1]) for row in shape]
+    first = places[0][0]
     return sum(
-        1 + (a[0] > b[0] != first) for a, b in pairwise(shape) if a[0] > b[0] or (a[0] == b[0] and not b[1])
+        1 + (a > b != first) for (a, _), (b, speaks) in pairwise(places) if a > b or (a == b and not speaks)
     )
 
 
 def _counts(shape: list[list[Any]], most_falls: int) -> bool:
     first, last = shape[0], shape[-1]
-    moves = last[0] > first[0] or (len(shape) == 1 and bool(first[1]))
+    moves = _place(last) > _place(first) or (len(shape) == 1 and bool(first[1]))
     return moves and _falls(shape) <= most_falls and last[0] < _LARGEST

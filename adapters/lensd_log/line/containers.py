@@ -75,6 +75,8 @@ class Unwrapped:
 def unwrap(line: bytes, partial: dict[str, str], zone: tzinfo | None) -> Unwrapped | None:
     """Take a line out of all its containers. None while it has not ended, see `container`."""
     result = Unwrapped(line)
+    if b'{"' not in line and b" std" not in line:
+        return result
     for _ in range(_DEEPEST):
         text = result.text
         opened = container(text, partial)

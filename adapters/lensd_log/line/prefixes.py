@@ -75,7 +75,7 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
             # The first one counts, unless it is that of syslog, which has no year.
             if result.stamp is None or (result.stamp.ms is None and stamp.ms is not None):
                 result.stamp = stamp
-        elif rank := _RANK.match(text, at) or (None if srun_seen else _SRUN.match(text, at)):
+        elif (rank := _rank_at(text, at, srun_seen)) is not None:
             srun_seen = srun_seen or rank.re is _SRUN
             if result.rank is None:
                 result.rank = int(rank[1] or rank[2])
@@ -95,6 +95,13 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
     before = text[: len(text) - len(rest)]
     result.text, result.indent = rest.rstrip(), len(before) - len(before.rstrip(" "))
     return result
+
+
+def _rank_at(text: str, at: int, srun_seen: bool) -> re.Match[str] | None:
+    first = text[at : at + 1]
+    if first in "[(rR":
+        return _RANK.match(text, at)
+    return None if srun_seen or not (first.isdigit() or first == " ") else _SRUN.match(text, at)
 
 
 def _label_at(text: str, at: int, behind_prefix: bool) -> re.Match[str] | None:

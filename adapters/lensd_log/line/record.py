@@ -44,7 +44,8 @@ class Record:
     inferred from these two. target: the last step of the run. labels: names and strings. framework: what
     printed the line, where that is more specific than the log format's. units: by name, of values printed
     with one. counters: kind, value and total of each, for the structural reader to find the step with; such a
-    record may be without values, and then places the lines below. rank: where the line itself prints it.
+    record may be without values, and then places the lines below. epoch: where the step is printed beside an
+    epoch, and may be its batch (see `epochs`). rank: where the line itself prints it.
     """
 
     values: Sequence[tuple[str, float]]
@@ -60,6 +61,7 @@ class Record:
     units: Mapping[str, str] | None = None
     counters: Sequence[tuple[str, int, int | None]] | None = None
     rank: int | None = None
+    epoch: float | None = None
 
 
 #: The records of a line. Empty for a line that matches and holds none (a header, a bar). None for a line that

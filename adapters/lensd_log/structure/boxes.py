@@ -14,7 +14,7 @@ _MOST_COLUMNS = 64
 STALE = 200  # lines without a row, after which a header counts no more
 _CELLS = re.compile(r"\s{2,}|\s*[|│┃║]\s*|\t")
 _WIDE = re.compile(r"\s+|[|│┃║]")
-_BORDERS = re.compile(r"\s*[|│┃║]\s*")
+_BORDERS = re.compile("[|│┃║]")
 _HEADER = re.compile(r"[\s#|│┃║]*[A-Za-z_][^=:;{}\"]{3,600}\Z")
 _RULE = re.compile(r"[\s|+=─━═┄┼┬┴╪╞╡├┤╭╮╰╯┌┐└┘╒╕╘╛╔╗╚╝╠╣╬╦╩:*-]+\Z")
 _BORDER = "|│┃║"
@@ -72,8 +72,8 @@ def row_of(text: str, names: list[str]) -> Sketch | None:
 
 def cells_of(text: str) -> list[str]:
     """The cells of a row of numbers."""
-    bordered = text[:1] in _BORDER
-    return [cell for cell in (_BORDERS if bordered else _WIDE).split(text.strip(" " + _BORDER)) if cell]
+    parts = (_BORDERS if text[:1] in _BORDER else _WIDE).split(text)
+    return [cell for part in parts if (cell := part.strip())]
 
 
 def box_row(text: str, sketcher: Sketcher) -> Sketch | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PAIRS_OF_WORDS, PHASES, STRONG
 
@@ -16,27 +17,50 @@ _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")
 _EAST = re.compile(f"[{EAST}]")
 
 
+_TEXTS = (
+    "prompt response question answer instruction completion chosen rejected passage premise hypothesis"
+    " sentence"
+).split()
 #: An example of a data set: the name of a text, and words behind it (`'prompt': 'Who lost the step?'`).
 _EXAMPLE = re.compile(
-    r"\b(?:prompt|response|question|answer|instruction|completion|chosen|rejected|passage|premise|hypothesis"
-    r"|sentence)[\"']?\s{0,3}[:=]\s{0,3}[\"']?[^\W\d_]{2}",
-    re.IGNORECASE,
+    rf"\b(?:{'|'.join(_TEXTS)})[\"']?\s{{0,3}}[:=]\s{{0,3}}[\"']?[^\W\d_]{{2}}", re.IGNORECASE
 )
 #: Bytes of a listing (`3999:  48 89 ce 0f`).
 _LISTING = re.compile(r"\s{0,8}[\da-f]{1,16}:\s{1,8}(?:[\da-f]{2} ){3}")
 
 
+_ONE_DIGIT = bytes.maketrans(b"123456789", b"0" * 9)
+_MOST_KINDS = 2048
+
+
+def _kind(text: str) -> bytes:
+    """What lines that differ in digits alone, but not in how many, have in common."""
+    return text.encode("utf-8", "surrogatepass").translate(_ONE_DIGIT)
+
+
 class _Vocabulary:
-    """Words to be found in a text: long ones anywhere in it, short ones alone. Faster than one expression."""
+    """Words to be found in a text: long ones anywhere in it, short ones alone. Faster than one expression.
+
+    Remembers, as a cache, in which kinds of lines there are any.
+    """
 
     def __init__(self, words: Iterable[str]) -> None:
         words = set(words)
         long = [word for word in words if len(word) > _SHORT or not word.isalpha()]
-        self._long = tuple(word for word in long if not any(o in word and o != word for o in long))
         self._short = words.difference(long)
+        long = [word for word in long if not any(o in word and o != word for o in long)]
+        self._numbered = tuple(word for word in long if any(map(str.isdigit, word)))
+        self._long = tuple(word for word in long if word not in self._numbered)
+        self._has_word = lru_cache(_MOST_KINDS)(self._look)
 
     def is_in(self, text: str) -> bool:
+        if self._has_word(_kind(text)):
+            return True
         text = text.lower()
+        return any(word in text for word in self._numbered)
+
+    def _look(self, kind: bytes) -> bool:
+        text = kind.decode("utf-8", "surrogatepass").lower()
         for word in self._long:  # this is a hot loop: `any` would take twice as long
             if word in text:
                 return True
@@ -67,7 +91,15 @@ def has_digit(text: str) -> bool:
 
 def is_example(text: str) -> bool:
     """Does it hold a text of a data set, or bytes, beside which numbers are no measurements of training?"""
-    return _EXAMPLE.search(text) is not None or _LISTING.match(text) is not None
+    if _LISTING.match(text):
+        return True
+    lowered = text.lower()
+    for (
+        word
+    ) in _TEXTS:  # this is a hot loop: mostly there is none, and the expression takes five times as long
+        if word in lowered:
+            return _EXAMPLE.search(text) is not None
+    return False
 
 
 def may_speak(text: str) -> bool:

@@ -16,7 +16,7 @@ from lensd_log.structure.scan import scan
 from lensd_log.structure.sketch import Count, Sketch, Value
 from lensd_log.structure.tokens import FULL_WIDTH, LONGEST, NUMBER, SKIPPED, WORD, Token, cleaned, tokens
 
-_NO_DIGITS = str.maketrans("", "", "0123456789")
+_DIGITS = b"0123456789"
 _MOST_SHAPES = 1024
 _MOST_OF_A_SHAPE = 6
 #: Numbers that may be part of a time, of a date, of `1,234` or of `5m 30s`, by how many digits they have.
@@ -150,12 +150,18 @@ def _printed(parts: list[str], number: _Number) -> str:
     return lead + "".join(parts[begin:end]) + tail
 
 
+def _shape(text: str) -> bytes:
+    """What lines that differ in digits alone have in common."""
+    return text.encode("utf-8", "surrogatepass").translate(None, _DIGITS)
+
+
 class Sketcher:
-    """Sketches lines; remembers plans."""
+    """Sketches lines; remembers plans, and how lines were read that plans may be made of."""
 
     def __init__(self) -> None:
-        self._plans: dict[str, list[_Plan]] = {}
-        self._scanned: dict[str, int] = {}  # how often lines of a shape had to be
+        self._plans: dict[bytes, list[_Plan]] = {}
+        self._samples: dict[bytes, tuple[str, Sketch]] = {}
+        self._scanned: dict[bytes, int] = {}  # how often lines of a shape had to be
 
     def sketch(self, text: str) -> Sketch:
         """Sketch one line, whose prefixes are stripped."""
@@ -163,20 +169,18 @@ class Sketcher:
             return Sketch()
         if not text.isascii():
             text = text.translate(FULL_WIDTH)
-        shape = text.translate(_NO_DIGITS)
-        plans = self._plans.get(shape)
-        if plans:
-            parts = _RUN.split(text)
-            for plan in plans:
-                read = plan.read(parts)
-                if read is not None:
-                    return read
+        read = self._planned(text)
+        if read is not None:
+            return read
         whole = cleaned(text)
-        line_tokens = tokens(whole)
-        result = scan(whole, list(line_tokens)) if line_tokens else Sketch()
-        if line_tokens and whole == text and (result.values or result.counts):
-            self._remember(shape, text, line_tokens, result)
-        return result
+        if whole != text:
+            text, read = whole, self._planned(whole)
+        if read is None:
+            line_tokens = tokens(text)
+            read = scan(text, line_tokens) if line_tokens else Sketch()
+            if line_tokens and cleaned(text) == text:
+                self._remember(text, read)
+        return read
 
     def freedom(self, text: str) -> Freedom | None:
         """Which digits of a line may vary without a change of more than numbers; None where unknown."""
@@ -186,17 +190,39 @@ class Sketcher:
         plan = _Plan(text, line_tokens, scan(text, list(line_tokens)))
         return plan.freedom if plan.usable else None
 
-    def _remember(self, shape: str, text: str, line_tokens: list[Token], result: Sketch) -> None:
-        """Make a plan, ever more rarely for a shape that plans do not help with."""
-        if len(self._plans) >= _MOST_SHAPES or len(self._scanned) >= _MOST_SHAPES:
-            self._plans.clear()
+    def _planned(self, text: str) -> Sketch | None:
+        """The sketch of a line that a plan fits."""
+        shape = _shape(text)
+        plans = self._plans.get(shape)
+        if plans is None and shape not in self._samples:
+            return None
+        parts = _RUN.split(text)
+        for plan in plans or ():
+            read = plan.read(parts)
+            if read is not None:
+                return read
+        sample = self._samples.pop(shape, None)
+        return None if sample is None else self._read_as(shape, sample, parts)
+
+    def _remember(self, text: str, result: Sketch) -> None:
+        """Keep a line to make a plan of, ever more rarely for a shape that plans do not help with."""
+        if len(self._scanned) >= _MOST_SHAPES:
             self._scanned.clear()
+            self._samples.clear()
+        shape = _shape(text)
         met = self._scanned[shape] = self._scanned.get(shape, 0) + 1
-        if met < 2 or met & (met - 1):
-            return
-        plan = _Plan(text, line_tokens, result)
+        if not met & (met - 1):
+            self._samples[shape] = text, result
+
+    def _read_as(self, shape: bytes, sample: tuple[str, Sketch], parts: list[str]) -> Sketch | None:
+        """Make a plan of the line that was kept, and read by it another one of its shape."""
+        text, result = sample
+        plan = _Plan(text, tokens(text), result)
         if not plan.usable:
-            return
+            return None
+        if len(self._plans) >= _MOST_SHAPES:
+            self._plans.clear()
         plans = self._plans.setdefault(shape, [])
         plans.insert(0, plan)
         del plans[_MOST_OF_A_SHAPE:]
+        return plan.read(parts)

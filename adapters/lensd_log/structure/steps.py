@@ -203,4 +203,4 @@ def _in_run(value: int, length: int | None, epoch: int, at: State, *, anew: bool
         run["offset"] = 0 if length else run["offset"]
         return value
     before = (epoch - run["first"]) * length if length else run["offset"]
-    return int(before) + value
+    return value if abs(before + value) > _LARGEST else int(before) + value

@@ -48,8 +48,10 @@ def put(state: State, line: Composed) -> None:
         line.word,
         values,
     ]
-    waiting.append([*line_state, line.ready])
-    while len(waiting) > MOST or sum(_size(entry) for entry in waiting) > _MOST_BYTES:
+    waiting.append([*line_state, line.ready, _size(values)])
+    size = sum([entry[9] for entry in waiting])
+    while len(waiting) > MOST or size > _MOST_BYTES:
+        size -= waiting[0][9]
         state["lost"] = state.get("lost", 0) + _names_metric(waiting.pop(0))
 
 
@@ -72,9 +74,9 @@ def _names_metric(entry: list[Any]) -> bool:
     return any(looks_measured(name, number) for name, number, *_ in entry[7])
 
 
-def _size(entry: list[Any]) -> int:
-    """About its length in the cursor."""
-    return 80 + sum(50 + len(value[0]) for value in entry[7])
+def _size(values: list[list[Any]]) -> int:
+    """About the length in the cursor of a line that holds these."""
+    return 80 + 50 * len(values) + sum([len(value[0]) for value in values])
 
 
 def set_time(state: State, number: int, ts_ms: float | None) -> None:
@@ -145,7 +147,7 @@ def names(state: State) -> list[tuple[str, str | None]]:
 
 
 def _composed(entry: list[Any]) -> Composed:
-    key, number, ts_ms, rank, place, phase, word, values, ready = entry
+    key, number, ts_ms, rank, place, phase, word, values, ready, _ = entry
     step, own, evaluation, target, _ = place
     return Composed(
         key,
