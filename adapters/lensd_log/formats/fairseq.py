@@ -21,8 +21,10 @@ from lensd_log.formats.pairs import Values, split_pairs
 from lensd_log.line.numbers import json_step
 from lensd_log.line.record import Entry, LogFormat, Parsed, Record, State
 
-_PROGRESS = re.compile(r"epoch (\d{1,9}):\s{1,12}(\d{1,12}) / (\d{1,12}) (?=[\w.]{1,60}=)")
-_SUMMARY = re.compile(r"epoch (\d{1,9}) \| (?=[\w.]{1,60} |valid on )")
+_PROGRESS = re.compile(r"epoch (\d{3,9}):\s{1,12}(\d{1,12}) / (\d{1,12}) (?=[\w.]{1,60}=)")
+_SUMMARY = re.compile(r"epoch (\d{3,9}) \| (?=[\w.]{1,60} |valid on )")
+#: Other programs print `epoch 100 | loss 0.5` too.
+_OWN = ("num_updates", "valid on", "nll_loss", "ppl", "wps", "gnorm")
 _STEPS = ("num_updates", "train_num_updates", "valid_num_updates")
 _COUNTERS = frozenset(
     ("epoch", "update", "train_epoch", "train_update", "valid_epoch", "valid_update", *_STEPS)
@@ -41,7 +43,7 @@ def _simple(entry: Entry, state: State) -> Parsed:
             step = step_in_run(int(match[2]), int(match[3]), int(match[1]), state, each_epoch=True)
         return _record(pairs, step)
     match = _SUMMARY.search(text)
-    if match is None:
+    if match is None or not any(name in text for name in _OWN):
         return None
     parts = text[match.end() :].split(" | ")
     valid = parts[0].startswith("valid on ")
