@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from contextlib import closing
+from contextlib import closing, nullcontext
 from typing import Literal
 
 import click
@@ -28,9 +28,11 @@ from lensd.cli.inputs import (
 )
 from lensd.cli.messages import log_to_stderr
 from lensd.cli.pipe import name_option, piped
+from lensd.cli.plain import write_plain
 from lensd.cli.report import report
 from lensd.cli.run import run as run_command
 from lensd.cli.serve import serve_command
+from lensd.cli.sql import database
 from lensd.cli.tables import print_inputs, print_runs, print_summary
 from lensd.config import load
 from lensd.ingest.poller import Poller
@@ -57,7 +59,19 @@ class _Commands(click.Group):
     """Lists the commands in the order in which people need them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = ["serve", "run", "sources", "doctor", "ingest", "runs", "report", "export", "health", "hook"]
+        order = [
+            "serve",
+            "run",
+            "sources",
+            "doctor",
+            "ingest",
+            "runs",
+            "report",
+            "export",
+            "db",
+            "health",
+            "hook",
+        ]
         return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else 99)
 
 
@@ -202,11 +216,11 @@ def runs_command(db: str) -> None:
 
 @main.command()
 @_required_db
-@click.option("--workload", metavar="UID", required=True, help="The workload (see `lensd runs`).")
+@click.option("--workload", metavar="UID", help="The workload (see `lensd runs`); of sqlite: all without it.")
 @click.option(
     "--format",
     "output_format",
-    type=click.Choice(["csv", "ndjson"]),
+    type=click.Choice(["csv", "ndjson", "sqlite"]),
     required=True,
     help="The output format.",
 )
@@ -216,26 +230,43 @@ def runs_command(db: str) -> None:
     default="current",
     help="current (what is served), all, or the number of one attempt.  [default: current]",
 )
-def export(db: str, workload: str, output_format: Literal["csv", "ndjson"], attempt: str) -> None:
-    """Write the points of a workload to stdout.
+@click.option("-o", "--output", metavar="FILE", help="Write to this file, which sqlite needs.")
+def export(
+    db: str,
+    workload: str | None,
+    output_format: Literal["csv", "ndjson", "sqlite"],
+    attempt: str,
+    output: str | None,
+) -> None:
+    """Write the points of a workload to stdout, or everything into plain tables of SQLite.
 
     \b
     lensd export --db runs.db --workload exp1 --format csv > exp1.csv
+    lensd export --db runs.db --format sqlite -o plain.db && datasette plain.db
     """
     with errors():
         if attempt not in ("current", "all") and not attempt.isdigit():
             fail(USAGE, f"--attempt {attempt}: give current, all, or a number")
+        if output_format == "sqlite" and (output is None or os.path.exists(output)):
+            fail(USAGE, f"{output} is there already" if output else "name a new file, as in `-o plain.db`")
+        if output_format != "sqlite" and workload is None:
+            fail(USAGE, "name a workload with --workload; `lensd runs` lists them")
         with (
             closing(Store.open(db, read_only=True)) as store,
             store.read(seconds=_EXPORT_SECONDS) as reader,
         ):
-            if reader.workload(workload) is None:
-                uids = ", ".join(row.uid for row in reader.workloads()[:8])
-                fail(UNREADABLE, f"{db} has no workload {workload!r}; it has {uids or 'none'}")
-            write_points(reader, workload, output_format, attempt, sys.stdout.buffer)
-            sys.stdout.flush()
+            uids = [row.uid for row in reader.workloads()]
+            if workload is not None and workload not in uids:
+                fail(UNREADABLE, f"{db} has no workload {workload!r}; it has {', '.join(uids[:8]) or 'none'}")
+            if output_format == "sqlite":
+                write_plain(reader, uids if workload is None else [workload], output or "", attempt)
+                return
+            with open(output, "wb") if output else nullcontext(sys.stdout.buffer) as out:
+                write_points(reader, workload or "", output_format, attempt, out)
+                out.flush()
 
 
+main.add_command(database)
 main.add_command(doctor)
 main.add_command(health)
 main.add_command(hook)

@@ -152,6 +152,36 @@ def steps_of_marks(db: Database) -> None:
     db.execute("ALTER TABLE line_mark ADD COLUMN step INTEGER")
 
 
+_VIEWS = """
+CREATE VIEW workloads AS
+  SELECT uid, folder, created_ms, updated_ms, version FROM workload;
+CREATE VIEW facts AS
+  SELECT uid AS workload, input.name AS input, fact.name AS name, value
+  FROM fact JOIN input ON input.id = input_id JOIN workload ON workload.id = workload_id;
+CREATE VIEW inputs AS
+  SELECT uid AS workload, data_source, adapter, path, why, dialect AS log_format, state, points, records,
+    matched, unparsed, skipped, lag_bytes, last_ok_ms, error, note, min_ts, max_ts
+  FROM input JOIN workload ON workload.id = workload_id;
+CREATE VIEW metrics AS
+  SELECT uid AS workload, data_source, name, points, max_step
+  FROM "view" JOIN workload ON workload.id = workload_id WHERE kind = 'metric';
+CREATE VIEW recent_points AS
+  SELECT uid AS workload, data_source, series.name AS metric, head.attempt AS attempt, step, ts_ms, value
+  FROM head JOIN series ON series.id = series_id JOIN input ON input.id = input_id
+  JOIN workload ON workload.id = workload_id WHERE kind = 'metric';
+CREATE VIEW console_lines AS
+  SELECT uid AS workload, line, ts_ms, text
+  FROM log_line JOIN input ON input.id = input_id JOIN workload ON workload.id = workload_id;
+"""
+
+
+@_MIGRATIONS()
+def views_to_ask(db: Database) -> None:
+    for statement in _VIEWS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:
