@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from lensd import platform
 
 #: Looking at all processes takes at most this share of one core, and happens no more often than this.
 _LOOK_SHARE = 0.003
-_LOOK_SECONDS = 10.0
+_LOOK_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -66,11 +67,12 @@ class Writers:
         """Who had the file open for writing in the last look. None if it is too early for one after the look
         of the number `after`."""
         with self._lock:
-            now = self._clock()
-            if self._looks <= after and now >= self._next:
+            if self._looks <= after and self._clock() >= self._next:
+                began = time.thread_time()
                 self._writers = platform.writers(self._names())
                 self._looks += 1
-                self._next = self._clock() + max(_LOOK_SECONDS, (self._clock() - now) / _LOOK_SHARE)
+                cost = time.thread_time() - began
+                self._next = self._clock() + max(_LOOK_SECONDS, cost / _LOOK_SHARE)
             if self._looks <= after:
                 return None
             try:

@@ -65,16 +65,16 @@ def began(watch: Watch, path: Path) -> Training:
 def test_a_run_whose_process_was_killed_has_crashed_until_another_goes_on(watch: Watch) -> None:
     log = watch.folder / "train.log"
     began(watch, log).kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "crashed"
     second = Training(log)
     second.write(steps(20, 30))
     watch.look()
     assert watch.status() == "running"
-    look_for(watch, 30)
+    look_for(watch, 60)
     assert watch.status() == "running", "it lives and is silent"
     second.kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "crashed"
 
 
@@ -83,7 +83,7 @@ def test_what_a_process_wrote_last_is_read_before_it_is_missed(watch: Watch) -> 
     training = began(watch, watch.folder / "train.log")
     training.write(steps(20, 30) + "KeyboardInterrupt")
     training.kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "interrupted", "half a line is the last, once nobody goes on with it"
 
 
@@ -94,20 +94,20 @@ def test_a_run_goes_on_while_one_of_its_processes_does(watch: Watch) -> None:
     beside = began(watch, watch.folder / "other.log")
     late = Training(log)  # has written nothing when the first one ends
     training.kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "running"
     late.kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "running"
     beside.kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     assert watch.status() == "crashed"
 
 
 @needs_proc
 def test_a_crashed_run_has_crashed_for_the_next_daemon_too(watch: Watch) -> None:
     began(watch, watch.folder / "train.log").kill()
-    look_for(watch, 12)
+    look_for(watch, 60)
     watch.begin()
     look_for(watch, 3)
     assert watch.status() == "crashed"
@@ -117,7 +117,7 @@ def test_a_process_that_cannot_be_seen_is_not_missed(watch: Watch, monkeypatch: 
     """As of another machine, user or container: /proc shows none of it."""
     monkeypatch.setattr(platform, "_entries", lambda folder: [])
     began(watch, watch.folder / "train.log").kill()
-    look_for(watch, 30)
+    look_for(watch, 60)
     assert watch.status() == "running"
 
 
@@ -129,7 +129,7 @@ def test_a_file_that_is_opened_for_each_line_has_no_writer_to_miss(watch: Watch)
             check=True,
         )  # fmt: skip
         watch.look()
-    look_for(watch, 30)
+    look_for(watch, 60)
     assert watch.status() == "running"
 
 
