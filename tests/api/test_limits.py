@@ -60,6 +60,7 @@ def rest(connection: socket.socket) -> bytes:
 @pytest.mark.parametrize(
     "sent", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: a"], ids=len
 )
+@pytest.mark.slow
 def test_a_connection_that_sends_no_whole_header_is_closed(
     serve: StartDaemon, tmp_path: Path, sent: bytes
 ) -> None:

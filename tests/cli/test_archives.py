@@ -42,6 +42,7 @@ def pack(tmp_path: Path, suffix: str) -> Path:
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip"])
 def test_an_archive_is_read_like_its_folder(tmp_path: Path, data_home: Path, suffix: str) -> None:
     result = lensd("report", str(pack(tmp_path, suffix)), "--format", "json")

@@ -50,6 +50,7 @@ def test_who_listens_for_everybody_needs_a_token(tmp_path: Path, host: str) -> N
     assert "set LENSD_TOKEN, or add --insecure" in refusal(tmp_path, "--host", host)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("token", ["", " \n", "two\nlines"])
 @pytest.mark.parametrize("name", ["LENSD_TOKEN", "LENSD_READ_TOKEN", "LENSD_PUSH_TOKEN"])
 def test_a_token_that_is_none_is_refused(tmp_path: Path, name: str, token: str) -> None:
@@ -155,6 +156,7 @@ def test_https_with_a_certificate_that_is_renewed(serve: StartDaemon, tmp_path: 
         (("--tls-cert", str(TLS / "key.pem")), "key.pem cannot be used"),
     ],
 )
+@pytest.mark.slow
 def test_a_certificate_that_cannot_be_used_is_named(
     tmp_path: Path, arguments: tuple[str, ...], sentence: str
 ) -> None:
