@@ -4,7 +4,7 @@ BIN := .venv/bin
 # One process per core; tests with the same `xdist_group` run in one process.
 PARALLEL ?= -n auto --dist loadgroup
 
-.PHONY: demo test quick test-sdks test-frameworks test-container wheel lint docs page screenshots bench bench-logs fuzz precision clean help
+.PHONY: demo test quick test-sdks test-frameworks test-container wheel lint docs page screenshots bench bench-logs bench-quality fuzz precision clean help
 
 help:
 	@echo "make demo       install into .venv, serve the sample runs and one that is being written"
@@ -107,6 +107,9 @@ bench: .venv/.lensd
 
 bench-logs: .venv/.lensd
 	$(BIN)/python bench/run.py logs
+
+bench-quality: .venv/.lensd
+	$(BIN)/python bench/quality.py 1e6 1e8
 
 fuzz: .venv/.checks
 	$(BIN)/python -m pytest $(PARALLEL) -m hypothesis --hypothesis-profile=fuzz

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,7 @@ from lensd.store.plan import Member, Part, plan, plan_all, plan_iterations
 from lensd.store.reader import Reader
 from lensd.wandb.values import is_metadata
 
+_MOST_KEPT = 1 << 17  # iterations of several sources, about, among which to choose
 _LONG = 1 << 12  # buckets that must stand for iterations before they do
 
 __all__ = [
@@ -188,15 +189,15 @@ def iteration_times(
     stream = _iteration_slices(reader, by_source, selection)
     if selection.downsample is not None:
         bounds = Bounds(selection.start_ms, selection.end_ms, selection.since)
-        level = level_of(estimate(reader, [p for parts in by_source.values() for p in parts], bounds), _LONG)
+        points = estimate(reader, [p for parts in by_source.values() for p in parts], bounds)
+        level = level_of(points, _LONG)
         if level >= 0 and len(by_source) == 1:
             ((source, parts),) = by_source.items()
             if _are_disjoint(reader, parts):
                 info.total_points, sampled = _sampled_iterations(reader, source, parts, level, bounds)
                 return info, iter(_downsampled_iterations([sampled], selection.downsample))
-        all_slices = list(stream)
-        info.total_points = sum(len(part) for part in all_slices)
-        return info, iter(_downsampled_iterations(all_slices, selection.downsample))
+        info.total_points, kept = _kept_iterations(stream, max(1, points // _MOST_KEPT))
+        return info, iter(_downsampled_iterations(kept, selection.downsample))
     return info, stream
 
 
@@ -261,6 +262,22 @@ def _sampled_iterations(
     points = points.take(np.argsort(points.step, kind="stable"))
     ts_ms = np.rint(points.ts_ms).astype(np.int64)
     return total, IterationSlice(points.step, ts_ms, points.value, [source] * len(points))
+
+
+def _kept_iterations(stream: Iterable[IterationSlice], stride: int) -> tuple[int, list[IterationSlice]]:
+    """(how many iterations there are, one in `stride` of them, and the ends of each slice and of the longest
+    pause in it). For several sources, which must be read to know when each iteration was reported first."""
+    total, kept = 0, []
+    for part in stream:
+        total += len(part)
+        if stride > 1:
+            pause = int(np.diff(part.ts_ms).argmax()) if len(part) > 1 else 0
+            ends = [pause, min(pause + 1, len(part) - 1), len(part) - 1]
+            index = np.union1d(np.arange(0, len(part), stride), ends)
+            sources = [part.data_source[at] for at in index.tolist()]
+            part = IterationSlice(part.iteration[index], part.ts_ms[index], part.target[index], sources)
+        kept.append(part)
+    return total, kept
 
 
 def _downsampled_iterations(all_slices: list[IterationSlice], count: int) -> list[IterationSlice]:
