@@ -1,13 +1,15 @@
 """Prefixes of launchers, collectors and loggers: they hide neither the log format, the time nor the rank."""
 
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from lensd_log.line.entry import entry_of
-from lensd_log.line.prefixes import strip_prefixes
+from lensd_log.line.prefixes import strip_anew, strip_prefixes
 from tests.log.reading import read, write
+from tests.log.test_golden import GOLDEN
 
 TIMM = "Train: 0 [  {step}/100 ( 10%)]  Loss: {loss} (2.91)  LR: 1.000e-05"
 NOON = "2024-03-01T12:00:00"
@@ -127,3 +129,23 @@ def test_what_a_log_format_prints_itself_is_no_prefix(text: str) -> None:
 
 def test_a_phase_behind_a_prefix_stays() -> None:
     assert strip_prefixes("2024-03-01 12:00:00 - INFO - [Val] loss: 0.5", None).text == "[Val] loss: 0.5"
+
+
+def test_a_line_of_a_known_kind_is_stripped_as_any_other() -> None:
+    """Digits of a line decide where its prefixes end as little as they do in the kind's first line."""
+    dice = random.Random(1)
+    heads = [
+        "",
+        *(prefix for prefix, _ in RANKED),
+        *(prefix for prefix, _ in TIMED),
+        "1704067200.5 ",
+        "1 ",
+        "a-b2c4d x ",
+    ]
+    lines = [line for path in sorted(GOLDEN.glob("*.log")) for line in path.read_text().splitlines()]
+    for line in [head + line for line in lines for head in dice.sample(heads, 3)]:
+        for _ in range(3):
+            text = "".join(dice.choice("0123456789") if c in "0123456789" else c for c in line)
+            known, anew = strip_prefixes(text, None), strip_anew(text, None)[0]
+            assert known == anew, text
+            line = text

@@ -57,9 +57,35 @@ _MOST = 40  # prefixes of one line
 _SEPARATOR = re.compile(r"(?:[-|:>]{1,2}(?=\s)|>>|\s)+")
 
 
+_ONE_DIGIT = bytes.maketrans(b"123456789", b"0" * 9)
+_VARYING = re.compile(r"\d{10}|-(?=[a-z]{0,4}\d)[a-z\d]{5} ")  # a time or a pod, if its digits are such
+_LONGEST_KIND = 500  # characters
+_MOST_KINDS = 4096
+#: A cache: by kind of line, the places of its text and its only timestamp, and the indent.
+_kinds: dict[bytes, tuple[int, int, int]] = {}
+
+
 def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
     """Strip the prefixes off a line, in any order. `zone` is that of printed times; None means UTC."""
+    # Lines that differ in digits alone, but not in how many, mostly have their prefixes at the same places.
+    kind = text.encode("utf-8", "surrogatepass").translate(_ONE_DIGIT)
+    places = _kinds.get(kind)
+    if places is None:
+        result, places = strip_anew(text, zone)
+        if places is not None and len(kind) <= _LONGEST_KIND:
+            if len(_kinds) >= _MOST_KINDS:
+                _kinds.clear()
+            _kinds[kind] = places
+        return result
+    begin, stamp_at, indent = places
+    timestamp = timestamp_at(text, stamp_at, zone) if stamp_at >= 0 else None
+    return StrippedLine(text[begin:].rstrip(), None if timestamp is None else timestamp[0], None, indent)
+
+
+def strip_anew(text: str, zone: tzinfo | None) -> tuple[StrippedLine, tuple[int, int, int] | None]:
+    """`strip_prefixes` of a line whose kind is not known, and what there is to know of it."""
     result = StrippedLine(text)
+    stamps: list[int] = []  # where they begin
     at = len(text) - len(text.lstrip(" "))  # where the rest begins
     priority = PRIORITY.match(text, at) if text[at : at + 1] == "<" else None
     if priority:
@@ -71,6 +97,7 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
             separator = _SEPARATOR.match(text, at)
             at = separator.end() if separator else at
         if timestamp := timestamp_at(text, at, zone):
+            stamps.append(at)
             stamp, at = timestamp
             # The first one counts, unless it is that of syslog, which has no year.
             if result.stamp is None or (result.stamp.ms is None and stamp.ms is not None):
@@ -94,7 +121,9 @@ def strip_prefixes(text: str, zone: tzinfo | None) -> StrippedLine:
     rest = text[at:].lstrip()
     before = text[: len(text) - len(rest)]
     result.text, result.indent = rest.rstrip(), len(before) - len(before.rstrip(" "))
-    return result
+    alike = result.rank is None and len(stamps) < 2 and not _VARYING.search(text)
+    places = (len(before), stamps[0] if stamps else -1, result.indent)
+    return result, places if alike else None
 
 
 def _rank_at(text: str, at: int, srun_seen: bool) -> re.Match[str] | None:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from functools import lru_cache
+from typing import NamedTuple
 
 _DAY_MS = 86_400_000
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -36,8 +37,7 @@ _CLOCK = re.compile(rf"\[?{_TIME}{_END}")
 _EPOCH = re.compile(r"\[?(1\d{9})(?:\.(\d{1,9}))?(?=\]?[\s|:])\]?")
 
 
-@dataclass(frozen=True, slots=True)
-class Timestamp:
+class Timestamp(NamedTuple):
     """A printed time: milliseconds of the day, with as much of the date as is printed.
 
     `ms` is UTC milliseconds, if all but the zone is printed; a missing zone is the configured one.
@@ -67,9 +67,7 @@ class FullTimestamp:
     def stamp(self, zone: tzinfo | None) -> Timestamp:
         """`zone` is used where none is printed; None means UTC."""
         y, mo, d, h, mi, s, *f = self.parts
-        day_ms = _of_day(h, mi, s, f[0] if f else None)
-        ms = utc_ms(int(y), int(mo), int(d), day_ms, zone if self.offset_ms is None else None)
-        return Timestamp(day_ms, int(mo), int(d), None if ms is None else ms - (self.offset_ms or 0.0))
+        return _stamp(y, mo, d, _of_day(h, mi, s, f[0] if f else None), self.offset_ms, zone)
 
 
 def full_timestamp(text: str, at: int) -> FullTimestamp | None:
@@ -93,9 +91,10 @@ def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, in
     if first == "[":
         first = text[at + 1 : at + 2]
     if first.isdigit():
-        full = full_timestamp(text, at)
-        if full:
-            return full.stamp(zone), full.end
+        match = _FULL.match(text, at)
+        if match:
+            y, _, mo, d, h, mi, s, f, offset = match.groups()
+            return _stamp(y, mo, d, _of_day(h, mi, s, f), _offset(offset), zone), match.end()
         match = _SLASH.match(text, at)
         if match:
             mo, d, y, h, mi, s, f, half = match.groups()
@@ -129,6 +128,11 @@ def timestamp_at(text: str, at: int, zone: tzinfo | None) -> tuple[Timestamp, in
             mon, d, h, mi, s, f = match.groups()
             return Timestamp(_of_day(h, mi, s, f), _MONTHS.index(mon) + 1, int(d)), match.end()
     return None
+
+
+def _stamp(y: str, mo: str, d: str, day_ms: float, offset_ms: float | None, zone: tzinfo | None) -> Timestamp:
+    ms = utc_ms(int(y), int(mo), int(d), day_ms, zone if offset_ms is None else None)
+    return Timestamp(day_ms, int(mo), int(d), None if ms is None else ms - (offset_ms or 0.0))
 
 
 def utc_ms(year: int, month: int, day: int, day_ms: float, zone: tzinfo | None) -> float | None:
