@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from lensd.api import wandb_graphql
+from lensd.api import wandb_graphql, wandb_reading
 from lensd.api.errors import ApiError
 from lensd.api.push import put
 from lensd.api.received import read_body
@@ -47,6 +47,11 @@ async def graphql(request: web.Request) -> web.StreamResponse:
     elif call.operation == "RunResumeStatus":
         data = await _resume_status(request, call)
     else:
+        try:
+            data = await wandb_reading.read(request, call)
+        except wandb_reading.CannotRead as refusal:
+            return web.json_response({"data": None, "errors": [{"message": str(refusal)}]})
+    if data is None:
         prefix = request.path.removesuffix("/graphql")
         data = wandb_graphql.answer(call, f"{request.scheme}://{request.host}{prefix}")
     if data is None:  # the SDK takes this answer for that of an older server

@@ -132,12 +132,21 @@ def config_facts(config: Mapping[str, Any], prefix: str = "config.") -> dict[str
     """`config.NAME` for every scalar of a run's configuration; secrets are masked.
 
     Values may be wrapped, as in the API of W&B: `{"lr": {"value": 0.1}}`."""
-    plain = {
+    return scalar_facts(prefix, masked(_unwrapped(config)))
+
+
+def shown_config(text: str) -> str:
+    """A configuration as the SDK reported it, a JSON object of wrapped values, with secrets masked."""
+    values = masked(_unwrapped(json.loads(text)))
+    return json.dumps({name: {"value": value} for name, value in values.items()})
+
+
+def _unwrapped(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         str(key): value["value"] if isinstance(value, dict) and "value" in value else value
         for key, value in config.items()
         if not is_private(str(key))
     }
-    return scalar_facts(prefix, masked(plain))
 
 
 def scalar_facts(prefix: str, values: Mapping[str, Any]) -> dict[str, Fact]:
