@@ -27,7 +27,11 @@ from lensd_log.names import (
     TIME_KEYS,
     TOTAL_KEYS,
 )
-from lensd_log.structure.words import IDENTIFIERS
+from lensd_log.structure.words import IDENTIFIERS, PHASES, phase_of
+
+#: Fields that may name the phase of a row.
+_PHASE_KEYS = ("phase", "split", "mode", "stage", "subset", "set", "event", "type", "kind")
+_MOST_NAMES = 512
 
 
 def _parse(entry: Entry, state: State) -> Parsed:
@@ -63,6 +67,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         return None
     if step is None and epoch is None and not speaks_alone(row, [name for name, _ in values]):
         return None
+    values = _qualified(values, row, state)
     total, _ = _first(row, TOTAL_KEYS)
     elapsed_s = _elapsed(row.get("elapsed_time"))
     record = Record(
@@ -78,6 +83,24 @@ def _parse(entry: Entry, state: State) -> Parsed:
     )
     names = tuple(row)
     return (record,) if step is None or is_sure(names) else proved(record, names, state)
+
+
+def _qualified(
+    values: list[tuple[str, float]], row: dict[str, object], state: State
+) -> list[tuple[str, float]]:
+    """The values of a row that names its phase (`"split": "val"`): a name that rows of training print too is
+    kept apart as `val/loss`. State `trained`: their names."""
+    word = next((word for key in _PHASE_KEYS if isinstance(word := row.get(key), str) and phase_of(word)), "")
+    phase = phase_of(word) if word else None
+    if phase in ("val", "test"):
+        prefix = word if word.lower() in PHASES else phase
+        return [(f"{prefix}/{name}" if name in state.get("trained", ()) else name, v) for name, v in values]
+    if word:
+        trained = state.setdefault("trained", [])
+        for name, _ in values:
+            if name not in trained and len(trained) < _MOST_NAMES:
+                trained.append(name)
+    return values
 
 
 def _identifies(name: str) -> bool:

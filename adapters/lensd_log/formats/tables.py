@@ -51,7 +51,7 @@ def _parse(entry: Entry, state: State) -> Parsed:
         state.clear()
         return None
     row = dict(zip(names, cells, strict=True))
-    placed = next((row[name] for name in names if name in STEP_KEYS or name == "#"), cells[0])
+    placed = next((row[name] for name in names if name.lower() in STEP_KEYS or name == "#"), cells[0])
     if not _STEP.match(placed):
         return None
     metrics = Values((name, cell) for name, cell in row.items() if name != "#" and name.lower() not in _FIRST)

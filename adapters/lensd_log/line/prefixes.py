@@ -42,7 +42,7 @@ _TOKEN = re.compile(
 # Only after another prefix: a logger's name, a place in the source, glog's thread and file.
 _NAME = re.compile(
     r"[\w.<>-]{1,80}:[\w.<>-]{1,80}:\d+ - "  # loguru: __main__:train:42 -
-    r"|[A-Za-z_][\w.]{0,79} [-|] {1,8}(?=\S)"
+    r"|(?![Ee]p?\d{1,9} )[A-Za-z_][\w.]{0,79} [-|] {1,8}(?=\S)"  # but `e3 | loss 0.5`
     r"|[A-Za-z_]\w{0,40}(?:\.\w{1,60}){1,8}:\d{1,6} - "  # yolox.core.trainer:257 -
     r"|(?:\d{1,10} )?[\w./-]{1,80}:\d+\] ?"  # glog: 1860 solver.cpp:228]; NeMo: nemo_logging:393]
     r"|\[(?!(?:LightGBM|[Tt]rain(?:ing)?|[Vv]al(?:id|idation)?|[Ee]val(?:uation)?|[Tt]est)\])"

@@ -53,6 +53,8 @@ def names_of_header(text: str) -> list[str] | None:
 def row_of(text: str, names: list[str]) -> Sketch | None:
     """A row of a table that has columns of these names; None for a line that is none."""
     cells = cells_of(text)
+    if len(cells) == len(names) + 1 and cells[0].isdecimal():
+        del cells[0]  # the index of a data frame
     if len(cells) != len(names):
         return None
     result = Sketch(covered=1.0)

@@ -207,19 +207,24 @@ def is_worded(sketch: Sketch) -> bool:
     return any(count.word not in ("", "[") for count in sketch.counts)
 
 
-def passes_door(shape: State, sketch: Sketch, near: bool, near_known: bool, titled: bool) -> bool:
-    """The second stage, beside lines that are proved: a moving counter and pairs are enough. near_known:
-    beside those of a known log format, which has its own lines without a counter, the line must print it, or
-    be nothing but pairs. titled: below a title such as `Eval results`."""
+def passes_door(
+    shape: State, sketch: Sketch, near: bool, near_known: bool, titled: bool, agrees: bool
+) -> bool:
+    """The second stage, beside lines that are proved: a moving counter and pairs are enough.
+
+    near_known: beside those of a known log format, which has its own lines without a counter, the line must
+    print it, or be nothing but pairs. titled: below a title such as `Eval results`. agrees: the line prints
+    the step that training has just reached."""
+    agrees = agrees and shape.get("moved", 0) > 0 and not any(value.unit for value in sketch.values)
     worded = is_worded(sketch) and any(_is_measured(value.name) for value in sketch.values)
     moved = shape.get("moved", 0) > 1 and not _rates(sketch)  # so there are two values at least
     pairs = _are_pairs(sketch) if titled else moved and _are_pairs(sketch, _MOSTLY)
-    if near_known and not (worded or pairs):
+    if near_known and not (worded or pairs or agrees):
         return False
     if not near or sketch.code or shape["n"] < 2 or not shape["up"] or shape["down"] * 2 > shape["up"]:
         return False
     named = any(value.signed or is_metric(value.name) for value in sketch.values)
-    return shape["changed"] and (named or sketch.covered >= _PAIRS_ALONE)
+    return shape["changed"] and (named or agrees or sketch.covered >= _PAIRS_ALONE)
 
 
 def is_near(state: State, line: int) -> bool:

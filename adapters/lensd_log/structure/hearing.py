@@ -10,7 +10,7 @@ from lensd_log.structure.words import COUNTERS, EAST, EPOCH, PAIRS_OF_WORDS, PHA
 
 _SHORT = 4  # letters; words no longer must stand alone
 _LONGEST_HEADER = 200
-_LEAD = re.compile(r"\(?\[\s{0,8}\d|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]|#\d")
+_LEAD = re.compile(r"\(?\[\s{0,8}\d|\(\s{0,8}\d{1,12}\)|[#|*]?\s{0,8}\d{1,12}(?:/\d{1,12})?[:|]|#\d")
 _PAIR = re.compile(r"[^\w\s{]{0,4}\s{0,8}[A-Za-z_][\w@./ -]{0,40}[=:]\s{0,8}-?\d{1,12}\.\d")
 _DIGIT = re.compile(r"\d|nan|NaN|NAN|inf|Inf|INF")
 _WORDS = re.compile(r"[^\W\d_]{2,4}(?![^\W\d_])")

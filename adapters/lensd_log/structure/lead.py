@@ -48,7 +48,8 @@ class TokenLine:
         elif second is not None and after == "," and opened in ("[", "("):
             return [Count(STEP, first.whole, word="[", at=first.begin)], 2
         numbered = opened == "#" and self.between(0)[:1] == " "
-        if numbered or (opened == "[" and after.startswith("]")) or self.between(0).startswith((":", "|")):
+        closed = opened + after[:1] in ("[]", "()")
+        if numbered or closed or self.between(0).startswith((":", "|")):
             return [Count(LEAD, first.whole, word="[", at=first.begin)], 1
         return [], 0
 

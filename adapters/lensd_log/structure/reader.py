@@ -223,11 +223,12 @@ class StructuralReader:
                 at = state["at"]
                 headed = line.number - at.get("header", -_PHASE_LINES) < _PHASE_LINES and at["trains"]
                 proved = evidence.proves_itself(shape, read, headed)
-            if proved or (step is not None and evidence.passes_door(shape, read, near, near_known, titled)):
+            agrees = composed.place.own and step == line.last_step
+            if proved or (
+                step is not None and evidence.passes_door(shape, read, near, near_known, titled, agrees)
+            ):
                 shape["proved"] = 1 if proved else 2
                 since = line.number - evidence.NEAR if proved else None
-            elif near and composed.place.own and waiting.are_kin(read.names(), state.get("last", {})):
-                return self._name([composed], state, line.last_step)
             elif step is not None and evidence.is_plain_record(read, near):
                 prove(state, line.number)
                 return self._name([composed], state, line.last_step)
@@ -240,7 +241,7 @@ class StructuralReader:
                 return []
         if shape["proved"] == 1:
             prove(state, line.number)
-        waited = waiting.take(state, composed, since)
+        waited = waiting.take(state, composed.key, since)
         if step is not None:  # what stood above the first header has no step
             waited = [earlier for earlier in waited if earlier.place.step is not None]
         return self._name([*waited, composed], state, line.last_step)

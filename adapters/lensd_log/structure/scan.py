@@ -99,12 +99,22 @@ class _LineScan(TokenLine):
         if token.unit in ("f", "e", "g") and token.text[:1] == ".":  # `{loss:.4f}` of a program
             self.let_go()
             return at + 1
+        if (token.unit == "k" or token.unit == "M" or token.unit == "K") and self.take_thousands(at):
+            return at + 2
         total, after = self.total_of(at)
         kind = self.counter_in_front(token)
         if kind is not None:
             word = self.pending.pop().key
             self.carried, self.rest, self.pending = self.pending or self.carried, self.rest + self.pending, []
             self.add_count(self.count(kind, at, total, word), token)
+            if (
+                kind == EPOCH
+                and word not in PLURALS
+                and self.between(at) == "-"
+                and self.tokens[at + 1].is_whole
+            ):
+                self.add_count(self.count(STEP, at + 1, None, "-"), self.tokens[at + 1])  # `epoch 1-200`
+                return at + 2
             return self.skip_percent(after)
         if token.is_whole and at + 1 < len(self.tokens):
             kind = self.counter_behind(at)
@@ -141,6 +151,18 @@ class _LineScan(TokenLine):
             return self.skip_beside(at + 1, self.sketch.values[values:])
         return self.read_name_behind(at)
 
+    def take_thousands(self, at: int) -> bool:
+        """`[1.0k/100k]` is a counter, of which no plan is made."""
+        count = self.tokens[at].thousands
+        total = self.tokens[at + 1].thousands if at + 1 < len(self.tokens) else None
+        if count is None or total is None or count > total or self.between(at).strip() != "/":
+            return False
+        word = self.pending.pop().key if self.pending and self.pending[-1].key in COUNTERS else ""
+        kind = COUNTERS.get(word, FRACTION)
+        self.let_go()
+        self.add_count(Count(kind, count, total, word), self.tokens[at])
+        return True
+
     def count(self, kind: str, at: int, total: int | None, word: str) -> Count:
         token = self.tokens[at]
         total_at = -1
@@ -156,6 +178,9 @@ class _LineScan(TokenLine):
         signs = self.text[word.end : token.begin]
         kind = COUNTERS.get(word.key)
         letter = word.text.isascii() and len(word.text) == 1 and signs.strip() not in ("=", ":")  # `i= 100`
+        if signs == "@" and word.key in PHASES:  # `eval@500`
+            self.pending.append(word)
+            return STEP
         if kind is None or letter or not _COUNTER_SIGNS.match(signs):
             behind = self.text[token.end : token.end + 3]
             return STEP if signs == " " and behind[:1] == ":" and behind[1:].strip() == "{" else None
@@ -181,6 +206,8 @@ class _LineScan(TokenLine):
             return kind
         if following.key not in PLURALS and at + 2 < len(self.tokens) and self.tokens[at + 2].is_whole:
             return None  # that one is its number
+        if self.pending and self.pending[-1].key in ("after", "at") and self.signs_before(at) == " ":
+            return kind  # `after 100 iterations: bleu 31.2`
         return None if behind.strip()[:1] in ("=", ":", "/") or behind.startswith("[") else kind
 
     def is_epoch_before_fraction(self, at: int) -> bool:

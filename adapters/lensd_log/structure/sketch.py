@@ -59,10 +59,6 @@ class Sketch:
                     return count
         return None
 
-    def names(self) -> list[str]:
-        """The names of the values, as printed."""
-        return [value.name for value in self.values]
-
     def shape(self) -> str:
         """What lines that differ in numbers alone have in common."""
         if not self.key:

@@ -18,6 +18,8 @@ _GLUED = "|".join(
     sorted((word for word in COUNTERS if word.isascii() and word.isalpha() and len(word) > 2), key=len)[::-1]
 )
 
+_PHASED = "train|training|val|valid|validation|eval|evaluation|dev|test"
+
 _TOKEN = re.compile(
     rf"""
     (?=[\w.+-])(?:
@@ -29,6 +31,8 @@ _TOKEN = re.compile(
         | (?<![\w.])\d{{1,5}}[dhm]\ ?\d{{1,2}}(?:\.\d{{1,6}})?[hms](?:\ ?\d{{1,2}}(?:\.\d{{1,6}})?s)?(?!\w)
       ))
     | (?P<glued>(?<!\w)(?=[A-Za-z]{{3,20}}[-_]?\d)(?i:{_GLUED}))[-_]?(?P<glued_number>\d{{1,15}})(?![\w.]*\w)
+    | (?P<lead>\A[eE]p?)(?P<lead_number>\d{{1,9}})(?=[ \t]?[|:\]]|[ \t]+[a-z])
+    | (?P<phase>(?<!\w)(?i:{_PHASED}))@(?P<phase_number>\d{{1,15}})(?![\w.]*\w)
     | (?P<word>{_LETTER}{_WORD}*(?:(?:[@./+-]|'(?=s\b)){_WORD}+)*)
       (?P<place>(?:(?<=\.(?:py|cc|cu|rs|go))|(?<=\.cpp)):\ ?\d{{1,6}})?
     | (?P<east>[{EAST}]+)
@@ -53,6 +57,7 @@ _FILE = re.compile(
 #: Options of a command: `--lr 0.1 --epochs 90`.
 _OPTION = re.compile(r"(?<!\S)--[a-z][\w-]{0,40}(?:[ =](?!--)\S{1,200})?")
 
+_SCALES = {"k": 1e3, "K": 1e3, "M": 1e6}
 WORD, NUMBER, SKIPPED = "word", "number", "skipped"
 LONGEST = 4000  #: characters of a line that is read
 _LONGEST_WHOLE = 20
@@ -82,6 +87,14 @@ class Token(NamedTuple):
         return int(self.text.rstrip("."))
 
     @property
+    def thousands(self) -> int | None:
+        """`1.2k` and `1M` as a count; None for what is none."""
+        count = (
+            float(self.text) * _SCALES[self.unit] if self.unit in _SCALES and "," not in self.text else 0.5
+        )
+        return round(count) if abs(count - round(count)) < 1e-6 and self.kind == NUMBER else None
+
+    @property
     def value(self) -> float:
         return to_float(self.text)
 
@@ -104,6 +117,12 @@ def cleaned(text: str) -> str:
     if _FILE.search(text):
         text = " ".join("" if _FILE.search(part) else part for part in text.split(" "))
     return text
+
+
+def _two(match: re.Match[str], group: str, word: str) -> tuple[Token, Token]:
+    """A word and the number that is glued to it."""
+    begin, end = match.span(f"{group}_number")
+    return Token(WORD, *match.span(group), word), Token(NUMBER, begin, end, match[f"{group}_number"])
 
 
 def blanked(text: str) -> str:
@@ -133,9 +152,11 @@ def tokens(text: str) -> list[Token]:
         elif match["number"] is not None:
             result.append(Token(NUMBER, begin, end, match["number"], match["unit"] or ""))
         elif match["glued"] is not None:
-            middle = match.end("glued")
-            result.append(Token(WORD, begin, middle, match["glued"]))
-            result.append(Token(NUMBER, match.start("glued_number"), end, match["glued_number"]))
+            result += _two(match, "glued", match["glued"])
+        elif match["lead"] is not None:
+            result += _two(match, "lead", "ep")
+        elif match["phase"] is not None:
+            result += _two(match, "phase", match["phase"])
         else:
             result.append(Token(SKIPPED, begin, end, match[0]))
         if len(result) > _MOST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,26 +97,18 @@ def has(state: State, number: int) -> bool:
     return any(entry[1] == number for entry in reversed(state.get("waiting", ())))
 
 
-def take(state: State, line: Composed, ready_since: int | None = None) -> list[Composed]:
-    """The lines of the shape of `line` that wait, in order, and, no older than `ready_since`, those of any
-    shape that are ready or print the same names with a step. They wait no more."""
-    names = {value.name for value in line.values}
+def take(state: State, key: str, ready_since: int | None = None) -> list[Composed]:
+    """The lines of this shape that wait, in order, and those of any shape that are ready and no older than
+    `ready_since`. They wait no more."""
     taken: list[list[Any]] = []
     rest: list[list[Any]] = []
     for entry in state.get("waiting", ()):
-        ready = ready_since is not None and entry[1] >= ready_since and entry[4][4] is None
-        if ready and not entry[8] & READY:
-            ready = entry[4][1] and are_kin([value[0] for value in entry[7]], names)
-        (taken if entry[0] == line.key or ready else rest).append(entry)
+        ready = entry[8] & READY and entry[4][4] is None
+        ready = ready and ready_since is not None and entry[1] >= ready_since
+        (taken if entry[0] == key or ready else rest).append(entry)
     if taken:
         state["waiting"] = rest
     return [_composed(entry) for entry in taken]
-
-
-def are_kin(names: Sequence[str], others: Container[str]) -> bool:
-    """Are most of these names, and two at least, among the others?"""
-    shared = sum(name in others for name in names)
-    return shared > 1 and shared * 2 >= len(names)
 
 
 def results(state: State, since: int) -> list[Composed]:
