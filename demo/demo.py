@@ -13,6 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from eventful import write_run
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "tests" / "data" / "runs"
 FOLDER = ROOT / ".demo"
@@ -37,6 +39,8 @@ def main() -> int:
     shutil.rmtree(FOLDER, ignore_errors=True)
     shutil.copytree(SAMPLES, runs)
     (runs / "live-1").mkdir()
+    (runs / "exp-7").mkdir()
+    write_run(runs / "exp-7" / "train.log")
     training = subprocess.Popen(
         [sys.executable, str(ROOT / "demo" / "training.py"), str(runs / "live-1" / "train.log")]
     )

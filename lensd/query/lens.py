@@ -83,10 +83,10 @@ def available(reader: Reader, uid: str, data_sources: frozenset[str] | None) -> 
     workload = reader.workload(uid)
     metrics: dict[str, MetricInfo] = {}
     counts = sorted(reader.counts(workload.id)) if workload else []
-    with_points = _with_points(reader, workload) if any(not view.points for view in counts) else set()
+    shown = with_points(reader, workload) if any(not view.points for view in counts) else set()
     for view in counts:
         source, name = view.data_source, view.name
-        is_shown = view.points or (source, name) in with_points
+        is_shown = view.points or (source, name) in shown
         is_selected = data_sources is None or source in data_sources
         if view.kind == "metric" and is_shown and is_selected and is_metric(source, name):
             metric = metrics.setdefault(name, MetricInfo(name, [], 0))
@@ -98,7 +98,7 @@ def available(reader: Reader, uid: str, data_sources: frozenset[str] | None) -> 
     return [metrics[name] for name in sorted(metrics)]
 
 
-def _with_points(reader: Reader, workload: Workload | None) -> set[tuple[str, str]]:
+def with_points(reader: Reader, workload: Workload | None) -> set[tuple[str, str]]:
     """The data sources and names of metrics that show points, whatever their values."""
     views: dict[tuple[str, str], list[Member]] = {}
     for member in reader.members(workload.id, kind="metric") if workload else []:

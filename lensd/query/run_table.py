@@ -10,7 +10,7 @@ import numpy as np
 from lensd.model import Fact
 from lensd.query.details import config_of
 from lensd.query.downsample import extremes
-from lensd.query.lens import is_metric
+from lensd.query.lens import is_metric, with_points
 from lensd.query.signals import main_metric
 from lensd.query.workloads import workloads
 from lensd.store.plan import plan
@@ -59,10 +59,14 @@ def run_table(reader: Reader, q: str | None, limit: int, only: Collection[str] |
         workload = reader.workload(info.uid)
         assert workload is not None, "one reader sees one moment"
         counts: dict[str, int] = {}
-        for source, kind, name, points, _ in reader.counts(workload.id):
-            if kind == "metric" and points and is_metric(source, name):
+        views = reader.counts(workload.id)
+        shown = with_points(reader, workload) if any(not view.points for view in views) else set()
+        for source, kind, name, points, _ in views:
+            is_shown = points or (source, name) in shown
+            if kind == "metric" and is_shown and is_metric(source, name):
                 counts[name] = counts.get(name, 0) + points
-        metric = main_metric(counts)
+        # One that is NaN throughout is shown, but stands for no run.
+        metric = main_metric({name: points for name, points in counts.items() if points})
         last, spark = _course(reader, workload.id, metric) if metric else (None, [])
         rows.append(
             RunRow(

@@ -110,3 +110,13 @@ def test_settings_of_runs_stand_side_by_side(
     expect(rows).to_have_count(len({*configs["torch-mlp-1"], *configs["hf-gpt2-1"]}))
     rate = page.locator(".config tr", has=page.get_by_role("rowheader", name="lr", exact=True)).locator("td")
     expect(rate.first).to_have_text(str(configs["torch-mlp-1"]["lr"]))
+
+
+def test_events_lead_to_their_line(serve: StartDaemon, open_page: OpenPage, tmp_path: Path) -> None:
+    write_log(tmp_path / "runs" / "a", range(300), lambda step: 50.25 if step == 123 else 1 + step / 1e5)
+    write_log(tmp_path / "runs" / "a", range(200, 400), lambda step: 2 + step / 1e5)
+    page = open_page(serve(str(tmp_path / "runs"), "--db", str(tmp_path / "x.db"), "--once"), "#d=a&t=events")
+    events = page.locator(".events button")
+    expect(events.filter(has_text="attempt")).to_contain_text("200")
+    events.filter(has_text="spike").first.click()
+    expect(page.locator(".line.marked .text")).to_contain_text("step 123 | loss: 50.25")

@@ -1,6 +1,6 @@
 /** Requests to the daemon that serves this page. Addresses are relative to it. */
 
-import type { Axis, FoundLines, InputHealth, LogPage, Panels, RunTable } from "./types";
+import type { Axis, FoundLines, InputHealth, LogPage, Panels, RunEvent, RunTable } from "./types";
 
 const BASE = "api/v1";
 const TOKEN_KEY = "lensd-token";
@@ -88,6 +88,10 @@ export function logLines(uid: string, count: number, place: LogPlace): Promise<L
 export function searchLog(uid: string, text: string, regex: boolean, from: number, signal: AbortSignal): Promise<FoundLines> {
   const parameters = new URLSearchParams({ q: text, from: String(from), limit: "1000", regex: regex ? "1" : "0" });
   return get<FoundLines>(`${workload(uid)}/logs/search?${parameters}`, signal);
+}
+
+export async function eventsOf(uid: string): Promise<RunEvent[]> {
+  return (await get<{ events: RunEvent[] }>(`${workload(uid)}/events`)).events;
 }
 
 /** How the inputs of a run are read, with up to `samples` kinds of lines of each that were not. */

@@ -124,3 +124,14 @@ export interface InputHealth {
 }
 
 export type Fact = string | number | boolean | null;
+
+/** Something that happened in a run; `kind`: start, attempt, nan, spike, stall or end. */
+export interface RunEvent {
+  time: number;
+  time_end: number | null;
+  kind: string;
+  text: string;
+  iteration: number | null;
+  metric: string | null;
+  value: number | null;
+}

@@ -1,13 +1,14 @@
-/** The drawer of the run in focus: its log, its inputs, its configuration. */
+/** The drawer of the run in focus: its log, what happened in it, its inputs and settings. */
 
 import { drawerOpen, drawerTab, focused, shownRuns } from "../state/page";
 import { messages } from "../ui/messages";
 import { Config } from "./Config";
+import { Events } from "./Events";
 import { Inputs } from "./Inputs";
 import { LogTools, LogView } from "./LogView";
 
-const TABS = ["log", "inputs", "config"] as const;
-const BODIES = { log: LogView, inputs: Inputs, config: Config };
+const TABS = ["log", "events", "inputs", "config"] as const;
+const BODIES = { log: LogView, events: Events, inputs: Inputs, config: Config };
 
 export function Drawer() {
   const text = messages();

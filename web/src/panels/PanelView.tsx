@@ -3,6 +3,7 @@
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Panel } from "../api/types";
+import { attempts } from "../state/events";
 import { pin } from "../state/moment";
 import {
   axis,
@@ -72,6 +73,7 @@ export function PanelView({ metric }: { metric: string }) {
     onCursor: (x) => {
       cursor.value = x;
     },
+    attempts: () => ({ places: attempts.peek(), label: messages().attempt }),
     onPick: (picked) => void pin(metric, picked),
   };
   useEffect(() => {
@@ -83,6 +85,8 @@ export function PanelView({ metric }: { metric: string }) {
     chart.current?.destroy();
     chart.current = new Chart(canvas.current, data, options);
   });
+
+  useEffect(() => chart.current?.redraw(), [attempts.value]);
 
   useEffect(() => {
     if (jump.value !== null) chart.current?.pointAt(jump.value);

@@ -34,6 +34,8 @@ export interface ChartOptions {
   onZoom: (range: [number, number], level?: boolean) => void;
   onCursor: (x: number | null) => void;
   onPick: (pick: Pick) => void;
+  /** Where the run in focus began again, and what is written there. */
+  attempts: () => { places: readonly number[]; label: string };
 }
 
 /** The middle of each bin; the step itself where a bin holds just one. */
@@ -119,6 +121,30 @@ function marks(panel: () => Panel, yRange: () => [number, number], colours: Read
   };
 }
 
+/** Faint bands for every other attempt, below the curves. */
+function shades(options: ChartOptions) {
+  return (chart: uPlot): void => {
+    const { places, label } = options.attempts();
+    const { ctx, bbox } = chart;
+    const right = bbox.left + bbox.width;
+    const clamp = (x: number): number => Math.max(bbox.left, Math.min(right, x));
+    places.forEach((place, index) => {
+      const from = clamp(chart.valToPos(place, "x", true));
+      const to = index + 1 < places.length ? clamp(chart.valToPos(places[index + 1]!, "x", true)) : right;
+      ctx.fillStyle = options.grid;
+      ctx.globalAlpha = index % 2 ? 0.2 : 0.5;
+      ctx.fillRect(from, bbox.top, to - from, bbox.height);
+      ctx.globalAlpha = 1;
+      if (from <= bbox.left || from >= right) return;
+      ctx.fillStyle = options.text;
+      ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
+      ctx.font = `${10 * devicePixelRatio}px system-ui`;
+      ctx.textAlign = "left";
+      ctx.fillText(`${index + 2} ${label}`, from + 4 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+    });
+  };
+}
+
 const syncKey = uPlot.sync("x");
 
 /** A chart in `element`, drawn at once. `update` takes new data of the same runs; anything else needs a new one. */
@@ -174,6 +200,7 @@ export class Chart {
           drag: { x: true, y: false, setScale: false },
         },
         hooks: {
+          drawClear: [shades(options)],
           draw: [marks(() => this.panel, () => this.yRange, options.colours)],
           setSelect: [
             (chart) => {
@@ -227,6 +254,10 @@ export class Chart {
   /** Put the cursor on `x` in this panel alone, without the pointer. */
   pointAt(x: number): void {
     this.plot.setCursor({ left: this.plot.valToPos(x, "x"), top: HEIGHT / 2 }, false);
+  }
+
+  redraw(): void {
+    this.plot.redraw(false);
   }
 
   update(panel: Panel): void {

@@ -2,13 +2,15 @@
 
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Run } from "../api/types";
+import type { Fact, Run } from "../api/types";
 import { colours } from "../panels/colours";
 import { number } from "../panels/format";
 import { focused, listedRuns, shownRuns, toggleRun } from "../state/page";
+import { cell, column, columnKey, rows as listedRows } from "../state/table";
 import { age } from "../ui/age";
 import { messages } from "../ui/messages";
 import { Sparkline } from "./Sparkline";
+import { TableTools } from "./TableTools";
 
 const ROW = 38;
 const AROUND = 5;
@@ -22,28 +24,35 @@ export function Runs() {
     observer.observe(list.current!);
     return () => observer.disconnect();
   }, []);
-  const all = listedRuns.value;
+  const all = listedRows.value;
   const shown = shownRuns.value.map((run) => run.uid);
   const palette = colours(shown);
   const first = Math.max(0, Math.floor(top.value / ROW) - AROUND);
-  const rows = all.slice(first, first + Math.ceil(height.value / ROW) + 2 * AROUND);
+  const inSight = all.slice(first, first + Math.ceil(height.value / ROW) + 2 * AROUND);
   return (
     <nav class="runs" aria-label={messages().runs}>
       <header>
-        {messages().runs} <small>{shown.length} / {all.length}</small>
+        {messages().runs} <small>{shown.length} / {listedRuns.value.length}</small>
       </header>
+      <TableTools />
       <div class="list" ref={list} onScroll={() => (top.value = list.current?.scrollTop ?? 0)}>
         <ul style={{ height: `${all.length * ROW}px`, paddingTop: `${first * ROW}px` }}>
-          {rows.map((run) => (
-            <Row key={run.uid} run={run} colour={palette.get(run.uid)} />
-          ))}
+          {inSight.map((row) =>
+            "run" in row ? (
+              <RunRow key={row.run.uid} run={row.run} colour={palette.get(row.run.uid)} />
+            ) : (
+              <li key={`group ${row.group}`} class="group" style={{ height: `${ROW}px` }}>
+                {row.group} <small>{row.size}</small>
+              </li>
+            ),
+          )}
         </ul>
       </div>
     </nav>
   );
 }
 
-function Row({ run, colour }: { run: Run; colour: string | undefined }) {
+function RunRow({ run, colour }: { run: Run; colour: string | undefined }) {
   const done = run.status === "running" && run.target && run.step !== null ? Math.min(1, run.step / run.target) : null;
   return (
     <li class={focused.value === run.uid ? "run focused" : "run"} style={{ height: `${ROW}px` }}>
@@ -57,7 +66,15 @@ function Row({ run, colour }: { run: Run; colour: string | undefined }) {
         <i style={{ background: colour ?? "transparent", borderColor: colour ?? "var(--soft)" }} />
       </button>
       <button class="name" title={`${run.name}\n${run.framework ?? ""}`} onClick={() => (focused.value = run.uid)}>
-        <b>{run.name}</b>
+        <b>
+          {run.name}
+          {run.warnings.length > 0 && (
+            <span class="warning" title={run.warnings.join("\n")} role="img" aria-label={messages().hasWarnings}>
+              {" "}
+              ⚠
+            </span>
+          )}
+        </b>
         <small>
           <span class={`status ${run.status}`}>{messages().status(run.status)}</span>
           {run.step !== null && ` · ${run.step.toLocaleString()}${run.target ? ` / ${run.target.toLocaleString()}` : ""}`}
@@ -66,9 +83,11 @@ function Row({ run, colour }: { run: Run; colour: string | undefined }) {
       </button>
       <span class="main">
         <Sparkline values={run.spark} colour={colour ?? "#8a939e"} />
-        <small title={run.metric ?? ""}>{number(run.last)}</small>
+        <small title={columnKey(column.value) || (run.metric ?? "")}>{shownValue(cell(run))}</small>
       </span>
       {done !== null && <span class="progress" style={{ width: `${done * 100}%`, background: colour ?? "var(--soft)" }} />}
     </li>
   );
 }
+
+const shownValue = (value: Fact): string => (typeof value === "string" || typeof value === "boolean" ? String(value) : number(value));

@@ -129,7 +129,8 @@ function placeOf(line: NumberedLine): number | null {
   return begin === null ? null : (line.ts_ms - begin) / 1000;
 }
 
-function beginOf(uid: string | null): number | null {
+/** When a run began, UTC milliseconds: where its relative time is 0. */
+export function beginOf(uid: string | null): number | null {
   for (const panel of panelData.peek().values()) {
     const series = panel.series.find((one) => one.run === uid);
     if (series) return series.begin_ms;

@@ -11,6 +11,7 @@ const SHOWN_AT_FIRST = 10;
 const METRICS_PER_REQUEST = 8;
 const BINS = 300;
 
+export type Tab = "log" | "events" | "inputs" | "config";
 export type Failure = { status: number; message: string } | null;
 
 export const runs = signal<Run[]>([]);
@@ -31,7 +32,7 @@ export const pinned = signal<string[]>([]);
 export const tabled = signal<string[]>([]);
 export const focused = signal<string | null>(null);
 export const drawerOpen = signal<boolean | null>(null);
-export const drawerTab = signal<"log" | "inputs" | "config">("log");
+export const drawerTab = signal<Tab>("log");
 export const folded = signal(false);
 export const helpOpen = signal(false);
 

@@ -15,10 +15,13 @@ import {
   range,
   search,
   smoothing,
+  type Tab,
   useToken,
   wide,
 } from "./page";
+import { column, columnKey, columnOf, groupBy, order } from "./table";
 
+const TABS: readonly Tab[] = ["log", "events", "inputs", "config"];
 const AXES: readonly Axis[] = ["step", "time", "relative"];
 
 export function restore(hash: string): void {
@@ -38,9 +41,13 @@ export function restore(hash: string): void {
   wide.value = values.get("f");
   const pins = values.get("p");
   if (pins) pinned.value = pins.split(",").map(decodeURIComponent);
+  column.value = columnOf(values.get("c") ?? "");
+  const ordered = values.get("o");
+  if (ordered === "name" || ordered === "up" || ordered === "down") order.value = ordered;
+  groupBy.value = values.get("g") ?? "";
   focused.value = values.get("d");
-  const tab = values.get("t");
-  if (tab === "inputs" || tab === "config") drawerTab.value = tab;
+  const tab = values.get("t") as Tab | null;
+  if (tab && TABS.includes(tab)) drawerTab.value = tab;
   if (tab || values.has("l")) drawerOpen.value = true;
 }
 
@@ -61,6 +68,9 @@ export function keep(): void {
     if (range.value) values.set("z", range.value.map((end) => Number(end.toPrecision(8))).join("~"));
     if (wide.value) values.set("f", wide.value);
     if (pinned.value.length > 0) values.set("p", pinned.value.map(encodeURIComponent).join(","));
+    if (columnKey(column.value)) values.set("c", columnKey(column.value));
+    if (order.value !== "recent") values.set("o", order.value);
+    if (groupBy.value) values.set("g", groupBy.value);
     if (focused.value) values.set("d", focused.value);
     if (drawerShown.value && drawerTab.value !== "log") values.set("t", drawerTab.value);
     if (drawerShown.value && marked.value !== null) values.set("l", String(marked.value));

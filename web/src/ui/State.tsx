@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { lostAt } from "../api/live";
 import type { Run } from "../api/types";
-import { failure, focused, loaded, metrics, replaced, runs, shownRuns, useToken } from "../state/page";
+import { failure, focused, loaded, metrics, panelData, range, replaced, runs, shownRuns, useToken } from "../state/page";
 import { age } from "./age";
 import { messages } from "./messages";
 
@@ -41,8 +41,12 @@ function sentence(now: number): string | null {
   if (!loaded.value) return text.loading;
   if (runs.value.length === 0) return text.nothingFound;
   if (shownRuns.value.length === 0) return text.noneShown;
+  if (metrics.value.length === 0 && shownRuns.value[0]!.warnings[0]) return text.warned(shownRuns.value[0]!.warnings[0]);
   if (metrics.value.length === 0) return text.noCurves(shownRuns.value[0]!.name);
   if (replaced.value) return text.replaced;
+  if (range.value && panelData.value.size > 0 && [...panelData.value.values()].every((panel) => panel.series.length === 0)) {
+    return text.emptyRange;
+  }
   const run = shownRuns.value.find((one) => one.uid === focused.value) ?? onlyOne(shownRuns.value);
   return run && stoppedEarly(run) ? text.stale(run.name, age(run.updated_at!), run.step!, run.target!) : null;
 }

@@ -3,6 +3,7 @@
 import { toMark } from "../panels/marks";
 import { following, toHit } from "../state/log";
 import { pin } from "../state/moment";
+import { rows } from "../state/table";
 import {
   currentPanel,
   drawerOpen,
@@ -11,7 +12,6 @@ import {
   folded,
   helpOpen,
   jump,
-  listedRuns,
   logScale,
   pinned,
   shownRuns,
@@ -53,7 +53,7 @@ function current(): string | undefined {
 }
 
 function move(by: number): void {
-  const all = listedRuns.value;
+  const all = rows.value.flatMap((row) => ("run" in row ? [row.run] : []));
   const at = all.findIndex((run) => run.uid === current());
   const next = all[Math.max(0, Math.min(all.length - 1, at + by))];
   if (next) focused.value = next.uid;

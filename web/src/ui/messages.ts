@@ -21,7 +21,22 @@ interface Messages {
   follow: string;
   noLines: string;
   details: string;
-  tabs: Record<"log" | "inputs" | "config", string>;
+  tabs: Record<"log" | "events" | "inputs" | "config", string>;
+  noEvents: string;
+  column: string;
+  mainMetric: string;
+  sides: Record<"last" | "min" | "max", string>;
+  order: string;
+  orders: Record<"recent" | "name" | "up" | "down", string>;
+  group: string;
+  noGroups: string;
+  byName: string;
+  best: string;
+  bestOf: string;
+  hasWarnings: string;
+  warned: (warning: string) => string;
+  eventKind: (kind: string) => string;
+  attempt: string;
   searchLog: string;
   hitBefore: string;
   hitAfter: string;
@@ -52,6 +67,7 @@ interface Messages {
   noneShown: string;
   stale: (run: string, ago: string, step: number, target: number) => string;
   replaced: string;
+  emptyRange: string;
   gone: (seconds: number) => string;
   tokenNeeded: string;
   tokenOpen: string;
@@ -69,6 +85,15 @@ const STATUS_ZH: Record<string, string> = {
   crashed: "崩溃",
   interrupted: "已中断",
   unknown: "未知",
+};
+
+const EVENT_ZH: Record<string, string> = {
+  start: "开始",
+  attempt: "重启",
+  nan: "NaN",
+  spike: "尖峰",
+  stall: "停顿",
+  end: "结束",
 };
 
 const INPUT_STATE_ZH: Record<string, string> = {
@@ -94,7 +119,22 @@ const en: Messages = {
   follow: "Follow",
   noLines: "No log lines yet.",
   details: "Details of a run",
-  tabs: { log: "Log", inputs: "Inputs", config: "Config" },
+  column: "Value beside each run",
+  mainMetric: "main metric",
+  sides: { last: "last", min: "min", max: "max" },
+  order: "Order",
+  orders: { recent: "newest first", name: "by name", up: "value ↑", down: "value ↓" },
+  group: "Groups",
+  noGroups: "no groups",
+  byName: "by name",
+  best: "First 10",
+  bestOf: "Draw only the first ten of the list as it is ordered",
+  hasWarnings: "Some of its inputs were not read",
+  warned: (warning) => `${warning}. The tab Inputs has the lines.`,
+  noEvents: "Nothing happened yet.",
+  eventKind: (kind) => kind,
+  attempt: "began again",
+  tabs: { log: "Log", events: "Events", inputs: "Inputs", config: "Config" },
   searchLog: "Search the log",
   hitBefore: "Previous hit (N)",
   hitAfter: "Next hit (n)",
@@ -133,6 +173,7 @@ const en: Messages = {
   noneShown: "No run is shown. Click the dot of a run to draw its curves.",
   stale: (run, ago, step, target) =>
     `${run} wrote its last point ${ago}, at step ${step.toLocaleString()} of ${target.toLocaleString()}. The end of its log (l) may say why.`,
+  emptyRange: "No points in this range. 0 zooms out.",
   replaced: "The daemon serves another database now. These are its runs.",
   gone: (seconds) => `The daemon has not answered for ${seconds} s. The curves stay; this page reconnects by itself.`,
   tokenNeeded: "This daemon asks for a token.",
@@ -178,7 +219,22 @@ const zh: Messages = {
   follow: "跟随",
   noLines: "还没有日志。",
   details: "运行详情",
-  tabs: { log: "日志", inputs: "输入", config: "配置" },
+  column: "每个运行旁边的值",
+  mainMetric: "主要指标",
+  sides: { last: "最后", min: "最小", max: "最大" },
+  order: "排序",
+  orders: { recent: "最新在前", name: "按名称", up: "值 ↑", down: "值 ↓" },
+  group: "分组",
+  noGroups: "不分组",
+  byName: "按名称",
+  best: "前 10 个",
+  bestOf: "只绘制列表中当前排序的前十个",
+  hasWarnings: "部分输入未读取",
+  warned: (warning) => `${warning}。详见“输入”标签。`,
+  noEvents: "还没有发生任何事。",
+  eventKind: (kind) => EVENT_ZH[kind] ?? kind,
+  attempt: "重新开始",
+  tabs: { log: "日志", events: "事件", inputs: "输入", config: "配置" },
   searchLog: "搜索日志",
   hitBefore: "上一个匹配(N)",
   hitAfter: "下一个匹配(n)",
@@ -217,6 +273,7 @@ const zh: Messages = {
   noneShown: "没有显示的运行。点击运行前的圆点来绘制曲线。",
   stale: (run, ago, step, target) =>
     `${run} 最后一个点写于${ago},步数 ${step.toLocaleString()} / ${target.toLocaleString()}。日志末尾(l)可能说明原因。`,
+  emptyRange: "此范围内没有点。按 0 缩小。",
   replaced: "守护进程现在使用另一个数据库。以下是其中的运行。",
   gone: (seconds) => `守护进程已 ${seconds} 秒没有回应。曲线保留,页面会自动重连。`,
   tokenNeeded: "需要令牌。",
@@ -248,7 +305,9 @@ const zh: Messages = {
   ],
 };
 
-const chosen = navigator.language.toLowerCase().startsWith("zh") ? zh : en;
+const isChinese = navigator.language.toLowerCase().startsWith("zh");
+const chosen = isChinese ? zh : en;
+document.documentElement.lang = isChinese ? "zh" : "en"; // how screen readers pronounce it
 
 export function messages(): Messages {
   return chosen;
