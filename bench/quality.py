@@ -73,15 +73,15 @@ def spans(x: Ints, y: Floats, points: int) -> Spans:
     return low, high
 
 
-def rows(found: Spans, truth: Spans) -> tuple[Ints, Ints]:
+def rows(drawn: Spans, truth: Spans) -> tuple[Ints, Ints]:
     """The lowest and the highest pixel of each column."""
     bottom, top = truth[0].min(), truth[1].max()
-    low, high = (np.rint((side - bottom) / (top - bottom) * (HEIGHT - 1)).astype(np.int64) for side in found)
+    low, high = (np.rint((side - bottom) / (top - bottom) * (HEIGHT - 1)).astype(np.int64) for side in drawn)
     return low, high
 
 
-def picture(found: Spans, truth: Spans) -> Picture:
-    low, high = rows(found, truth)
+def picture(drawn: Spans, truth: Spans) -> Picture:
+    low, high = rows(drawn, truth)
     row = np.arange(HEIGHT)[:, None]
     return np.asarray((row >= low) & (row <= high))
 
@@ -159,20 +159,20 @@ def main() -> None:
             x: Ints = np.flatnonzero(~np.isnan(value))
             y = value[x]
             truth = spans(x, y, points)
-            found: list[tuple[str, int, float, Spans]] = []
+            drawn: list[tuple[str, int, float, Spans]] = []
             with tempfile.TemporaryDirectory() as folder:
                 store = stored(Path(folder) / "x.db", value)
                 list(of_lensd(store, points))  # warm
-                found += of_lensd(store, points)
+                drawn += of_lensd(store, points)
                 store.close()
             for name, choose in PEERS.items():
                 began = time.process_time()
                 index = choose(x, y)
                 took = time.process_time() - began
-                found.append((name, len(index), took, spans(x[index], y[index], points)))
+                drawn.append((name, len(index), took, spans(x[index], y[index], points)))
             whole = picture(truth, truth)
             ends = rows(truth, truth)
-            for name, sent, took, own in found:
+            for name, sent, took, own in drawn:
                 made = picture(own, truth)
                 low, high = rows(own, truth)
                 kept = ((abs(low - ends[0]) <= 1) & (abs(high - ends[1]) <= 1)).mean()

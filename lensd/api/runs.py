@@ -59,11 +59,11 @@ class FastAnswer(msgspec.Struct):
 
 async def list_runs(request: web.Request) -> web.StreamResponse:
     page, output_format = params.page(request), params.choice(request, params.LIST_FORMAT)
-    found = await ask(request, runs.runs)
+    infos = await ask(request, runs.runs)
     if params.choice(request, params.RUN_ORDER) == "created_time":
-        found.reverse()
-    headers = {"X-Total-Count": str(len(found))}
-    return await list_answer(request, found[page], found[page], RunInfo, output_format, headers)
+        infos.reverse()
+    headers = {"X-Total-Count": str(len(infos))}
+    return await list_answer(request, infos[page], infos[page], RunInfo, output_format, headers)
 
 
 async def one_run(request: web.Request) -> web.StreamResponse:

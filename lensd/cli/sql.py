@@ -57,15 +57,15 @@ def sql(
     with errors(), tempfile.TemporaryDirectory(prefix="lensd-") as folder:
         plain = os.path.join(folder, "plain.db")
         with closing(Store.open(db, read_only=True)) as store, store.read(seconds=_SECONDS) as reader:
-            known = [one.uid for one in reader.workloads()]
-            missing = [uid for uid in workload if uid not in known]
+            uids = [one.uid for one in reader.workloads()]
+            missing = [uid for uid in workload if uid not in uids]
             if missing:
                 fail(
                     UNREADABLE,
-                    f"{db} has no workload {missing[0]!r}; it has {', '.join(known[:8]) or 'none'}",
+                    f"{db} has no workload {missing[0]!r}; it has {', '.join(uids[:8]) or 'none'}",
                 )
             with_points = re.search(r"\bpoint\b", query, re.IGNORECASE) is not None
-            write_plain(reader, workload or known, plain, attempt, with_points=with_points)
+            write_plain(reader, workload or uids, plain, attempt, with_points=with_points)
         try:
             with closing(sqlite3.connect(f"file:{plain}", uri=True)) as connection:
                 connection.execute("ATTACH ? AS lensd", (f"file:{os.path.abspath(db)}?mode=ro",))

@@ -100,7 +100,7 @@ class Poller:
 
     def unstored(self) -> dict[str, int]:
         """The inputs whose last points could not be stored, and how many bytes of each are not."""
-        return {each.input.id: each.unread_bytes() for each in self.tracked() if each.health.unstored}
+        return {t.input.id: t.unread_bytes() for t in self.tracked() if t.health.unstored}
 
     def follow(self, path: str) -> Callable[[], None]:
         """Poll the input at `path` at the fastest rate until the returned function is called."""

@@ -87,7 +87,7 @@ def candidates(reader: Reader, columns: Sequence[Column], axis: Axis, count: int
 def _of_column(reader: Reader, column: Column, axis: Axis, count: int) -> tuple[Keys, Floats]:
     """The candidates of a column, and its values there."""
     level = level_of(estimate(reader, column.parts), -(-count // 2))
-    found: list[Keys] = [np.empty(0, np.int64 if axis == "step" else np.float64)]
+    keys: list[Keys] = [np.empty(0, np.int64 if axis == "step" else np.float64)]
     values: list[Floats] = [np.empty(0)]
     for part in column.parts:
         spread = is_spread(reader, column, part)
@@ -105,9 +105,9 @@ def _of_column(reader: Reader, column: Column, axis: Axis, count: int) -> tuple[
             if not isinstance(piece, BucketRun) or piece.node.level < level:  # finer than what is wanted
                 chosen = _extremes(value, max(1, piece.points // resolution(max(level, 0))))
                 step, ts_ms, value = step[chosen], ts_ms[chosen], value[chosen]
-            found.append(step if axis == "step" else key_of(ts_ms, step, spread))
+            keys.append(step if axis == "step" else key_of(ts_ms, step, spread))
             values.append(value)
-    return np.concatenate(found), np.concatenate(values)
+    return np.concatenate(keys), np.concatenate(values)
 
 
 def _extremes(values: Floats, stretches: int) -> npt.NDArray[np.intp]:
@@ -117,11 +117,11 @@ def _extremes(values: Floats, stretches: int) -> npt.NDArray[np.intp]:
     return np.union1d(inside, np.array([0, len(values) - 1])[: len(values)])
 
 
-def chosen_evenly(found: Candidates, count: int) -> Keys:
+def chosen_evenly(candidates: Candidates, count: int) -> Keys:
     """The keys of so many of the candidates: the first ones, and others evenly."""
-    rest = np.setdiff1d(found.keys, found.first)
-    missing = min(count - len(found.first), len(rest))
-    return np.union1d(found.first, rest[np.linspace(0, len(rest) - 1, max(0, missing)).astype(np.intp)])
+    rest = np.setdiff1d(candidates.keys, candidates.first)
+    missing = min(count - len(candidates.first), len(rest))
+    return np.union1d(candidates.first, rest[np.linspace(0, len(rest) - 1, max(0, missing)).astype(np.intp)])
 
 
 def may_be_matched(columns: Sequence[Column], count: int) -> bool:
@@ -173,24 +173,26 @@ class KnownRows:
         return changed if changed > LOWEST else None
 
 
-def read_rows(reader: Reader, columns: list[Column], found: Candidates, known: KnownRows | None) -> KnownRows:
+def read_rows(
+    reader: Reader, columns: list[Column], candidates: Candidates, earlier: KnownRows | None
+) -> KnownRows:
     """At least the rows of these candidates, as far as possible from those that are known."""
-    steps = found.keys.astype(np.int64)
-    changed = known.first_change(reader, columns) if known is not None else None
-    if known is None or changed is None:
-        known = KnownRows(columns, (0, 0), steps[:0], np.empty((len(columns), 0)))
+    steps = candidates.keys.astype(np.int64)
+    changed = earlier.first_change(reader, columns) if earlier is not None else None
+    if earlier is None or changed is None:
+        earlier = KnownRows(columns, (0, 0), steps[:0], np.empty((len(columns), 0)))
         changed = LOWEST
-    end = int(np.searchsorted(known.steps, changed))
-    every = np.union1d(known.steps[:end], steps)
+    end = int(np.searchsorted(earlier.steps, changed))
+    every = np.union1d(earlier.steps[:end], steps)
     if len(every) * len(columns) > _MOST_CELLS:
         every = steps
     values = np.full((len(columns), len(every)), np.nan)
-    at = np.searchsorted(known.steps[:end], every)
-    is_known = np.append(known.steps[:end], BEYOND)[at] == every
-    values[:, is_known] = known.values[:, at[is_known]]
+    at = np.searchsorted(earlier.steps[:end], every)
+    is_known = np.append(earlier.steps[:end], BEYOND)[at] == every
+    values[:, is_known] = earlier.values[:, at[is_known]]
     for index, column in enumerate(columns):
-        if index < len(found.own):
-            keys, own = found.own[index]
+        if index < len(candidates.own):
+            keys, own = candidates.own[index]
             values[index, np.searchsorted(every, keys)] = own
         missing = ~is_known & np.isnan(values[index])
         values[index, missing] = values_at(reader, column, every[missing])

@@ -58,13 +58,13 @@ class _Entry:
     columns: list[Column]
     table: _Table | None
     total: int | None = None
-    known: KnownRows | None = None
+    rows: KnownRows | None = None
     answers: OrderedDict[int, RowTable] = field(default_factory=OrderedDict)
 
     @property
     def bytes(self) -> int:
         own = sum(column.nbytes for column in (self.table.axis, *self.table.values)) if self.table else 0
-        return own + (self.known.bytes if self.known else 0) + sum(map(_bytes, self.answers.values()))
+        return own + (self.rows.bytes if self.rows else 0) + sum(map(_bytes, self.answers.values()))
 
 
 def _bytes(table: RowTable) -> int:
@@ -98,12 +98,12 @@ class LongRows:
         axis, begin = self.question.axis, None
         if axis == "time":
             take_times(reader, self.workload, self.question.source)
-        found = (
+        row_blocks = (
             blocks(reader, self.columns, axis)
             if self.keys is None
             else long_rows.chosen_blocks(reader, self.columns, axis, self.keys)
         )
-        for block in found:
+        for block in row_blocks:
             begin = block.keys[0] if begin is None else begin
             rows = block if self.question.names is None else block.filled()
             for piece in rows.pieces():
@@ -204,9 +204,9 @@ class RowCache:
                 is_update = entry.table is not None
             if entry.table is None:
                 entry.table = _read(reader, columns, question.axis)
-        elif before is not None and before.known is not None:
-            entry.known = before.known
-            is_update = before.known.first_change(reader, columns) is not None
+        elif before is not None and before.rows is not None:
+            entry.rows = before.rows
+            is_update = before.rows.first_change(reader, columns) is not None
         with self._lock:
             self._updates += is_update
             self._misses += not is_update
@@ -318,21 +318,21 @@ def _answer(
         total = long_rows.scan(reader, columns, axis)[0] if entry.total is None else entry.total
         entry.total = total
         return LongRows(question, workload.id, columns, total, total, last_step, None)
-    found = long_rows.candidates(reader, columns, axis, downsample)
+    candidates = long_rows.candidates(reader, columns, axis, downsample)
     has_matrix = long_rows.may_be_matched(columns, downsample)
     values: list[Floats] = []
     if axis == "time" and (has_matrix or entry.total is None):
-        entry.total, values = long_rows.scan(reader, columns, axis, found.keys if has_matrix else None)
+        entry.total, values = long_rows.scan(reader, columns, axis, candidates.keys if has_matrix else None)
     total = entry.total or 0
     if total <= downsample:
         return LongRows(question, workload.id, columns, total, total, last_step, None)
     if not has_matrix:
-        chosen = long_rows.chosen_evenly(found, downsample)
+        chosen = long_rows.chosen_evenly(candidates, downsample)
         return LongRows(question, workload.id, columns, total, len(chosen), last_step, chosen)
-    keys = found.keys
+    keys = candidates.keys
     if axis == "step":
-        entry.known = long_rows.read_rows(reader, columns, found, entry.known)
-        values = entry.known.at(keys)
+        entry.rows = long_rows.read_rows(reader, columns, candidates, entry.rows)
+        values = entry.rows.at(keys)
     if question.names is not None:
         keys, values = _filled(keys, values)
     return _thinned(reader, question, columns, keys, values, downsample, total, last_step)

@@ -163,7 +163,7 @@ def iteration_curves(slices: Iterator[IterationSlice], workload: str | None, is_
         count += len(piece)
         if count > MOST_ITERATIONS:
             raise TooManyIterations
-    found: dict[tuple[str, str], list[tuple[Ints, Ints, Floats]]] = {}
+    by_curve: dict[tuple[str, str], list[tuple[Ints, Ints, Floats]]] = {}
     for piece in pieces:
         origin = np.array(piece.data_source)
         for source in sorted(set(piece.data_source)):
@@ -175,10 +175,10 @@ def iteration_curves(slices: Iterator[IterationSlice], workload: str | None, is_
             ):
                 if kept.any() and not (is_wide and name == "iteration" and workload is None):
                     columns = piece.iteration[kept], piece.ts_ms[kept], value[kept]
-                    found.setdefault((name, source), []).append(columns)
+                    by_curve.setdefault((name, source), []).append(columns)
     return [
         Curve(name, source, workload, iter([_sorted(name, source, columns, workload)]))
-        for (name, source), columns in sorted(found.items())
+        for (name, source), columns in sorted(by_curve.items())
     ]
 
 

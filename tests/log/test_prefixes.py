@@ -146,6 +146,6 @@ def test_a_line_of_a_known_kind_is_stripped_as_any_other() -> None:
     for line in [head + line for line in lines for head in dice.sample(heads, 3)]:
         for _ in range(3):
             text = "".join(dice.choice("0123456789") if c in "0123456789" else c for c in line)
-            known, anew = strip_prefixes(text, None), strip_anew(text, None)[0]
-            assert known == anew, text
+            stripped, anew = strip_prefixes(text, None), strip_anew(text, None)[0]
+            assert stripped == anew, text
             line = text

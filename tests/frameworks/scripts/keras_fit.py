@@ -73,14 +73,14 @@ def main() -> None:
 
         wandb.init(project="tiny", mode="offline", dir=OPTIONS["folder"])
         callbacks.append(WandbMetricsLogger())
-    given, targets = data() if not OPTIONS.get("unknown") else (data(), None)
+    inputs, targets = data() if not OPTIONS.get("unknown") else (data(), None)
     options: dict[str, Any] = {"batch_size": 4} if targets is not None else {}
     if OPTIONS.get("validate"):
         random = np.random.default_rng(2)
         held = random.normal(size=(12, 8)).astype("float32")
         options["validation_data"] = (held, held.sum(1, keepdims=True))
     model.fit(
-        given,
+        inputs,
         targets,
         epochs=OPTIONS["epochs"],
         verbose=OPTIONS.get("verbose", 1),
