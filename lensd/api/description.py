@@ -13,6 +13,7 @@ from lensd.api.access import OPEN_PATHS, PROBES
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 JSON = "application/json"
+CSV = "text/csv"
 WEBSOCKET_STATUS = 101
 
 

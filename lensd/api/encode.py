@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import functools
-import io
 import itertools
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -118,7 +117,7 @@ def wide_json(
 
 def wide_csv(names: list[str], rows: Iterable[WideRows]) -> Iterator[bytes]:
     """Rows as CSV with a header; cells without a value are empty."""
-    yield b",".join([b"time", b"iteration", *map(_cell, names)]) + b"\n"
+    yield b",".join([b"time", b"iteration", *map(csv_cell, names)]) + b"\n"
     for some in rows:
         columns = [_numbers(column) for column in (some.ts_ms, some.iteration, *some.values.T)]
         yield b"".join(b"%b\n" % b",".join(row) for row in zip(*columns, strict=True))
@@ -148,9 +147,9 @@ def points_csv(groups: Iterable[Group], *more: str) -> Iterator[bytes]:
 def _other_csv(group: IterationSlice | TimeOrdered, more: Sequence[str]) -> bytes:
     lines = []
     for point in points(group):
-        cells = [_cell(point.metric_name), _json(point.value), b"%d" % point.timestamp]
-        cells += [b"%d" % point.iteration, _cell(point.data_source)]
-        cells += [_cell(str(getattr(point, name))) for name in _MORE if name in more]
+        cells = [csv_cell(point.metric_name), _json(point.value), b"%d" % point.timestamp]
+        cells += [b"%d" % point.iteration, csv_cell(point.data_source)]
+        cells += [csv_cell(str(getattr(point, name))) for name in _MORE if name in more]
         lines.append(b",".join(cells))
     return b"".join(b"%b\n" % line for line in lines)
 
@@ -163,16 +162,35 @@ def _slice_csv(slice_: Slice, more: Sequence[str]) -> bytes:
     texts = [slice_.metric_name, slice_.data_source]
     texts += [str(slice_.attempt or 1)] if "attempt" in more else []
     texts += [slice_.workload or ""] if "workload_uid" in more else []
-    name, *last = (_cell(text).replace(b"%", b"%%") for text in texts)
+    name, *last = (csv_cell(text).replace(b"%", b"%%") for text in texts)
     template = name + b",%b,%b,%b," + b",".join(last) + b"\n"
     return b"".join(map(template.__mod__, zip(*columns, strict=True)))
 
 
+_TO_QUOTE = re.compile('[",\x00-\x1f\x7f-\x9f\u2028\u2029]')
+_CSV_CELL = re.compile(rb'"(?:[^"]|"")*"|[^",\n]+')
+_FORMULA = re.compile(rb'"?[=+@\t\r-]')
+_CSV_NUMBER = re.compile(rb"-?[\d.]+(?:[eE][+-]?\d+)?")
+
+
 @functools.lru_cache(4096)
-def _cell(text: str) -> bytes:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerow([text])  # quotes cells that contain line ends
-    return out.getvalue()[:-1].encode()
+def csv_cell(text: str) -> bytes:
+    """A text as one cell; whatever may end a cell or a line for some reader is quoted."""
+    if _TO_QUOTE.search(text):
+        text = '"{}"'.format(text.replace('"', '""'))
+    return text.encode("utf-8", "replace")
+
+
+def for_spreadsheets(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """CSV, of whole lines, in which no text is a formula: an apostrophe stands before those that would be."""
+    return (_CSV_CELL.sub(_no_formula, part) for part in parts)
+
+
+def _no_formula(cell: re.Match[bytes]) -> bytes:
+    text = cell[0]
+    if not _FORMULA.match(text) or _CSV_NUMBER.fullmatch(text):
+        return text
+    return b"\"'" + text[1:] if text.startswith(b'"') else b"'" + text
 
 
 def rows_json(table: RowTable) -> Iterator[bytes]:
@@ -203,7 +221,7 @@ def rows_csv(names: Sequence[str], tables: Iterable[RowTable]) -> Iterator[bytes
 
     names: of all columns, the axis first. tables: the rows piece by piece, each with some of the columns.
     """
-    yield b",".join(map(_cell, names)) + b"\n"
+    yield b",".join(map(csv_cell, names)) + b"\n"
     for table in tables:
         for lo in range(0, len(table), 2048):
             part = slice(lo, lo + 2048)
@@ -211,7 +229,7 @@ def rows_csv(names: Sequence[str], tables: Iterable[RowTable]) -> Iterator[bytes
             named = zip(table.columns, table.values, strict=True)
             cells |= {name: _numbers(column[part]) for name, column in named}
             for name, texts in table.labels.items():
-                cells[name] = [b"" if text is None else _cell(text) for text in texts[part]]
+                cells[name] = [b"" if text is None else csv_cell(text) for text in texts[part]]
             empty = [b""] * len(cells[table.axis_name])
             columns = [cells.get(name, empty) for name in names]
             yield b"".join(b"%b\n" % b",".join(row) for row in zip(*columns, strict=True))

@@ -9,13 +9,13 @@ from aiohttp import web
 
 from lensd.api import params
 from lensd.api.clusters import per_cluster
-from lensd.api.description import JSON
+from lensd.api.description import CSV, JSON
 from lensd.api.encode import Group, Point, points_csv, points_json, points_ndjson, wide_csv, wide_json
 from lensd.api.errors import ApiError, invalid
 from lensd.api.responses import etag, json_answer, without_body
 from lensd.api.state import ask
 from lensd.api.streaming import stream_read
-from lensd.api.tables import CSV, list_answer
+from lensd.api.tables import list_answer
 from lensd.query import lens, several
 from lensd.query.details import fulfils, workload_detail
 from lensd.query.framework import detection

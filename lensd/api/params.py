@@ -72,6 +72,10 @@ FORMAT = Parameter(
     "The format of the answer; `wide`: rows by time with a column for each series",
     _choice_of(*FORMATS),
 )
+SPREADSHEET = Parameter(
+    "spreadsheet", "`1`: text in CSV that a spreadsheet would take for a formula has an apostrophe before it",
+    _choice_of("0", "1"),
+)  # fmt: skip
 LIST_FORMAT = Parameter("format", "The format of the answer", _choice_of("json", "csv"))
 LIST_LIMIT = Parameter("limit", "At most this many entries", {"type": "integer", "minimum": 1})
 OFFSET = Parameter("offset", "Leave out so many of the first entries", {"type": "integer", "minimum": 0})

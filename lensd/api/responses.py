@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import msgspec
 from aiohttp import web
 
-from lensd.api.description import JSON
-from lensd.api.encode import gzipped
+from lensd.api.description import CSV, JSON
+from lensd.api.encode import for_spreadsheets, gzipped
 from lensd.api.state import STARTED, in_thread
 
 _MIN_GZIP_BYTES = 1400  # a smaller body fits one packet anyway
@@ -45,6 +46,12 @@ async def body_answer(
     else:
         answer.body = body
     return answer
+
+
+def for_reader(request: web.Request, content_type: str, parts: Iterable[bytes]) -> Iterable[bytes]:
+    """The parts of an answer as who reads it needs them: CSV without formulas, with `spreadsheet=1`."""
+    is_sheet = content_type == CSV and request.query.get("spreadsheet") in ("1", "true")
+    return for_spreadsheets(parts) if is_sheet else parts
 
 
 def compress(body: bytes) -> bytes:

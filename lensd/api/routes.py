@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from lensd.api import bodies, events, lens, live, logs, logs_ws, ops, page, params, push, runs, wandb_online
-from lensd.api.description import WEBSOCKET_STATUS, Answer, Body, Route, Surface
+from lensd.api.description import CSV, WEBSOCKET_STATUS, Answer, Body, Route, Surface
 from lensd.api.errors import LENS_PREFIXES
 from lensd.api.logs import InputsAnswer
 from lensd.query.log_pages import LogPage
@@ -58,6 +58,8 @@ _STORED = (400, 408, 413, 429)
 def _route(surface: Surface, method: str, path: str, handler: Any, operation: str, summary: str,
            answer: Answer | None = None, **more: Any) -> Route:  # fmt: skip
     fields = more | ({"answer": answer} if answer else {})
+    if CSV in fields["answer"].media_types:
+        fields["parameters"] = (*fields["parameters"], params.SPREADSHEET)
     return Route(surface=surface, method=method, path=path, handler=handler, operation=operation,
                  summary=summary, **fields)  # fmt: skip
 

@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from lensd.api import params
-from lensd.api.description import JSON
+from lensd.api.description import CSV, JSON
 from lensd.api.encode import (
     column_names,
     long_row_objects,
@@ -23,7 +23,7 @@ from lensd.api.ratelimit import client
 from lensd.api.responses import accepts_gzip, body_answer, compress, etag, json_answer, without_body
 from lensd.api.state import ROWS, WINDOW, ask, in_thread
 from lensd.api.streaming import stream_made, stream_read
-from lensd.api.tables import CSV, list_answer
+from lensd.api.tables import list_answer
 from lensd.query import lens, runs
 from lensd.query.results import Axis, RowTable, RunInfo, RunProgress
 from lensd.query.rows import LongRows

@@ -18,7 +18,7 @@ from aiohttp import web
 from lensd.api.description import JSON
 from lensd.api.encode import gzipped, in_chunks
 from lensd.api.errors import ApiError
-from lensd.api.responses import accepts_gzip, body_answer, headers_only
+from lensd.api.responses import accepts_gzip, body_answer, for_reader, headers_only
 from lensd.api.state import CONFIG, SENDING, STORE, STREAMS, in_thread
 from lensd.store import Reader, ReadTimeout, StoreError
 
@@ -40,7 +40,7 @@ async def stream_read(
 
     def open_source(resources: ExitStack) -> tuple[Iterable[bytes], Reader | None]:
         reader = resources.enter_context(request.app[STORE].read(seconds=seconds))
-        return encode(reader), reader
+        return for_reader(request, content_type, encode(reader)), reader
 
     return await _stream(request, lambda: _Source(open_source, seconds), headers, content_type)
 
@@ -52,7 +52,11 @@ async def stream_made(
     content_type: str = JSON,
 ) -> web.StreamResponse:
     """Send what `encode` makes of data that is in memory."""
-    return await _stream(request, lambda: _Source(lambda _: (encode(), None), 0.0), headers, content_type)
+
+    def open_source(_: ExitStack) -> tuple[Iterable[bytes], Reader | None]:
+        return for_reader(request, content_type, encode()), None
+
+    return await _stream(request, lambda: _Source(open_source, 0.0), headers, content_type)
 
 
 class _Source:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from aiohttp import web
 
-from lensd.api.responses import body_answer, json_answer
-
-CSV = "text/csv"
+from lensd.api.description import CSV
+from lensd.api.encode import csv_cell
+from lensd.api.responses import body_answer, for_reader, json_answer
 
 
 async def list_answer(
@@ -25,25 +23,24 @@ async def list_answer(
 ) -> web.StreamResponse:
     """An answer as JSON, or its list as CSV. row_type: that of the rows, for the header of an empty list."""
     if output_format == "csv":
-        return await body_answer(request, structs_csv(rows, row_type), content_type=CSV, headers=headers)
+        parts = for_reader(request, CSV, [structs_csv(rows, row_type)])
+        return await body_answer(request, b"".join(parts), content_type=CSV, headers=headers)
     return await json_answer(request, answer, headers)
 
 
 def structs_csv(rows: Iterable[msgspec.Struct], row_type: type[msgspec.Struct]) -> bytes:
     """Structs as CSV with a header. A list is one cell, its items separated by semicolons; null is empty."""
     names = row_type.__struct_fields__
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(getattr(row, name)) for name in names] for row in rows)
-    return out.getvalue().encode()
+    lines = [",".join(names).encode()]
+    lines += [b",".join(csv_cell(_text(getattr(row, name))) for name in names) for row in rows]
+    return b"\n".join(lines) + b"\n"
 
 
-def _cell(value: Any) -> Any:
+def _text(value: Any) -> str:
     if value is None or value is msgspec.UNSET:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
         return ";".join(map(str, value))
-    return value
+    return str(value)

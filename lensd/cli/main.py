@@ -231,12 +231,14 @@ def runs_command(db: str) -> None:
     help="current (what is served), all, or the number of one attempt.  [default: current]",
 )
 @click.option("-o", "--output", metavar="FILE", help="Write to this file, which sqlite needs.")
+@click.option("--spreadsheet", is_flag=True, help="No name in the CSV is to be taken for a formula.")
 def export(
     db: str,
     workload: str | None,
     output_format: Literal["csv", "ndjson", "sqlite"],
     attempt: str,
     output: str | None,
+    spreadsheet: bool,
 ) -> None:
     """Write the points of a workload to stdout, or everything into plain tables of SQLite.
 
@@ -262,7 +264,7 @@ def export(
                 write_plain(reader, uids if workload is None else [workload], output or "", attempt)
                 return
             with open(output, "wb") if output else nullcontext(sys.stdout.buffer) as out:
-                write_points(reader, workload or "", output_format, attempt, out)
+                write_points(reader, workload or "", output_format, attempt, out, spreadsheet=spreadsheet)
                 out.flush()
 
 
