@@ -156,9 +156,24 @@ class Clock:
         if "began" not in state and near:
             state["began"], state["anchored"] = state["own"], True
         elif "began" not in state:
-            last = self._last_record("elapsed_s").elapsed_s
+            last = self._look_ahead("elapsed_s").elapsed_s
             state["began"] = self._end - 1000 * (elapsed_s if last is None else max(last, elapsed_s))
         return self._within(float(state["began"]) + elapsed_s * 1000)
+
+    def _look_ahead(self, *wanted: str) -> LastRecord:
+        """What the last records print. A look that did not find what it wanted is not taken again, until the
+        end of the input is reached."""
+        ahead = self._state.get("ahead")
+        if ahead is not None:
+            return LastRecord(*ahead)
+        last = self._last_record(*wanted)
+        if any(getattr(last, name) is None for name in wanted):
+            self._state["ahead"] = [last.step, last.step_ms, last.elapsed_s]
+        return last
+
+    def reached_end(self) -> None:
+        """Forget what was said of lines that were ahead."""
+        self._state.pop("ahead", None)
 
     def _within(self, ms: float) -> float:
         """No later than the end of the file, unless `ms` follows from a printed time, which may be local."""
@@ -172,7 +187,7 @@ class Clock:
             if state.get("own") is not None and "at" not in state:
                 state["at"], state["anchored"] = state["own"], True
             elif "at" not in state:
-                last = self._last_record("step", "step_ms")
+                last = self._look_ahead("step", "step_ms")
                 ahead = max(0, (last.step or step) - step)
                 state["at"] = self._end - ahead * (last.step_ms or step_ms)
         else:

@@ -118,6 +118,8 @@ class LineReader:
             lately = self._budget.now_ms - chunk.mtime_ms < _ASIDE_MS
             batch.waits = batch.waits or (chunk.aside and lately and not self._budget.final)
         cursor.ended = not batch.more
+        if cursor.ended:
+            self._placement.clock.reached_end()
         return self._finish()
 
     def _is_full(self) -> bool:
