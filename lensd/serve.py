@@ -26,6 +26,8 @@ from lensd.store import Store, StoreError
 
 log = logging.getLogger(__name__)
 
+_LOOK_SECONDS = 30.0  # between two looks for missing levels of detail
+
 #: Bytes of a request line. Grafana lists every metric in it if all values of a variable are selected.
 LONGEST_LINE = 64 << 10
 #: Connections that wait to be accepted.
@@ -201,9 +203,9 @@ def _renew_certificate(tls: ssl.SSLContext | None, config: Config) -> None:
 
 
 def _catch_up(store: Store, ending: threading.Event) -> None:
-    """Make the levels of detail of a database that an older lensd wrote, between everything else."""
+    """Make the levels of detail that are missing in the database, between everything else."""
     try:
-        while not ending.is_set() and store.catch_up():
-            ending.wait(0.02)
+        while not ending.wait(0.02 if store.catch_up() else _LOOK_SECONDS):
+            pass
     except StoreError as error:
         log.warning("levels of detail of older points are left out for now: %s", error)

@@ -356,9 +356,9 @@ class Poller:
             batch.facts["abandoned_ms"] = budget.now_ms
         if batch.restart:
             log.info("%s: replaced or truncated, reading it from the start", input.name)
-        stored = 0
-        if batch.cursor != reading.cursor or batch.facts or batch.point_count or tracked.health.state != "ok":
-            stored = self._store.apply(input, batch, at_ms=budget.now_ms)
+        is_new = batch.cursor != reading.cursor or batch.facts or batch.point_count or reading.more
+        must_store = is_new or tracked.health.state != "ok"
+        stored = self._store.apply(input, batch, at_ms=budget.now_ms) if must_store else 0
         reading.cursor, reading.lag_bytes = batch.cursor, batch.lag_bytes
         if stored:
             self._alignment.note(input, stored)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Floats, Ints
-from lensd.store.chunks import PARTS, decode_floats, decode_ints, encode_floats, encode_ints
+from lensd.store.chunks import PARTS, decode_floats, decode_ints, encode_floats, encode_ints, encode_times
 from lensd.store.columns import Columns
 from lensd.store.step_clock import StepClock
 
@@ -135,7 +135,7 @@ def encode(name: str, column: npt.NDArray[np.generic]) -> bytes:
     if name in _FLOATS:
         return encode_floats(column.astype(np.float64))
     if name in _TIMES:
-        return encode_ints(np.rint(column.astype(np.float64) * PARTS).astype(np.int64))
+        return encode_times(column.astype(np.float64))
     return encode_ints(column.astype(np.int64))
 
 

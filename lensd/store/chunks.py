@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,9 +33,14 @@ _SINGLE = b"f"  # planes of float32
 _DOUBLE = b"g"  # planes of float64
 
 _CONSTANT, _RAW, _ZIPPED = 0, 1, 2
+_Number = TypeVar("_Number", np.int64, np.float64)
 _Bytes = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.intp]
 ALL = slice(None)
+
+#: A plane is noise if two of its bytes are equal as rarely as two of so many values: deflate would gain next
+#: to nothing.
+_VALUES = 112
 
 
 class ChunkError(Exception):
@@ -110,11 +117,13 @@ def _pack_planes(flat: _Bytes, width: int) -> bytes:
     raw: list[bytes] = []
     zipped: list[bytes] = []
     for plane in planes:
-        counts = np.bincount(plane, minlength=256)
-        if counts.max() == len(plane):
+        counts = np.bincount(plane)
+        alike = int(counts @ counts) - len(plane)  # pairs of equal bytes
+        pairs = len(plane) * (len(plane) - 1)
+        if alike == pairs:
             kinds.append(_CONSTANT)
             constants.append(int(plane[0]))
-        elif len(plane) >= 64 and _is_noise(counts, len(plane)):
+        elif len(plane) >= 64 and alike * _VALUES < pairs:
             kinds.append(_RAW)
             raw.append(plane.tobytes())
         else:
@@ -122,12 +131,6 @@ def _pack_planes(flat: _Bytes, width: int) -> bytes:
             zipped.append(plane.tobytes())
     packed = zlib.compress(b"".join(zipped), 1) if zipped else b""
     return bytes(kinds) + bytes(constants) + b"".join(raw) + packed
-
-
-def _is_noise(counts: npt.NDArray[np.intp], total: int) -> bool:
-    """Whether a plane has more than 7 of 8 bits of entropy, so that deflate would gain next to nothing."""
-    share = counts[counts > 0] / total
-    return float(-(share * np.log2(share)).sum()) > 7.0
 
 
 def _unpack_planes(blob: bytes, at: int, count: int, width: int, wanted: Indices | slice = ALL) -> _Bytes:
@@ -149,3 +152,31 @@ def _unpack_planes(blob: bytes, at: int, count: int, width: int, wanted: Indices
         flat = np.frombuffer(zlib.decompress(blob[at:]), np.uint8)
         planes[places] = flat.reshape(len(places), count)[:, wanted]
     return np.ascontiguousarray(planes.T).reshape(-1)
+
+
+class EncodedColumns:
+    """Keeps columns that were encoded last, with their blobs. Most series of a batch have the same steps and
+    times, and encoding those is most of the work of storing them."""
+
+    def __init__(self) -> None:
+        self._encoded: dict[tuple[str, int], tuple[npt.NDArray[np.generic], bytes]] = {}
+
+    def get(
+        self,
+        place: tuple[str, int],
+        column: npt.NDArray[_Number],
+        encode: Callable[[npt.NDArray[_Number]], bytes],
+    ) -> bytes:
+        """A column, encoded. place: its name and where it begins in the batch: columns of one place may be
+        equal."""
+        kept = self._encoded.get(place)
+        if kept is not None and np.array_equal(kept[0], column):
+            return kept[1]
+        blob = encode(column)
+        self._encoded[place] = column, blob
+        return blob
+
+
+def encode_times(ts_ms: Floats) -> bytes:
+    """Encode a column of UTC milliseconds."""
+    return encode_ints(np.rint(ts_ms * PARTS).astype(np.int64))

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lensd.model import Floats, Ints
+from lensd.store.chunks import PARTS
 
 
 @dataclass(slots=True)
@@ -74,3 +75,29 @@ def earliest(points: Columns) -> Columns:
     sorted_step = points.step[order]
     first = np.append(True, sorted_step[1:] != sorted_step[:-1])
     return points.take(order[first])
+
+
+def unrepeated(points: Columns, stored: Columns | None) -> Columns:
+    """The points that do not repeat a stored one, or an earlier one of their own, in step, time and value."""
+    old = 0 if stored is None else len(stored)
+    step, ts, value = points.step, points.ts_ms, points.value
+    if stored is not None:
+        step = np.concatenate([stored.step, step])
+        ts = np.concatenate([stored.ts_ms, ts])
+        value = np.concatenate([stored.value, value])
+    records = np.empty(len(step), [("step", "i8"), ("ts", "i8"), ("value", "i8")])
+    records["step"], records["ts"] = step, np.rint(ts * PARTS).astype(np.int64)
+    records["value"] = np.where(np.isnan(value), np.nan, value).view(np.int64)
+    _, first = np.unique(records, return_index=True)
+    keep = np.zeros(len(step), np.bool_)
+    keep[first] = True
+    return points.take(keep[old:])
+
+
+def earlier(points: Columns, stored: Columns) -> Columns:
+    """The iterations that are not stored yet, or only with a later time."""
+    if len(stored) == 0:
+        return points
+    at = np.minimum(np.searchsorted(stored.step, points.step), len(stored) - 1)
+    is_stored = (stored.step[at] == points.step) & (stored.ts_ms[at] <= points.ts_ms)
+    return points.take(~is_stored)

@@ -217,15 +217,18 @@ class Store:
     def note_failure(self, input: Input, state: str, error: str, at_ms: float | None = None) -> None:
         """Store the state of an input (`waiting`, `gone` or `dead`) and the error; points and cursor stay."""
         with self._transaction() as db:
+            if self._writer:
+                self._writer.settle(input.id)
             db.execute(
                 "UPDATE input SET state = ?, error = ? WHERE key = ?", (state, storable(error), input.id)
             )
 
     def catch_up(self) -> bool:
-        """Make some of the levels of detail that a database of an older lensd lacks. Returns whether to call
-        this again. Raises StoreError."""
+        """Make some of the levels of detail that are missing, after a kill or in a database of an older
+        lensd. Returns whether to call this again. Raises StoreError."""
         with self._transaction() as db:
-            return backlog.catch_up(db, Reader(db, self.path))
+            held = self._writer.held() if self._writer else ()
+            return backlog.catch_up(db, Reader(db, self.path), held)
 
     @contextmanager
     def read(self, *, seconds: float = 30.0) -> Iterator[Reader]:
@@ -262,6 +265,9 @@ class Store:
 
     def close(self) -> None:
         """Close all connections. What was committed is safe even without this."""
+        if self._db and self._writer:
+            with suppress(StoreError), self._transaction():
+                self._writer.settle()
         self._closed = True
         with self._lock:
             for db in self._idle:

@@ -110,7 +110,7 @@ def _at_level(
         return
     at = part.lo
     for node in reader.nodes(part, level):
-        if node.version <= (bounds.since if bounds.since is not None else -1):
+        if bounds.since is not None and node.version <= bounds.since and _is_apart(node, unsealed):
             yield from _at_level(reader, part.clipped(at, node.begin), level - 1, bounds, unsealed)
             at = max(at, min(node.max_step + 1, part.hi))
             continue
@@ -122,19 +122,23 @@ def _at_level(
     yield from _at_level(reader, part.clipped(at, part.hi), level - 1, bounds, unsealed)
 
 
+def _is_apart(node: Node, unsealed: tuple[int, int] | None) -> bool:
+    """Whether no step of the head, of which these are the least and the end, lies among those of a node."""
+    return unsealed is None or unsealed[0] > node.max_step or unsealed[1] <= node.begin
+
+
 def _runs(
     reader: Reader, node: Node, part: Part, bounds: Bounds, unsealed: tuple[int, int] | None
 ) -> Iterator[tuple[int, int, int, int, bool]]:
     """(lo, hi, begin, end, wanted): buckets lo <= index < hi, with steps begin <= step < end, that are wanted
     or not wanted as a whole. Buckets of which only some points are wanted are in none."""
     is_inside = part.lo <= node.begin and node.max_step < part.hi
-    is_apart = unsealed is None or unsealed[0] > node.max_step or unsealed[1] <= node.begin
     has_times = bounds.start_ms is not None or bounds.end_ms is not None
     if has_times and not node.timely:
         return
     if bounds.since is not None and node.oldest <= bounds.since:
         return
-    if is_inside and is_apart and not has_times:
+    if is_inside and _is_apart(node, unsealed) and not has_times:
         yield 0, node.buckets, node.begin, node.max_step + 1, True
         return
     buckets = reader.buckets(node, EDGES)

@@ -1,7 +1,7 @@
 """Levels of detail: the buckets of sealed points at several resolutions, kept beside the points.
 
 Level 0 has a bucket for 64 points, each further level one for 4 of the level before. A node is a row of at
-most 1024 buckets of one level. The newest node of level 0 grows as chunks are sealed; a node that is full is
+most 1024 buckets of one level. The newest node of level 0 grows as chunks are sealed; one that is full is
 merged into the newest node of the next level. So a series of any length is a few thousand buckets at one
 level or another, and one that has few points has one node.
 
@@ -13,12 +13,15 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 import numpy as np
 
 from lensd.store import buckets as bucket
 from lensd.store.buckets import Buckets
+from lensd.store.chunks import EncodedColumns
 from lensd.store.columns import Columns, is_ascending
 
 #: Buckets of a full node.
@@ -89,68 +92,135 @@ def read(db: sqlite3.Connection, node: Node, names: Sequence[str] = bucket.COLUM
     return Buckets(*(columns.get(name, _NONE) for name in bucket.COLUMNS))  # type: ignore[arg-type]  # each of its type
 
 
+@dataclass(slots=True)
+class _Growing:
+    """A node with room for more buckets. row: the id of its row, 0 for none. is_stored: the row has all of
+    it."""
+
+    node: Node
+    buckets: list[Buckets]
+    row: int = 0
+    is_stored: bool = False
+
+    @property
+    def length(self) -> int:
+        return sum(len(buckets) for buckets in self.buckets)
+
+
 class LevelWriter:
-    """Keeps the nodes of one series in one attempt, within the caller's transaction."""
+    """Keeps the nodes of one series in one attempt, within the caller's transactions.
 
-    def __init__(self, db: sqlite3.Connection, series: int, attempt: int) -> None:
+    A node that is full is stored at once, one that grows when `flush` is called.
+    """
+
+    def __init__(self, db: sqlite3.Connection, series: int, attempt: int, encoded: EncodedColumns) -> None:
+        """encoded: shared with series that have the same steps and times."""
         self._db = db
+        self._encoded = encoded
         self._series = (series, attempt)
+        self._growing: dict[int, _Growing | None] = {}  # by level, once looked up
+        self._newest = self._newest_row(0)
+        #: The greatest step in a stored node of level 0, None without any.
+        self.stored_to = None if self._newest is None else self._newest.max_step
 
-    def extend(self, before: int | None, last_chunk: int, points: Columns) -> None:
-        """Take in points that were just sealed.
+    @property
+    def unstored(self) -> int:
+        """How many buckets wait for `flush`."""
+        return sum(node.length for node in self._growing.values() if node is not None and not node.is_stored)
+
+    def extend(self, before: int | None, last_chunk: int, points: Columns) -> bool:
+        """Take in points that were just sealed. Returns whether nodes hold them: not where steps repeat.
 
         before: the id of the newest chunk of the series until then. last_chunk: that of the newest now.
         """
         low, high = int(points.step.min()), int(points.step.max())
-        open_node = self._newest(0)
-        if open_node is not None and open_node.max_step >= low:
-            self._db.execute(
-                "DELETE FROM node WHERE series_id = ? AND attempt = ? AND max_step >= ? AND min_step <= ?",
-                (*self._series, low, high),
-            )
+        if self._newest is not None and self._newest.max_step >= low:
+            self.flush()
+            drop(self._db, *self._series, low, high)
+            self._growing.clear()
+            self._newest = self._newest_row(0)
         if not is_ascending(points.step):
-            return
-        if open_node is not None and (open_node.last_chunk != before or open_node.max_step >= low):
-            open_node = None
-        if open_node is None and before is not None and self._reaches(low, before):
-            return
+            return False
+        is_next = self._newest is not None and self._newest.last_chunk == before
+        if not is_next and before is not None and self._reaches(low, before):
+            return False
+        begin = self._newest.max_step + 1 if is_next and self._newest is not None else low
         ts_ms = points.ts_ms
         timely = bool((ts_ms[1:] >= ts_ms[:-1]).all())
-        begin = low if open_node is None else open_node.max_step + 1
-        added = Node(
+        self._newest = Node(
             0, 0, begin, low, high, float(ts_ms.min()), float(ts_ms.max()), timely, 0, len(points), 0,
             int(points.version.min()), int(points.version.max()), last_chunk,
         )  # fmt: skip
-        self._append(open_node, added, bucket.of_points(points))
+        self._append(self._newest, bucket.of_points(points))
+        return True
 
-    def _append(self, open_node: Node | None, added: Node, buckets: Buckets) -> None:
-        """Add buckets behind a node, or as a new one; `added` describes their points."""
-        old: Buckets | None = None
-        if open_node is not None and open_node.buckets < NODE:
-            old = read(self._db, open_node)
-            self._db.execute("DELETE FROM node WHERE id = ?", (open_node.id,))
-            added = _both(open_node, added)
-            buckets = bucket.joined([old, buckets])
-        for at in range(0, len(buckets), NODE):
-            piece = buckets.take(slice(at, at + NODE))
-            node = _described(added, buckets, at, piece)
+    def flush(self) -> None:
+        """Store the nodes that grow."""
+        for growing in self._growing.values():
+            if growing is not None and not growing.is_stored:
+                self._store(growing)
+
+    def _append(self, added: Node, buckets: Buckets) -> None:
+        """Add buckets behind the newest node of a level, or as a new one; `added` describes their points."""
+        level = added.level
+        growing = self._grown(level)
+        if growing is not None and growing.node.max_step + 1 == added.begin:
+            growing.node = _both(growing.node, added)
+        else:
+            if growing is not None and not growing.is_stored:
+                self._store(growing)
+            growing = _Growing(added, [])
+        growing.buckets.append(buckets)
+        growing.is_stored = False
+        self._growing[level] = growing
+        if growing.length < NODE:
+            return
+        whole = bucket.joined(growing.buckets)
+        self._delete(growing)
+        full = len(whole) // NODE * NODE
+        for at in range(0, full, NODE):
+            piece = whole.take(slice(at, at + NODE))
+            node = _described(growing.node, whole, at, piece)
             self._insert(node, piece)
-            if len(piece) == NODE:
-                self._promote(node, piece)
+            self._append(msgspec.structs.replace(node, level=level + 1), bucket.merged(piece))
+        rest = whole.take(slice(full, None))
+        is_left = len(rest) > 0
+        self._growing[level] = (
+            _Growing(_described(growing.node, whole, full, rest), [rest]) if is_left else None
+        )
 
-    def _promote(self, node: Node, buckets: Buckets) -> None:
-        """Merge a full node into the next level."""
-        level = node.level + 1
-        above = self._newest(level)
-        if above is not None and above.max_step + 1 != node.begin:
-            above = None
-        self._append(above, msgspec.structs.replace(node, level=level), bucket.merged(buckets))
+    def _grown(self, level: int) -> _Growing | None:
+        """The newest node of a level, if it has room."""
+        if level not in self._growing:
+            row = self._newest_row(level)
+            if row is not None and row.buckets < NODE:
+                self._growing[level] = _Growing(row, [read(self._db, row)], row.id, True)
+            else:
+                self._growing[level] = None
+        return self._growing[level]
 
-    def _insert(self, node: Node, buckets: Buckets) -> None:
-        blobs = [bucket.encode(name, getattr(buckets, name)) for name in bucket.COLUMNS]
-        self._db.execute(_INSERT, (*self._series, *msgspec.structs.astuple(node)[1:], *blobs))
+    def _store(self, growing: _Growing) -> None:
+        self._delete(growing)
+        buckets = bucket.joined(growing.buckets)
+        growing.buckets = [buckets]
+        growing.row = self._insert(_described(growing.node, buckets, 0, buckets), buckets)
+        growing.is_stored = True
 
-    def _newest(self, level: int) -> Node | None:
+    def _delete(self, growing: _Growing) -> None:
+        if growing.row:
+            self._db.execute("DELETE FROM node WHERE id = ?", (growing.row,))
+
+    def _insert(self, node: Node, buckets: Buckets) -> int:
+        blobs = [
+            self._encoded.get((name, node.level), getattr(buckets, name), partial(bucket.encode, name))
+            for name in bucket.COLUMNS
+        ]
+        if node.level == 0:
+            self.stored_to = node.max_step
+        values = (*self._series, *msgspec.structs.astuple(node)[1:], *blobs)
+        return int(self._db.execute(_INSERT, values).lastrowid or 0)
+
+    def _newest_row(self, level: int) -> Node | None:
         sql = (
             f"SELECT {NODE_INFO} FROM node WHERE series_id = ? AND attempt = ? AND level = ?"
             " ORDER BY min_step DESC LIMIT 1"
@@ -162,6 +232,20 @@ class LevelWriter:
         """Whether an earlier chunk holds this step or a later one."""
         sql = "SELECT 1 FROM chunk WHERE series_id = ? AND attempt = ? AND id <= ? AND max_step >= ? LIMIT 1"
         return self._db.execute(sql, (*self._series, before, step)).fetchone() is not None
+
+
+def drop(db: sqlite3.Connection, series: int, attempt: int, low: int, high: int) -> None:
+    """Delete the nodes with steps from `low` to `high`, which a chunk holds that was sealed later. If that
+    goes back, no node continues the newest any more: it would claim that there is nothing between them."""
+    where = "series_id = ?1 AND attempt = ?2"
+    sql = f"SELECT id FROM node WHERE {where} AND level = 0 ORDER BY min_step DESC LIMIT 1"
+    goes_back = f"SELECT 1 FROM node WHERE {where} AND level = 0 AND max_step >= ?3 LIMIT 1"
+    if db.execute(goes_back, (series, attempt, low)).fetchone() is not None:
+        db.execute(
+            f"DELETE FROM node WHERE {where} AND max_step >= ?3 AND min_step <= ?4",
+            (series, attempt, low, high),
+        )
+        db.execute(f"UPDATE node SET last_chunk = 0 WHERE id = ({sql})", (series, attempt))
 
 
 def _both(first: Node, second: Node) -> Node:
@@ -191,9 +275,3 @@ def _described(whole: Node, buckets: Buckets, at: int, piece: Buckets) -> Node:
         points=int(piece.points.sum()),
         finite=int(piece.finite.sum()),
     )
-
-
-def is_in_backlog(db: sqlite3.Connection, series: int, attempt: int) -> bool:
-    """Whether chunks that are older than the levels still wait for their nodes."""
-    sql = "SELECT 1 FROM node_backlog WHERE series_id = ? AND attempt = ?"
-    return db.execute(sql, (series, attempt)).fetchone() is not None

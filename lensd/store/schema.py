@@ -182,6 +182,12 @@ def views_to_ask(db: Database) -> None:
             db.execute(statement)
 
 
+@_MIGRATIONS()
+def levels_of_long_reads(db: Database) -> None:
+    # points of the chunk after `done` up to this step have their nodes, too
+    db.execute("ALTER TABLE node_backlog ADD COLUMN step INTEGER")
+
+
 def connect(path: str, *, write: bool, immutable: bool = False) -> sqlite3.Connection:
     """A connection with the settings that lensd uses everywhere. Raises sqlite3.Error."""
     if write:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import sqlite3
 
 import numpy as np
-import numpy.typing as npt
 
-from lensd.model import Floats, Ints
-from lensd.store.chunks import CHUNK, PARTS, encode_floats, encode_ints
+from lensd.store.backlog import HeldLevels
+from lensd.store.chunks import CHUNK, EncodedColumns, encode_floats, encode_ints, encode_times
 from lensd.store.columns import Columns, is_ascending, joined
-from lensd.store.levels import LevelWriter, is_in_backlog
 from lensd.store.plan import Part
 from lensd.store.reader import Reader
 
@@ -25,63 +23,45 @@ INSERT INTO chunk (series_id, attempt, points, finite, ascending, min_step, max_
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class EncodedColumns:
-    """Caches the encoded columns of one batch. Most of its series have the same steps and times, and encoding
-    those is most of the work of storing them."""
+class Sealer:
+    """Appends the points of one batch to their series, within the caller's transaction."""
 
-    def __init__(self) -> None:
-        self._encoded: dict[tuple[str, int], tuple[npt.NDArray[np.generic], bytes]] = {}
+    def __init__(self, db: sqlite3.Connection, reader: Reader, levels: HeldLevels, *, hold: bool) -> None:
+        """hold: more points of the same input follow at once."""
+        self._db = db
+        self._reader = reader
+        self._levels = levels
+        self._hold = hold
+        self._encoded = EncodedColumns()
 
-    def ints(self, kind: str, at: int, column: Ints) -> bytes:
-        """A column of integers, encoded. kind, at: its name and its place in the batch, under which series
-        share it."""
-        return self._get(kind, at, column) or self._put(kind, at, column, encode_ints(column))
-
-    def times(self, at: int, ts_ms: Floats) -> bytes:
-        """A column of UTC milliseconds, encoded."""
-        blob = self._get("times", at, ts_ms)
-        return blob or self._put("times", at, ts_ms, encode_ints(np.rint(ts_ms * PARTS).astype(np.int64)))
-
-    def _get(self, kind: str, at: int, column: npt.NDArray[np.generic]) -> bytes | None:
-        cached = self._encoded.get((kind, at))
-        return cached[1] if cached is not None and np.array_equal(cached[0], column) else None
-
-    def _put(self, kind: str, at: int, column: npt.NDArray[np.generic], blob: bytes) -> bytes:
-        self._encoded[kind, at] = column, blob
-        return blob
-
-
-def append(
-    db: sqlite3.Connection,
-    reader: Reader,
-    series: int,
-    attempt: int,
-    head: int,
-    points: Columns,
-    encoded: EncodedColumns,
-) -> int:
-    """Add points to a series. head: how many plain rows it has in this attempt. Returns their new number."""
-    if head + len(points) < CHUNK and len(points) < BULK:
-        _insert_rows(db, series, attempt, points)
-        return head + len(points)
-    if head:
-        points = joined([reader.head(Part(series, attempt)), points])
-        db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
-    rest = len(points) % CHUNK
-    sealed = len(points) - rest if rest < BULK else len(points)
-    before = _newest_chunk(db, series, attempt)
-    db.executemany(
-        _INSERT_CHUNK,
-        (
-            _chunk_row(series, attempt, points.take(slice(at, min(at + CHUNK, sealed))), at, encoded)
-            for at in range(0, sealed, CHUNK)
-        ),
-    )
-    ((newest,),) = db.execute("SELECT last_insert_rowid()")
-    if not is_in_backlog(db, series, attempt):
-        LevelWriter(db, series, attempt).extend(before, newest, points.take(slice(sealed)))
-    _insert_rows(db, series, attempt, points.take(slice(sealed, None)))
-    return len(points) - sealed
+    def append(self, series: int, attempt: int, head: int, points: Columns) -> int:
+        """Add points to a series. head: how many plain rows it has in this attempt. Returns their new
+        number."""
+        if head + len(points) < CHUNK and len(points) < BULK:
+            _insert_rows(self._db, series, attempt, points)
+            return head + len(points)
+        if head:
+            points = joined([self._reader.head(Part(series, attempt)), points])
+            self._db.execute("DELETE FROM head WHERE series_id = ? AND attempt = ?", (series, attempt))
+        rest = len(points) % CHUNK
+        sealed = len(points) - rest if rest < BULK else len(points)
+        before = _newest_chunk(self._db, series, attempt)
+        starts = range(0, sealed, CHUNK)
+        self._db.executemany(
+            _INSERT_CHUNK,
+            (
+                _chunk_row(
+                    series, attempt, points.take(slice(at, min(at + CHUNK, sealed))), at, self._encoded
+                )
+                for at in starts
+            ),
+        )
+        newest = _newest_chunk(self._db, series, attempt) or 0
+        ends = [int(points.step[min(at + CHUNK, sealed) - 1]) for at in starts]
+        inside = points.take(slice(sealed))
+        self._levels.extend(series, attempt, before, newest, inside, ends, hold=self._hold)
+        _insert_rows(self._db, series, attempt, points.take(slice(sealed, None)))
+        return len(points) - sealed
 
 
 def _newest_chunk(db: sqlite3.Connection, series: int, attempt: int) -> int | None:
@@ -110,10 +90,10 @@ def _chunk_row(
         int(points.step.min()), int(points.step.max()),
         float(points.ts_ms.min()), float(points.ts_ms.max()), int(points.version.max()),
         *low, *high,
-        encoded.ints("steps", at, points.step),
-        encoded.times(at, points.ts_ms),
+        encoded.get(("steps", at), points.step, encode_ints),
+        encoded.get(("times", at), points.ts_ms, encode_times),
         encode_floats(points.value),
-        encoded.ints("versions", at, points.version),
+        encoded.get(("versions", at), points.version, encode_ints),
     )  # fmt: skip
 
 

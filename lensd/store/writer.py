@@ -10,15 +10,20 @@ import msgspec
 import numpy as np
 
 from lensd.model import Batch, Fact, Floats, Input, Points, Restarts, Series
-from lensd.store import origin, sealing
+from lensd.store import origin
 from lensd.store.attempts import Split, by_attempt, split
+from lensd.store.backlog import HeldLevels, Key
 from lensd.store.chunks import PARTS
-from lensd.store.columns import Columns, earliest, is_ascending
+from lensd.store.columns import Columns, earlier, earliest, is_ascending, unrepeated
 from lensd.store.counters import Tally, View
 from lensd.store.iterations import iterations
 from lensd.store.plan import Part, Span
 from lensd.store.reader import Reader
+from lensd.store.sealing import Sealer
 from lensd.store.text import storable
+
+#: Buckets of levels of detail that are held in memory, about 6 MiB.
+_MOST_HELD = 1 << 16
 
 
 @dataclass(slots=True)
@@ -39,8 +44,9 @@ class _InputState:
     workload_id: int
     attempt: int
     has_points: bool
-    merged: bool = False
-    shift: int = 0  # of its steps, see lensd.store.origin
+    merged: bool
+    shift: int  # of its steps, see lensd.store.origin
+    levels: HeldLevels
     series: dict[View, _SeriesState] = field(default_factory=dict)
 
 
@@ -71,10 +77,12 @@ class Writer:
         self._db = db
         self._reader = Reader(db, path)
         self._inputs: dict[str, _InputState] = {}
+        self._holding: dict[str, HeldLevels] = {}  # by input, of those that have more to read
 
     def forget(self, input_id: str) -> None:
         """Drop the cached state of an input, which is wrong after a rollback."""
         self._inputs.pop(input_id, None)
+        self._holding.pop(input_id, None)
 
     def new_names(self, input: Input, names: Iterable[str]) -> list[str]:
         """Those of the names that no series of the input's workload has."""
@@ -113,8 +121,22 @@ class Writer:
             [(state.id, mark.line, mark.segment, mark.offset, mark.step) for mark in batch.marks],
         )
         self._store_lines(state, batch)
+        self._holding[input.id] = state.levels
+        if not batch.more or sum(levels.buckets for levels in self._holding.values()) > _MOST_HELD:
+            self.settle(input.id)
         self._update_rows(state, batch, stored, version, at_ms)
         return stored
+
+    def settle(self, input_id: str | None = None) -> None:
+        """Store the levels of detail that are held of an input or of all, within the caller's transaction."""
+        for id in [input_id] if input_id else list(self._holding):
+            levels = self._holding.pop(id, None)
+            if levels is not None:
+                levels.settle()
+
+    def held(self) -> set[Key]:
+        """The series and attempts whose levels of detail are held."""
+        return {key for levels in self._holding.values() for key in levels.keys}
 
     def _store_lines(self, state: _InputState, batch: Batch) -> None:
         if not batch.lines:
@@ -158,9 +180,9 @@ class Writer:
         tally.before(by_view, begins=bool(cut.rows or cut.own))
         self._db.executemany("INSERT OR REPLACE INTO attempt VALUES (?, ?, ?)", attempts)
         self._widen(state, additions)
-        encoded = sealing.EncodedColumns()
+        sealer = Sealer(self._db, self._reader, state.levels, hold=batch.more)
         for addition in additions:
-            self._append(addition, encoded)
+            self._append(addition, sealer)
         tally.after()
         return sum(len(addition.points) for addition in additions if addition.view[0] != "iteration")
 
@@ -230,14 +252,14 @@ class Writer:
         part = Part(addition.series.id, addition.attempt)
         stored = self._reader.written(part, lo, hi) if overlaps else None
         if is_step:
-            return points if stored is None else _earlier(points, earliest(stored))
-        return _unrepeated(points, stored)
+            return points if stored is None else earlier(points, earliest(stored))
+        return unrepeated(points, stored)
 
-    def _append(self, addition: _AttemptPoints, encoded: sealing.EncodedColumns) -> None:
+    def _append(self, addition: _AttemptPoints, sealer: Sealer) -> None:
         series, points, attempt = addition.series, addition.points, addition.attempt
         if series.span is None or series.span.attempt != attempt:
             series.attempt, series.head, series.span = attempt, 0, None
-        series.head = sealing.append(self._db, self._reader, series.id, attempt, series.head, points, encoded)
+        series.head = sealer.append(series.id, attempt, series.head, points)
         old = series.span
         low, high = int(points.step.min()), int(points.step.max())
         early, late = float(points.ts_ms.min()), float(points.ts_ms.max())
@@ -283,8 +305,8 @@ class Writer:
             ).fetchone()
             if row is None:
                 raise KeyError(f"input {input.id} was never registered")
-            shift = origin.shift_of(self._db, row[0])
-            state = _InputState(row[0], row[1], row[2], bool(row[3]), bool(row[4]), shift)
+            shift, levels = origin.shift_of(self._db, row[0]), HeldLevels(self._db, self._reader)
+            state = _InputState(row[0], row[1], row[2], bool(row[3]), bool(row[4]), shift, levels)
             self._inputs[input.id] = state
             sql = """
                 SELECT kind, name, series.id, series.attempt, head, span.attempt, points, last_step,
@@ -352,32 +374,6 @@ def _last_step(state: _InputState, name: str, info: _BatchInfo) -> int | None:
         return None
     current = info.own_attempts or series.span.attempt == info.attempt
     return series.span.last_step if current else None
-
-
-def _unrepeated(points: Columns, stored: Columns | None) -> Columns:
-    """The points that do not repeat a stored one, or an earlier one of their own, in step, time and value."""
-    old = 0 if stored is None else len(stored)
-    step, ts, value = points.step, points.ts_ms, points.value
-    if stored is not None:
-        step = np.concatenate([stored.step, step])
-        ts = np.concatenate([stored.ts_ms, ts])
-        value = np.concatenate([stored.value, value])
-    records = np.empty(len(step), [("step", "i8"), ("ts", "i8"), ("value", "i8")])
-    records["step"], records["ts"] = step, np.rint(ts * PARTS).astype(np.int64)
-    records["value"] = np.where(np.isnan(value), np.nan, value).view(np.int64)
-    _, first = np.unique(records, return_index=True)
-    keep = np.zeros(len(step), np.bool_)
-    keep[first] = True
-    return points.take(keep[old:])
-
-
-def _earlier(points: Columns, stored: Columns) -> Columns:
-    """The iterations that are not stored yet, or only with a later time."""
-    if len(stored) == 0:
-        return points
-    at = np.minimum(np.searchsorted(stored.step, points.step), len(stored) - 1)
-    is_stored = (stored.step[at] == points.step) & (stored.ts_ms[at] <= points.ts_ms)
-    return points.take(~is_stored)
 
 
 def _encoded(value: Fact) -> str:

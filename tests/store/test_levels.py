@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -16,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lensd.model import Batch, Input, Points, Restarts, Series
-from lensd.store import Reader, Store, buckets, detail, levels, sealing
+from lensd.store import Reader, Store, backlog, buckets, detail, levels, sealing
 from lensd.store.columns import Columns
 from lensd.store.detail import Bounds, BucketRun
 from lensd.store.plan import Part
@@ -36,8 +37,16 @@ def small_levels() -> Iterator[None]:
         yield
 
 
-def write(store: Store, input: Input, steps: list[int], ts_ms: list[float], values: list[float]) -> None:
-    batch = Batch(cursor=b"", series={"loss": Series(Points.of(steps, ts_ms, values))})
+def write(
+    store: Store,
+    input: Input,
+    steps: list[int],
+    ts_ms: list[float],
+    values: list[float],
+    *,
+    more: bool = False,
+) -> None:
+    batch = Batch(cursor=b"", series={"loss": Series(Points.of(steps, ts_ms, values))}, more=more)
     store.apply(input, batch, at_ms=0.0)
 
 
@@ -75,6 +84,37 @@ def check(reader: Reader, part: Part, level: int, bounds: Bounds) -> None:
             points = reader.read_window(piece.window, piece.part)
             seen += points.step[np.isin(points.step, wanted.step)].tolist()
     assert seen == wanted.step.tolist()
+
+
+def check_all(store: Store) -> None:
+    """Pieces of every series are its points, at every level."""
+    with store.read() as reader:
+        (workload,) = reader.workloads()
+        for member in reader.members(workload.id, kind="metric"):
+            for span in member.spans:
+                for level in (0, 2):
+                    check(reader, Part(member.series, span.attempt), level, Bounds())
+
+
+def nodes_wait(path: Path) -> int:
+    """How many series have chunks without nodes."""
+    with closing(sqlite3.connect(path)) as db:
+        return int(db.execute("SELECT count(*) FROM node_backlog").fetchone()[0])
+
+
+def stored_nodes(path: Path) -> list[tuple[int, ...]]:
+    with closing(sqlite3.connect(path)) as db:
+        sql = "SELECT series_id, attempt, level, min_step, max_step, points FROM node ORDER BY 1, 2, 3, 4"
+        return db.execute(sql).fetchall()
+
+
+def killed(store: Store, path: Path) -> Path:
+    """What a kill at this moment leaves on disk: what was committed, and nothing of what is in memory."""
+    left = path.with_name(f"{path.stem}-.db")
+    with closing(sqlite3.connect(path)) as db, closing(sqlite3.connect(left)) as copy:
+        db.backup(copy)
+    store.close()
+    return left
 
 
 def check_buckets(summaries: buckets.Buckets, points: Columns) -> list[int]:
@@ -147,6 +187,100 @@ def test_pieces_are_the_points(
         store.close()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("restarts", [Restarts.NEVER, Restarts.SERIES])
+@given(
+    written=batches(), fates=st.lists(st.tuples(st.booleans(), st.sampled_from(["", "", "kill", "catch up"])))
+)
+@settings(max_examples=25, deadline=None)
+def test_a_kill_between_points_and_levels_leaves_both_true(
+    restarts: Restarts,
+    tmp_path_factory: pytest.TempPathFactory,
+    written: list[tuple[list[int], list[float], list[float]]],
+    fates: list[tuple[bool, str]],
+) -> None:
+    """Batches with more to follow, after which levels may wait in memory; kills, after which they are made
+    from chunks: at once, if it is a few, else by catching up."""
+    path = tmp_path_factory.mktemp("levels") / "x.db"
+    with small_levels(), mock.patch.object(backlog, "CHUNKS", 3), mock.patch.object(backlog, "_AT_ONCE", 5):
+        store = Store.open(path)
+        (input,) = store.register([an_input(restarts=restarts)])
+        for index, batch in enumerate(written):
+            more, fate = fates[index] if index < len(fates) else (False, "")
+            write(store, input, *batch, more=more)
+            if fate == "kill":
+                path = killed(store, path)
+                store = Store.open(path)
+            elif fate == "catch up":
+                store.catch_up()
+            check_all(store)
+        while store.catch_up():
+            check_all(store)
+        store.close()
+        assert nodes_wait(path) == 0
+        store = Store.open(path)
+        check_all(store)
+        store.close()
+
+
+@pytest.mark.slow
+@given(cuts=st.lists(st.integers(1, 1999), unique=True, max_size=12), kills=st.sets(st.integers(0, 12)))
+@settings(max_examples=25, deadline=None)
+def test_levels_of_what_is_read_in_many_batches_hold_all_of_it(
+    tmp_path_factory: pytest.TempPathFactory, cuts: list[int], kills: set[int]
+) -> None:
+    path = tmp_path_factory.mktemp("levels") / "x.db"
+    edges = [0, *sorted(cuts), 2000]
+    with small_levels():
+        store = Store.open(path)
+        (input,) = store.register([an_input()])
+        for index, (lo, hi) in enumerate(itertools.pairwise(edges)):
+            steps = list(range(lo, hi))
+            write(store, input, steps, [1.6e12 + i for i in steps], [1.0] * len(steps), more=True)
+            if index in kills:
+                path = killed(store, path)
+                store = Store.open(path)
+        while store.catch_up():
+            pass
+        store.close()
+        with closing(sqlite3.connect(path)) as db:
+            sql = "SELECT series_id, sum(points) FROM {} GROUP BY series_id"
+            in_nodes = db.execute(sql.format("(SELECT * FROM node WHERE level = 0)")).fetchall()
+            assert in_nodes == db.execute(sql.format("chunk")).fetchall()
+        assert nodes_wait(path) == 0
+
+
+def test_levels_do_not_depend_on_when_they_are_stored(tmp_path: Path) -> None:
+    nodes = []
+    for name, more in (("now.db", False), ("later.db", True)):
+        store = Store.open(tmp_path / name)
+        (input,) = store.register([an_input()])
+        with small_levels():
+            for at in range(0, 3000, 100):
+                steps = list(range(at, at + 100))
+                write(store, input, steps, [1.6e12 + i for i in steps], [1.0] * 100, more=more and at < 2900)
+        store.close()
+        nodes.append(stored_nodes(tmp_path / name))
+    assert nodes[0] == nodes[1]
+    assert len({node[2] for node in nodes[0]}) > 3, "several levels"
+
+
+def test_nodes_are_written_once_while_more_is_read(tmp_path: Path) -> None:
+    """Each time a node is stored costs about as much as storing a chunk."""
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input()])
+    insert = levels.LevelWriter._insert
+    with (
+        small_levels(),
+        mock.patch.object(levels.LevelWriter, "_insert", autospec=True, side_effect=insert) as stored,
+    ):
+        for at in range(0, 4000, 40):
+            steps = list(range(at, at + 40))
+            write(store, input, steps, [1.6e12 + i for i in steps], [1.0] * 40, more=at < 3960)
+        assert stored.call_count == len(stored_nodes(tmp_path / "x.db"))
+    store.close()
+
+
 def test_a_long_series_is_a_few_nodes_at_each_level(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "x.db")
     (input,) = store.register([an_input()])
@@ -193,17 +327,29 @@ def test_steps_written_again_take_the_place_of_what_their_buckets_said(tmp_path:
     store.close()
 
 
+def test_a_step_written_again_is_new_though_its_buckets_are_old(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "x.db")
+    (input,) = store.register([an_input(restarts=Restarts.NEVER)])
+    with small_levels():
+        write(store, input, list(range(1, 9)), [1.6e12 + i for i in range(1, 9)], [0.0] * 8)
+        write(store, input, [4], [1.7e12], [1.0])
+        with store.read() as reader:
+            part = Part(reader.members(reader.workloads()[0].id, kind="metric")[0].series, 1)
+            check(reader, part, 0, Bounds(since=1))
+    store.close()
+
+
 def test_an_older_database_gets_its_levels_piece_by_piece(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     count = 3000
     with small_levels():
         store = Store.open(path)
         (input,) = store.register([an_input()])
-        with mock.patch.object(sealing, "is_in_backlog", return_value=True):
-            write(store, input, list(range(count)), [1.6e12 + i for i in range(count)], [1.0] * count)
+        write(store, input, list(range(count)), [1.6e12 + i for i in range(count)], [1.0] * count)
         store.close()
         with sqlite3.connect(path) as db:
-            db.execute("INSERT INTO node_backlog SELECT DISTINCT series_id, attempt, 0 FROM chunk")
+            db.execute("DELETE FROM node")
+            db.execute("INSERT INTO node_backlog SELECT DISTINCT series_id, attempt, 0, NULL FROM chunk")
         db.close()
 
         store = Store.open(path)
@@ -215,6 +361,7 @@ def test_an_older_database_gets_its_levels_piece_by_piece(tmp_path: Path) -> Non
                     store, input, list(range(count, count + 64)), [1.7e12 + i for i in range(64)], [2.0] * 64
                 )
         assert calls > 4
+        assert nodes_wait(path) == 0
         with store.read() as reader:
             (workload,) = reader.workloads()
             for member in reader.members(workload.id):
