@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from lensd.model import Input, Restarts
+from lensd.platform import kernel_devices
 
 #: Folders that hold workloads but name none.
 CONTAINERS = frozenset(
@@ -81,6 +82,7 @@ class Roots:
     runs: dict[tuple[str, str], list[tuple[str, str | None, float]]] = field(default_factory=dict)
     _files: list[File] | None = None
     _siblings: dict[str, set[str]] = field(default_factory=dict)
+    _forbidden: frozenset[int] = frozenset()  # devices
     _named: set[str] = field(default_factory=set)  # absolute paths
     _assigned: dict[str, tuple[str, str | None, str]] = field(default_factory=dict)
     _linked: dict[tuple[int, int], list[File]] = field(default_factory=dict)  # files of several names
@@ -216,12 +218,16 @@ class Roots:
         seen_files: set[tuple[int, int]] = set()
         count = 0
         self._named = {os.path.abspath(path) for path in self.paths}
+        self._forbidden = kernel_devices()
         for root_path in self.paths:
             path = os.path.abspath(root_path)
             try:
                 status = os.stat(path)
             except OSError as error:
                 self.problems[root_path] = _sentence(root_path, error)
+                continue
+            if status.st_dev in self._forbidden or not _is_file_or_folder(status):
+                self.problems[root_path] = f"{root_path}: neither a file nor a folder; it is not read"
                 continue
             if not stat.S_ISDIR(status.st_mode):
                 root, name = os.path.split(path)
@@ -246,7 +252,7 @@ class Roots:
     ) -> Iterator[tuple[File, tuple[int, int], bool]]:
         try:
             status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in seen:
+            if (status.st_dev, status.st_ino) in seen or status.st_dev in self._forbidden:
                 return
             seen.add((status.st_dev, status.st_ino))
             with os.scandir(folder) as entries:
@@ -268,7 +274,8 @@ class Roots:
                 status = entry.stat()
             except OSError:  # a dangling link, or a file that vanished between scandir and stat
                 continue
-            if not stat.S_ISREG(status.st_mode):  # reading a FIFO would wait for its writer
+            # Reading a FIFO would wait for its writer, and some files of the kernel for events.
+            if not stat.S_ISREG(status.st_mode) or status.st_dev in self._forbidden:
                 continue
             self._siblings.setdefault(folder, set()).add(entry.name)
             if in_wandb_run and not entry.name.endswith(".wandb"):
@@ -289,6 +296,10 @@ class Roots:
 def _input_id(adapter: str, path: str) -> str:
     key = f"{adapter}\0{path}".encode("utf-8", "surrogateescape")
     return hashlib.blake2s(key, digest_size=5).hexdigest()
+
+
+def _is_file_or_folder(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
 
 
 def _enters(name: str) -> bool:

@@ -29,6 +29,10 @@ _fcntl, _pty, _resource, _termios = map(_optional, ("fcntl", "pty", "resource", 
 _NETWORK_FILE_SYSTEMS = frozenset(
     "nfs nfs4 cifs smb3 smbfs lustre gpfs beegfs ceph fuse.sshfs 9p afs glusterfs".split()
 )
+_KERNEL_FILE_SYSTEMS = frozenset(
+    "proc sysfs cgroup cgroup2 debugfs tracefs securityfs devtmpfs devpts mqueue bpf pstore configfs efivarfs"
+    " fusectl binfmt_misc selinuxfs".split()
+)
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8  # of glibc's malloc.h
 _FROM_KERNEL = 0x80  # si_code SI_KERNEL: the terminal sent the signal
 _SIGNAL_POLL_S = 0.05
@@ -55,6 +59,23 @@ def network_file_system(path: str) -> str | None:
         if inside and len(mount) >= len(longest):
             longest, kind = mount, fields[2]
     return kind if kind in _NETWORK_FILE_SYSTEMS else None
+
+
+def kernel_devices() -> frozenset[int]:
+    """The devices (`st_dev`) of file systems that the kernel makes up, on which a read may wait for ever, as
+    one of /proc/kmsg does. Fallback: none."""
+    try:
+        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
+            mounts = file.read().splitlines()
+    except OSError:
+        return frozenset()
+    devices = set()
+    for line in mounts:
+        mount, _, source = line.partition(" - ")  # proc(5): ID PARENT MAJOR:MINOR ... - TYPE ...
+        major, _, minor = mount.split(" ")[2].partition(":")
+        if source.split(" ")[0] in _KERNEL_FILE_SYSTEMS:
+            devices.add(os.makedev(int(major), int(minor)))
+    return frozenset(devices)
 
 
 def lock(file: IO[bytes]) -> bool:
