@@ -60,6 +60,7 @@ def test_a_token_that_is_none_is_refused(tmp_path: Path, name: str, token: str) 
     assert f"{name}_FILE={file} " in refusal(tmp_path, **{f"{name}_FILE": str(file)})
 
 
+@pytest.mark.slow
 def test_a_token_is_named_once_and_its_file_can_be_read(tmp_path: Path) -> None:
     missing = str(tmp_path / "none")
     assert "cannot be read" in refusal(tmp_path, LENSD_TOKEN_FILE=missing)

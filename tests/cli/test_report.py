@@ -132,6 +132,7 @@ def test_names_and_lines_are_text(tmp_path: Path) -> None:
     assert r"\<img src=x onerror=alert(1)\>" in report(str(tmp_path)).output
 
 
+@pytest.mark.slow
 def test_a_report_of_many_runs_stays_small(tmp_path: Path) -> None:
     pairs = " ".join(f"m{index}={index}.5" for index in range(120))
     for run in range(30):

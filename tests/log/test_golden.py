@@ -48,6 +48,7 @@ def test_a_golden_log_gives_its_points(name: str, tmp_path: Path) -> None:
     assert sum(batch.counts.unparsed for batch in reading.batches) == head["unparsed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("limits", [{"bytes": 1}, {"points": 1}, {"bytes": 100}])
 def test_however_small_the_budget_the_points_are_the_same(

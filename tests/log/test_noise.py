@@ -141,6 +141,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_hostile_line_costs_no_more_than_its_length(number: int, tmp_path: Path) -> None:
     line = HOSTILE[number]

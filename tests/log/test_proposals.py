@@ -44,6 +44,7 @@ def metrics_of(pattern: dict[str, object]) -> list[str]:
     return [str(renamed.get(name, name)) for name in named if name not in PLACES]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LOGS, ids=lambda path: path.stem)
 def test_what_is_pasted_reads_the_lines_as_they_are_read_without_it(path: Path, tmp_path: Path) -> None:
     copy = write(tmp_path / path.name, path.read_bytes())

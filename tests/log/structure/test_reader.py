@@ -162,6 +162,7 @@ def test_the_state_alone_decides(text: str) -> None:
     assert repr(read(text)) == repr(read(text, fresh=True))
 
 
+@pytest.mark.slow
 @given(st.lists(st.text(max_size=60), max_size=30))
 def test_no_text_is_too_strange(lines: list[str]) -> None:
     read("\n".join(lines))
