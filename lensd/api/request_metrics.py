@@ -33,7 +33,8 @@ REQUESTS = web.AppKey("requests", Requests)
 
 @web.middleware
 async def measured(request: web.Request, handler: Any) -> web.StreamResponse:
-    """Count every request. The time of a log stream is how long it was open."""
+    """Count every request. A WebSocket takes no time: how long it is open says nothing of the daemon."""
+    is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
     began = time.perf_counter()
     status = 499  # as nginx counts it: the client disconnected before the answer
     try:
@@ -41,4 +42,4 @@ async def measured(request: web.Request, handler: Any) -> web.StreamResponse:
         status = answer.status
         return answer
     finally:
-        request.app[REQUESTS].add(request, status, time.perf_counter() - began)
+        request.app[REQUESTS].add(request, status, 0.0 if is_socket else time.perf_counter() - began)

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from lensd.api.app import make_app
+from lensd.api.request_metrics import REQUESTS
 from lensd.store import Store, StoreError
-from tests.api.conftest import Connect, fill
+from tests.api.conftest import Connect, fill, running, until
 from tests.conftest import StartDaemon, an_input
 
 OPEN_METRICS = {"Accept": "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"}
@@ -130,3 +131,13 @@ def test_a_variable_with_hundreds_of_metrics_fits_into_a_request(tmp_path: Path,
     names = ",".join(f"train/some_rather_long_name_of_a_metric_{number}" for number in range(800))
     assert len(names) > 30_000
     assert daemon.get(f"/api/v1/workloads/w/metrics/data?metrics=%7B{names}%7D")["total_count"] == 0
+
+
+async def test_a_socket_that_was_open_is_no_slow_request(connect: Connect, store: Store) -> None:
+    fill(store, 3, "loss")
+    client = await connect()
+    async with client.ws_connect("/v1/live") as socket:
+        await socket.receive()
+    seen = running(client)[REQUESTS].seen
+    await until(lambda: ("/v1/live", "GET", 101) in seen)
+    assert seen["/v1/live", "GET", 101] == (1, 0.0)
