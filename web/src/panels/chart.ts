@@ -35,7 +35,7 @@ export interface ChartOptions {
   onCursor: (x: number | null) => void;
   onPick: (pick: Pick) => void;
   /** Where the run in focus began again, and what is written there. */
-  attempts: () => { places: readonly number[]; label: string };
+  attempts: () => { places: readonly number[]; label: (attempt: number) => string };
 }
 
 /** The middle of each bin; the step itself where a bin holds just one. */
@@ -139,8 +139,11 @@ function shades(options: ChartOptions) {
       ctx.fillStyle = options.text;
       ctx.fillRect(from, bbox.top, devicePixelRatio, bbox.height);
       ctx.font = `${10 * devicePixelRatio}px system-ui`;
-      ctx.textAlign = "left";
-      ctx.fillText(`${index + 2} ${label}`, from + 4 * devicePixelRatio, bbox.top + 10 * devicePixelRatio);
+      const text = label(index + 2);
+      const gap = 4 * devicePixelRatio;
+      const fits = from + gap + ctx.measureText(text).width <= right;
+      ctx.textAlign = fits ? "left" : "right";
+      ctx.fillText(text, fits ? from + gap : from - gap, bbox.top + 10 * devicePixelRatio);
     });
   };
 }

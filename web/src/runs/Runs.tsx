@@ -66,16 +66,13 @@ function RunRow({ run, colour }: { run: Run; colour: string | undefined }) {
         <i style={{ background: colour ?? "transparent", borderColor: colour ?? "var(--soft)" }} />
       </button>
       <button class="name" title={`${run.name}\n${run.framework ?? ""}`} onClick={() => (focused.value = run.uid)}>
-        <b>
-          {run.name}
+        <b>{run.name}</b>
+        <small>
           {run.warnings.length > 0 && (
             <span class="warning" title={run.warnings.join("\n")} role="img" aria-label={messages().hasWarnings}>
-              {" "}
-              ⚠
+              ⚠{" "}
             </span>
           )}
-        </b>
-        <small>
           <span class={`status ${run.status}`}>{messages().status(run.status)}</span>
           {run.step !== null && ` · ${run.step.toLocaleString()}${run.target ? ` / ${run.target.toLocaleString()}` : ""}`}
           {run.updated_at !== null && ` · ${age(run.updated_at)}`}

@@ -36,7 +36,7 @@ interface Messages {
   hasWarnings: string;
   warned: (warning: string) => string;
   eventKind: (kind: string) => string;
-  attempt: string;
+  attempt: (number: number) => string;
   searchLog: string;
   hitBefore: string;
   hitAfter: string;
@@ -133,7 +133,7 @@ const en: Messages = {
   warned: (warning) => `${warning}. The tab Inputs has the lines.`,
   noEvents: "Nothing happened yet.",
   eventKind: (kind) => kind,
-  attempt: "began again",
+  attempt: (number) => `attempt ${number}`,
   tabs: { log: "Log", events: "Events", inputs: "Inputs", config: "Config" },
   searchLog: "Search the log",
   hitBefore: "Previous hit (N)",
@@ -233,7 +233,7 @@ const zh: Messages = {
   warned: (warning) => `${warning}。详见“输入”标签。`,
   noEvents: "还没有发生任何事。",
   eventKind: (kind) => EVENT_ZH[kind] ?? kind,
-  attempt: "重新开始",
+  attempt: (number) => `第 ${number} 次`,
   tabs: { log: "日志", events: "事件", inputs: "输入", config: "配置" },
   searchLog: "搜索日志",
   hitBefore: "上一个匹配(N)",
