@@ -38,7 +38,8 @@ def count_rows(reader: Reader, workload: Workload, columns: Sequence[Column]) ->
         return 0
     parts = iteration_parts(reader, workload, metrics)
     if parts is not None:
-        lo, hi = min(part.lo for part in longest.parts), max(part.hi for part in longest.parts)
+        shown = [part for column in metrics for part in column.parts]
+        lo, hi = min(part.lo for part in shown), max(part.hi for part in shown)
         points, _ = counts(reader, longest.parts)
         if points == counts(reader, [part.clipped(lo, hi) for part in parts])[0]:
             return points

@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lensd.api.encode import in_chunks, long_rows_json, rows_json
@@ -169,6 +169,11 @@ def whole(answer: RowTable | LongRows | None, reader: Reader) -> tuple[list[floa
     written=BATCHES,
     restarts=st.sampled_from(list(Restarts)),
     inferred=st.booleans(),
+)
+@example(  # `b` shows a step that the attempts of `a` are cut before
+    written=[(0, 1, 1, ["a"], [0.0]), (0, 3, 1, ["a", "b"], [0.0]), (1, 1, 1, ["b"], [0.0])],
+    restarts=Restarts.INPUT,
+    inferred=False,
 )
 @settings(max_examples=15)
 def test_rows_of_a_long_run_are_those_of_its_table(
