@@ -206,7 +206,7 @@ def test_one_class_name_has_one_meaning() -> None:
 
 def test_a_daemon_loads_little() -> None:
     program = """if True:
-        import sys, lensd.cli.main, lensd.ingest.registry
+        import sys, lensd.cli.commands, lensd.ingest.registry
         assert len(lensd.ingest.registry.load().classes) >= 2
         print(*sys.modules)"""
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

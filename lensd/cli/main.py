@@ -1,44 +1,15 @@
-"""The command line. Every error is one sentence on stderr; `lensd.cli.exit` has the exit codes."""
+"""The command line. Every error is one sentence on stderr; `lensd.cli.exit` has the exit codes.
+
+A command is imported when it is called, so that none waits for what another needs.
+"""
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from contextlib import closing, nullcontext
-from typing import Literal
+import importlib
 
 import click
 
 from lensd import __version__
-from lensd.cli.archives import unpacked
-from lensd.cli.doctor import doctor
-from lensd.cli.exit import DATABASE, UNREADABLE, USAGE, errors, fail
-from lensd.cli.export import write_points
-from lensd.cli.health import health
-from lensd.cli.hook import hook
-from lensd.cli.inputs import (
-    INPUTS,
-    config_option,
-    open_store,
-    paths_argument,
-    poller_of,
-    progress_bar,
-    workload_option,
-)
-from lensd.cli.messages import log_to_stderr
-from lensd.cli.pipe import name_option, piped
-from lensd.cli.plain import write_plain
-from lensd.cli.report import report
-from lensd.cli.run import run as run_command
-from lensd.cli.serve import serve_command
-from lensd.cli.sql import database
-from lensd.cli.tables import print_inputs, print_runs, print_summary
-from lensd.config import load
-from lensd.ingest.poller import Poller
-from lensd.ingest.sources import sources
-from lensd.query import lens, runs
-from lensd.store import Store
 
 _EPILOG = """
 \b
@@ -49,30 +20,55 @@ Exit codes:
   3  the database cannot be used, or could not store everything
   4  cannot listen on the address
 """
-_EXPORT_SECONDS = 24 * 3600.0
 
-_db = click.option("--db", metavar="FILE", help="The database file.")
-_required_db = click.option("--db", metavar="FILE", required=True, help="The database file.")
+#: Where each command is, and what the list of commands says of it, in the order in which people need them.
+COMMANDS = {
+    "serve": (
+        "lensd.cli.serve",
+        "serve_command",
+        "Read the runs under PATH while they grow, and serve them.",
+    ),
+    "run": ("lensd.cli.run", "run", "Run a training command and serve its metrics."),
+    "sources": ("lensd.cli.commands", "sources_command", "Show which files are read, as what, and why."),
+    "doctor": ("lensd.cli.doctor", "doctor", "Show what each line of FILE becomes, and why."),
+    "ingest": ("lensd.cli.commands", "ingest", "Read everything under PATH into a database, then exit."),
+    "runs": ("lensd.cli.commands", "runs_command", "List the runs of a database, the newest first."),
+    "report": (
+        "lensd.cli.report",
+        "report",
+        "Write what happened in the runs under PATH, or of a database, as one document.",
+    ),
+    "export": (
+        "lensd.cli.commands",
+        "export",
+        "Write the points of a workload to stdout, or everything into plain tables of SQLite.",
+    ),
+    "db": ("lensd.cli.sql", "database", "Ask a database."),
+    "health": (
+        "lensd.cli.health",
+        "health",
+        "Ask the daemon at URL whether it is ready: exit code 0 if it is, 1 if not.",
+    ),
+    "hook": ("lensd.cli.hook", "hook", "Report what training logs to wandb, without a change to its code."),
+}
 
 
 class _Commands(click.Group):
-    """Lists the commands in the order in which people need them."""
+    """Lists commands without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        order = [
-            "serve",
-            "run",
-            "sources",
-            "doctor",
-            "ingest",
-            "runs",
-            "report",
-            "export",
-            "db",
-            "health",
-            "hook",
-        ]
-        return sorted(super().list_commands(ctx), key=lambda name: order.index(name) if name in order else 99)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,170 +104,3 @@ def main() -> None:
 
     `lensd COMMAND --help` explains a command.
     """
-
-
-@main.command()
-@paths_argument
-@config_option
-@_required_db
-@workload_option
-@name_option
-def ingest(
-    paths: tuple[str, ...], config: str | None, db: str, workload: str | None, name: str | None
-) -> None:
-    """Read everything under PATH into a database, then exit. PATH - is a pipe.
-
-    Reading again adds only what is new. A file whose lines look like metrics and give no points is named.
-    PATH may be an archive (.tar, .tar.gz, .tar.zst, .zip).
-
-    \b
-    lensd ingest ./copied-logs --db crash.db && lensd runs --db crash.db
-    kubectl logs pod | lensd ingest - --db crash.db --name pod
-    """
-    with errors(), piped(paths, db, name, workload, whole=True) as paths, unpacked(paths) as folders:
-        options = load(config, os.environ, {"paths": folders, "workload": workload, "db": db})
-        if not options.paths and not options.source:
-            fail(USAGE, "nothing to read: name a folder or file, as in `lensd ingest ./runs --db runs.db`")
-        log_to_stderr("error")
-        with closing(open_store(db)) as store:
-            poller = poller_of(options, store)
-            with progress_bar("reading") as progress:
-                poller.drain(progress=progress, final=True)
-            with store.read() as reader:
-                inputs = lens.inputs(reader, None)
-            read_now = {tracked.input.id for tracked in poller.tracked()}
-            inputs = [input for input in inputs if input.id in read_now]
-            bad = print_summary(inputs, poller.problems)
-            if not read_now and not poller.problems:
-                fail(UNREADABLE, f"no runs found in {', '.join(paths or options.paths)}: {INPUTS}")
-            unstored = [tracked for tracked in poller.tracked() if tracked.health.unstored]
-            if unstored:
-                names = ", ".join(tracked.input.name for tracked in unstored)
-                fail(DATABASE, f"could not store everything of {names}: {unstored[0].health.unstored}")
-            if bad:
-                raise SystemExit(UNREADABLE)
-            if read_now and not any(input.points for input in inputs):
-                fail(
-                    UNREADABLE,
-                    "no points were found; `lensd sources PATH` shows what the files were taken for",
-                )
-
-
-@main.command(name="sources")
-@paths_argument
-@config_option
-@_db
-@workload_option
-def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, workload: str | None) -> None:
-    """Show which files are read, as what, and why.
-
-    Lists every input under PATH, or of a database: its workload and the rule that chose it, the log format or
-    kind of file, how far it is read, and which inputs hide its points. Stores nothing.
-
-    \b
-    lensd sources ./runs
-    lensd sources --db runs.db
-    """
-    with errors():
-        if (bool(paths) or bool(config)) == bool(db):
-            fail(USAGE, "name either folders (`lensd sources ./runs`) or a database (`--db runs.db`)")
-        log_to_stderr("error")
-        if db:
-            with closing(Store.open(db, read_only=True)) as store, store.read() as reader:
-                print_inputs(lens.inputs(reader, None), {})
-            return
-        options = load(config, os.environ, {"paths": list(paths), "workload": workload})
-        if not options.paths and not options.source:
-            fail(USAGE, f"{config} names nothing to read: name folders, as in `lensd sources ./runs`")
-        with (
-            tempfile.TemporaryDirectory(prefix="lensd-") as folder,
-            closing(Store.open(os.path.join(folder, "sources.db"))) as store,
-        ):
-            adapters, unavailable = sources(options)
-            poller = Poller(store, adapters, polling=options.polling)
-            with progress_bar("reading") as progress:
-                poller.drain(progress=progress, final=True)
-            with store.read() as reader:
-                inputs = lens.inputs(reader, None)
-            problems = poller.problems | {n: f"adapter {n} {why}" for n, why in unavailable.items()}
-            print_inputs(inputs, problems)
-            if not inputs and problems:
-                raise SystemExit(UNREADABLE)
-            if not inputs:
-                fail(UNREADABLE, f"no runs found in {', '.join(options.paths)}: {INPUTS}")
-
-
-@main.command(name="runs")
-@_required_db
-def runs_command(db: str) -> None:
-    """List the runs of a database, the newest first.
-
-    \b
-    lensd runs --db runs.db
-    """
-    with errors(), closing(Store.open(db, read_only=True)) as store, store.read() as reader:
-        workloads = {workload.uid: workload for workload in lens.workloads(reader, None, None)}
-        print_runs([(run, workloads[run.id]) for run in runs.runs(reader)])
-
-
-@main.command()
-@_required_db
-@click.option("--workload", metavar="UID", help="The workload (see `lensd runs`); of sqlite: all without it.")
-@click.option(
-    "--format",
-    "output_format",
-    type=click.Choice(["csv", "ndjson", "sqlite"]),
-    required=True,
-    help="The output format.",
-)
-@click.option(
-    "--attempt",
-    metavar="A",
-    default="current",
-    help="current (what is served), all, or the number of one attempt.  [default: current]",
-)
-@click.option("-o", "--output", metavar="FILE", help="Write to this file, which sqlite needs.")
-@click.option("--spreadsheet", is_flag=True, help="No name in the CSV is to be taken for a formula.")
-def export(
-    db: str,
-    workload: str | None,
-    output_format: Literal["csv", "ndjson", "sqlite"],
-    attempt: str,
-    output: str | None,
-    spreadsheet: bool,
-) -> None:
-    """Write the points of a workload to stdout, or everything into plain tables of SQLite.
-
-    \b
-    lensd export --db runs.db --workload exp1 --format csv > exp1.csv
-    lensd export --db runs.db --format sqlite -o plain.db && datasette plain.db
-    """
-    with errors():
-        if attempt not in ("current", "all") and not attempt.isdigit():
-            fail(USAGE, f"--attempt {attempt}: give current, all, or a number")
-        if output_format == "sqlite" and (output is None or os.path.exists(output)):
-            fail(USAGE, f"{output} is there already" if output else "name a new file, as in `-o plain.db`")
-        if output_format != "sqlite" and workload is None:
-            fail(USAGE, "name a workload with --workload; `lensd runs` lists them")
-        with (
-            closing(Store.open(db, read_only=True)) as store,
-            store.read(seconds=_EXPORT_SECONDS) as reader,
-        ):
-            uids = [row.uid for row in reader.workloads()]
-            if workload is not None and workload not in uids:
-                fail(UNREADABLE, f"{db} has no workload {workload!r}; it has {', '.join(uids[:8]) or 'none'}")
-            if output_format == "sqlite":
-                write_plain(reader, uids if workload is None else [workload], output or "", attempt)
-                return
-            with open(output, "wb") if output else nullcontext(sys.stdout.buffer) as out:
-                write_points(reader, workload or "", output_format, attempt, out, spreadsheet=spreadsheet)
-                out.flush()
-
-
-main.add_command(database)
-main.add_command(doctor)
-main.add_command(health)
-main.add_command(hook)
-main.add_command(report)
-main.add_command(run_command)
-main.add_command(serve_command)

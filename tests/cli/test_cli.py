@@ -21,7 +21,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from lensd.cli.main import main
+from lensd.cli.main import COMMANDS, main
 from lensd.query import lens
 from lensd.store import Store
 from tests.conftest import DATA, ROOT, StartDaemon
@@ -155,11 +155,36 @@ def test_help_teaches(command: str) -> None:
 
 def commands(group: click.Group, prefix: str = "") -> Iterator[tuple[str, click.Command]]:
     """Every command below a group, with its full name."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
         if isinstance(command, click.Group):
             yield from commands(command, f"{prefix}{name} ")
         else:
             yield f"{prefix}{name}", command
+
+
+def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
+    for name, (_, _, text) in COMMANDS.items():
+        command = main.get_command(click.Context(main), name)
+        assert command is not None
+        assert (command.name, command.get_short_help_str(200)) == (name, text)
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help"])
+def test_what_needs_no_command_imports_none(flag: str) -> None:
+    program = f"""if True:
+        import sys
+        from lensd.cli import main
+        try:
+            main([{flag!r}])
+        except SystemExit:
+            print(*sys.modules, sep=chr(10), file=sys.stderr)"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    loaded = done.stderr.split()
+    assert not {"numpy", "sqlite3", "msgspec", "aiohttp"} & set(loaded)
+    assert {name for name in loaded if name.startswith("lensd")} == {"lensd", "lensd.cli", "lensd.cli.main"}
 
 
 def test_every_command_and_flag_is_documented() -> None:
