@@ -207,7 +207,7 @@ def _judged(reader: Reader, part: Part, level: int) -> Iterator[tuple[Columns, n
     for stretch in outline.holes:
         before = _until(reader, part, stretch.lo - 1, spacing)
         points = joined([before, _finite(reader.read(stretch))])
-        yield points, spikes(points.value) & (points.step >= stretch.lo)
+        yield points, spikes(points.value, len(before))
     suspects: set[int] = set()
     for height, step in (
         (buckets.high - buckets.mean, buckets.high_step),
@@ -221,7 +221,8 @@ def _judged(reader: Reader, part: Part, level: int) -> Iterator[tuple[Columns, n
     for last in sorted(suspects):
         if not any(stretch.lo <= last < stretch.hi for stretch in outline.holes):
             points = _until(reader, part, last, spacing)
-            yield points, spikes(points.value) & (points.step == last)
+            is_spike = spikes(points.value, len(points) - 1)
+            yield points, is_spike & (points.step == last)
 
 
 def _until(reader: Reader, part: Part, step: int, spacing: float) -> Columns:

@@ -43,15 +43,15 @@ def stall_ms(step_ms: float) -> float:
     return max(_SILENCE_MS, _SILENT_STEPS * step_ms)
 
 
-def spikes(values: Floats) -> npt.NDArray[np.bool_]:
-    """Which of consecutive finite values are spikes. A value is none where most of those before it are equal:
-    their median deviation is 0.
+def spikes(values: Floats, begin: int = 0) -> npt.NDArray[np.bool_]:
+    """Which of consecutive finite values, from the index `begin` on, are spikes. A value is none where most
+    of those before it are equal: their median deviation is 0.
 
     The values before those of one block differ in few places, so that one sorting tells for all of them which
     are too close to the median to be spikes; the others are compared exactly.
     """
     is_spike = np.zeros(len(values), np.bool_)
-    for index in _suspects(values):
+    for index in _suspects(values, begin):
         before = values[max(0, index - BEFORE) : index]
         median = np.median(before)
         deviation = np.median(np.abs(before - median))
@@ -59,11 +59,11 @@ def spikes(values: Floats) -> npt.NDArray[np.bool_]:
     return is_spike
 
 
-def _suspects(values: Floats) -> list[int]:
+def _suspects(values: Floats, begin: int) -> list[int]:
     """The places where a spike may be; all of the first ones, whose values before them are fewer."""
     count = len(values)
-    first = list(range(FEWEST, min(count, BEFORE)))
-    starts = np.arange(BEFORE, count, _BLOCK)
+    first = list(range(max(begin, FEWEST), min(count, BEFORE)))
+    starts = np.arange(max(begin, BEFORE), count, _BLOCK)
     suspects: list[int] = []
     for some in np.array_split(starts, max(1, len(starts) // 4096)):
         if not len(some):

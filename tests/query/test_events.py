@@ -71,7 +71,10 @@ def test_spikes_are_those_of_the_definition(seed: int, kind: str, count: int) ->
     random = np.random.default_rng(seed)
     values = random.standard_cauchy(count) if kind == "cauchy" else random.normal(size=count)
     values = np.cumsum(values) if kind == "walk" else np.round(values, 1) if kind == "rounded" else values
-    assert spikes(values).tolist() == by_definition(values)
+    truth = by_definition(values)
+    assert spikes(values).tolist() == truth
+    begin = seed % 800
+    assert spikes(values, begin).tolist()[begin:] == truth[begin:]
 
 
 def test_a_run_tells_what_happened_in_order(tmp_path: Path) -> None:
