@@ -163,7 +163,9 @@ def whole(answer: RowTable | LongRows | None, reader: Reader) -> tuple[list[floa
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("axis", "names"), [("step", None), ("step", frozenset("ab")), ("time", None)], ids=str
+    ("axis", "names"),
+    [("step", None), ("step", frozenset("ab")), ("time", None)],
+    ids=["step", "step-of-two", "time"],  # a set is not printed in the same order by every process
 )
 @given(
     written=BATCHES,
