@@ -10,6 +10,9 @@ const SHOWN_AT_FIRST = 10;
 /** Metrics asked for together: enough for a screen, few enough to come at once. */
 const METRICS_PER_REQUEST = 8;
 const BINS = 300;
+/** Statuses from this one on (429, 5xx) may pass; panels are then asked for again after so long. */
+const BUSY = 429;
+const RETRY_MS = 2000;
 
 export type Tab = "log" | "events" | "inputs" | "config";
 export type Failure = { status: number; message: string } | null;
@@ -220,8 +223,9 @@ export function useToken(value: string): void {
 }
 
 let running: AbortController | null = null;
-/** Whether shown runs have changed after the running request was sent: its answer may lack what is new. */
-let overtaken = false;
+/** The version in which shown runs changed last, and the one that the panels on screen are of at least. */
+let changedIn = -1;
+let panelsOf = -1;
 /** Panels whose data answers an earlier question. A request that is given up leaves them here. */
 const stale = new Set<string>();
 
@@ -230,7 +234,7 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
   running?.abort();
   const mine = new AbortController();
   running = mine;
-  if (fresh) overtaken = false;
+  let oldest = Infinity;
   if (fresh) panelData.value = new Map([...panelData.value].filter(([name]) => names.includes(name)));
   try {
     for (let at = 0; at < names.length; at += METRICS_PER_REQUEST) {
@@ -246,6 +250,7 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
         mine.signal,
       );
       if (mine.signal.aborted) return;
+      oldest = Math.min(oldest, answer.version);
       const next = new Map(panelData.value);
       for (const panel of answer.panels) {
         next.set(panel.metric, panel);
@@ -254,20 +259,29 @@ async function loadPanels(runIds: string[], names: string[], fresh: boolean): Pr
       panelData.value = next;
     }
   } catch (error) {
-    if (!mine.signal.aborted) report(error);
+    if (mine.signal.aborted) return;
+    report(error);
+    panelsOf = oldest = -1;
+    changedIn = Math.max(changedIn, 0);
+    // A busy daemon is asked again; one that is gone is, when it is back.
+    if (error instanceof RequestError && error.status >= BUSY) setTimeout(refresh, RETRY_MS);
   } finally {
     if (running === mine) {
       running = null;
-      if (overtaken) refresh();
+      // An answer about some of the panels says nothing of the others.
+      if (onScreen().every((name) => names.includes(name))) panelsOf = oldest;
+      if (oldest >= 0) refresh();
     }
   }
 }
 
-/** Ask again for the panels on screen, now or when the running request has its answer. */
+const onScreen = (): string[] => metrics.peek().filter((name) => visible.peek().has(name));
+
+/** Ask again for the panels on screen if runs have changed since; a running request first gets its answer. */
 function refresh(): void {
-  overtaken = running !== null;
-  if (overtaken || range.peek() !== null) return; // a zoomed view stays as it is
-  const names = metrics.peek().filter((name) => visible.peek().has(name));
+  if (running !== null || changedIn <= panelsOf) return;
+  if (range.peek() !== null) return; // a zoomed view stays as it is
+  const names = onScreen();
   const shown = shownRuns.peek().map((run) => run.uid);
   if (shown.length > 0 && names.length > 0) void loadPanels(shown, names, false);
 }
@@ -296,7 +310,9 @@ function isOtherDaemon(change: Change): boolean {
 /** A restarted daemon may serve another database, whose versions are counted anew and whose runs differ. */
 function startAnew(change: Change): void {
   replaced.value = change.version < version.peek();
-  version.value = -1;
+  version.value = changedIn = panelsOf = -1;
+  running?.abort(); // it asks the one before
+  running = null;
   for (const name of panelData.peek().keys()) stale.add(name);
   if (!replaced.value) return;
   batch(() => {
@@ -341,6 +357,8 @@ export function start(): void {
     if (change.version === last && !isOther) return;
     last = change.version;
     const shown = shownRuns.peek().map((run) => run.uid);
-    if (change.runs.some((uid) => shown.includes(uid))) refresh();
+    if (!change.runs.some((uid) => shown.includes(uid))) return;
+    changedIn = change.version;
+    refresh();
   });
 }
