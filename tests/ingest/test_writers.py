@@ -140,11 +140,13 @@ def test_only_who_may_write_is_a_writer(tmp_path: Path) -> None:
     training.write("x\n")
     with path.open() as log, path.open("a") as ours, subprocess.Popen(["sleep", "600"], stdin=log) as reader:
         file = path.stat()
-        (writer,) = platform.writers({"train.log"})[file.st_dev, file.st_ino]
-        assert (writer.id, platform.has_ended(writer)) == (training._process.pid, False)
-        assert not platform.writers({"other.log"})
-        assert ours.writable()
+        key = (file.st_dev, file.st_ino)
+        named, unnamed = platform.writers({"train.log"}), platform.writers({"other.log"})
         reader.kill()
+        assert ours.writable()
+    (writer,) = named[key]
+    assert (writer.id, platform.has_ended(writer)) == (training._process.pid, False)
+    assert key not in unnamed, "others of this machine may write an other.log"
     training._process.kill()
     training._process.stdout = None
     os.waitid(os.P_PID, writer.id, os.WEXITED | os.WNOWAIT)
