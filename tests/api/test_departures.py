@@ -20,6 +20,8 @@ from lensd.store import Reader, Store
 from tests.api.conftest import HANG_S, Client, Connect, fill, running, until
 from tests.conftest import StartDaemon, an_input
 
+pytestmark = pytest.mark.slow  # clients that wait, and large answers
+
 DATA = "/api/v1/workloads/w/metrics/data"
 LOGS = "/api/runs/w/logs/ws"
 _UPGRADE = (

@@ -71,6 +71,7 @@ def test_a_connection_that_sends_no_whole_header_is_closed(
     assert daemon.get("/healthz") == {"status": "ok"}
 
 
+@pytest.mark.slow
 def test_idle_connections_make_room_for_others(serve: StartDaemon, tmp_path: Path) -> None:
     daemon = limited(serve, tmp_path, "connections = 8")
     idle = [dial(daemon) for _ in range(40)]
@@ -186,6 +187,7 @@ async def test_names_beyond_the_limit_are_dropped_from_a_stream_and_counted(conn
 GARBAGE = [b"\x16\x03\x01\x02\x00\x01\x00", b"GET / HTTP/9.9\r\n\r\n", b"GET \x1b[2J HTTP/1.1\r\n: x\r\n\r\n"]
 
 
+@pytest.mark.slow
 def test_what_is_no_request_costs_one_line_and_no_traceback(serve: StartDaemon, tmp_path: Path) -> None:
     daemon = serve(str(tmp_path), "--db", str(tmp_path / "x.db"))
     before = len(daemon.lines)

@@ -15,6 +15,8 @@ import pytest
 
 from tests.conftest import DATA, Daemon, StartDaemon
 
+pytestmark = pytest.mark.slow  # each starts daemons
+
 TLS = DATA / "tls"
 CLIENT = sorted((DATA / "primus-capture" / "a_step_30").glob("*.json"))
 

@@ -14,6 +14,8 @@ import pytest
 from tests.api.conftest import HANG_S
 from tests.conftest import Daemon, start_daemon
 
+pytestmark = pytest.mark.slow  # each starts daemons
+
 LENSD = [sys.executable, "-m", "lensd"]
 
 

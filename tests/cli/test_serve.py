@@ -7,10 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from lensd.cli import main
 from tests.conftest import StartDaemon
+
+pytestmark = pytest.mark.slow  # each starts daemons
 
 
 def test_it_ends_with_a_job_and_reads_its_last_byte(serve: StartDaemon, tmp_path: Path) -> None:

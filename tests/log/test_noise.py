@@ -68,6 +68,7 @@ def code_of(path: Path) -> str:
     return "\n".join(lines)
 
 
+@pytest.mark.slow
 def test_the_source_code_of_these_log_formats_gives_no_points(tmp_path: Path) -> None:
     root = Path(__file__).parents[2] / "adapters" / "lensd_log"
     source = "\n".join(code_of(path) for path in sorted(root.rglob("*.py")))

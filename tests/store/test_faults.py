@@ -33,6 +33,7 @@ def opens_elsewhere(path: Path) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the lock belongs to a file beside it")
+@pytest.mark.slow
 def test_one_process_writes_a_database_whatever_it_is_called(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     store = Store.open(path)
@@ -78,6 +79,7 @@ def fill_the_disk(store: Store, *, full: bool = True) -> None:
 BIG = {"workload_uid": "w", "metrics": [{"name": f"m{i}" * 100, "value": 1.0, "step": 1} for i in range(200)]}
 
 
+@pytest.mark.slow
 async def test_a_full_disk_is_said_and_passes_by_itself(tmp_path: Path, aiohttp_client: Any) -> None:
     clock = Clock()
     store = Store.open(tmp_path / "x.db", clock=clock)

@@ -13,6 +13,8 @@ import pytest
 from lensd.tail import packing, read_lines, segments
 from lensd.tail.packing import Source, Unpacker
 
+pytestmark = pytest.mark.slow  # megabytes, packed in every way
+
 
 def zstd(data: bytes) -> bytes:
     try:

@@ -12,6 +12,8 @@ from lensd_tensorboard import TensorBoardAdapter
 from tests.tensorboard.reading import budget, input_at, read_to_end
 from tests.tensorboard.writing import event, field, simple, version
 
+pytestmark = pytest.mark.slow  # records of many megabytes
+
 STEP = [b"loss", b"acc", b"lr"]
 
 
