@@ -131,6 +131,7 @@ async def run(
         # Event loops on Windows and outside the main thread take no handlers. Ctrl-C then raises as usual.
         with contextlib.suppress(NotImplementedError, ValueError):
             loop.add_signal_handler(number, stopped.set)
+    # The same, and Windows has no SIGHUP.
     with contextlib.suppress(NotImplementedError, ValueError, AttributeError):
         hangup = stopped.set if _on_terminal() else partial(_renew_certificate, tls, config)
         loop.add_signal_handler(signal.SIGHUP, hangup)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from contextlib import closing, nullcontext
 from typing import Literal
 
@@ -20,6 +19,7 @@ from lensd.cli.inputs import (
     paths_argument,
     poller_of,
     progress_bar,
+    read_once,
     workload_option,
 )
 from lensd.cli.messages import log_to_stderr
@@ -27,8 +27,6 @@ from lensd.cli.pipe import name_option, piped
 from lensd.cli.plain import write_plain
 from lensd.cli.tables import print_inputs, print_runs, print_summary
 from lensd.config import load
-from lensd.ingest.poller import Poller
-from lensd.ingest.sources import sources
 from lensd.query import lens, runs
 from lensd.store import Store
 
@@ -111,17 +109,9 @@ def sources_command(paths: tuple[str, ...], config: str | None, db: str | None, 
         options = load(config, os.environ, {"paths": list(paths), "workload": workload})
         if not options.paths and not options.source:
             fail(USAGE, f"{config} names nothing to read: name folders, as in `lensd sources ./runs`")
-        with (
-            tempfile.TemporaryDirectory(prefix="lensd-") as folder,
-            closing(Store.open(os.path.join(folder, "sources.db"))) as store,
-        ):
-            adapters, unavailable = sources(options)
-            poller = Poller(store, adapters, polling=options.polling)
-            with progress_bar("reading") as progress:
-                poller.drain(progress=progress, final=True)
+        with read_once(options) as (store, problems):
             with store.read() as reader:
                 inputs = lens.inputs(reader, None)
-            problems = poller.problems | {n: f"adapter {n} {why}" for n, why in unavailable.items()}
             print_inputs(inputs, problems)
             if not inputs and problems:
                 raise SystemExit(UNREADABLE)

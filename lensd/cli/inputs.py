@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import click
 
@@ -42,6 +44,21 @@ def poller_of(options: Config, store: Store) -> Poller:
     for name, reason in sorted(unavailable.items()):
         note(f"adapter {name} {reason}")
     return Poller(store, adapters, polling=options.polling)
+
+
+@contextmanager
+def read_once(options: Config) -> Iterator[tuple[Store, dict[str, str]]]:
+    """A store, gone afterwards, with everything that the options name; and a sentence by path or adapter for
+    what could not be read."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lensd-") as folder,
+        closing(Store.open(os.path.join(folder, "once.db"))) as store,
+    ):
+        adapters, unavailable = sources(options)
+        poller = Poller(store, adapters, polling=options.polling)
+        with progress_bar("reading") as progress:
+            poller.drain(progress=progress, final=True)
+        yield store, poller.problems | {name: f"adapter {name} {why}" for name, why in unavailable.items()}
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import IO
@@ -13,11 +12,10 @@ import click
 
 from lensd.cli.archives import unpacked
 from lensd.cli.exit import UNREADABLE, USAGE, errors, fail, note
+from lensd.cli.inputs import read_once
 from lensd.cli.messages import log_to_stderr
 from lensd.cli.tables import counted
 from lensd.config import load
-from lensd.ingest.poller import Poller
-from lensd.ingest.sources import sources
 from lensd.query import lens
 from lensd.report.writer import MOST_RUNS, Format, write_report
 from lensd.store import Reader, Store
@@ -111,18 +109,8 @@ def _format_of(output: str | None) -> Format:
 @contextmanager
 def _read(paths: Sequence[str]) -> Iterator[Store]:
     """A store, gone afterwards, with everything that is under the paths."""
-    options = load(None, os.environ, {"paths": list(paths)})
-    with (
-        tempfile.TemporaryDirectory(prefix="lensd-") as folder,
-        closing(Store.open(os.path.join(folder, "report.db"))) as store,
-    ):
-        adapters, unavailable = sources(options)
-        poller = Poller(store, adapters, polling=options.polling)
-        poller.drain(final=True)
-        for sentence in (
-            *poller.problems.values(),
-            *(f"adapter {n} {why}" for n, why in unavailable.items()),
-        ):
+    with read_once(load(None, os.environ, {"paths": list(paths)})) as (store, problems):
+        for sentence in problems.values():
             note(sentence)
         yield store
 

@@ -3,6 +3,7 @@ outside the folder, whatever the archive says."""
 
 from __future__ import annotations
 
+import lzma
 import os
 import re
 import tarfile
@@ -82,7 +83,7 @@ def unpack(path: str, folder: str, most_bytes: int) -> list[str]:
                         )
                     out.write(block)
             os.utime(target, (member.mtime_s, member.mtime_s))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError) as error:
         if not files:
             raise ArchiveError(f"{path} cannot be read: {error}") from None
         unreadable.append(f"all after {files} files ({error})")
@@ -121,7 +122,9 @@ def _of_zip(path: str, unreadable: list[str]) -> Iterator[_Member]:
                 continue
             try:
                 content = archive.open(info)
-            except (RuntimeError, NotImplementedError) as error:  # encrypted, or packed in a way unknown
+            # zipfile raises these for a member that is encrypted, or packed in a way that it does not know;
+            # the others can be read.
+            except (RuntimeError, NotImplementedError) as error:
                 unreadable.append(f"{info.filename} ({error})")
                 continue
             with content:
